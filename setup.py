@@ -1,0 +1,73 @@
+"""Packaging of zcheck.
+
+The distribution is ``zodb-zcheck`` (another tool owns the name ``zcheck`` on the index); command and package are
+``zcheck``.  The catalogue's files live in the top-level folder ``checks`` and are imported as ``zcheck.checks``: an
+installed top-level package named ``checks`` would clash with every project that has one.  Packages are listed by hand,
+since a file left over in a build folder must not become a check.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "([^"]+)"', (here / "zcheck" / "__init__.py").read_text())
+assert version is not None
+
+demo = ["Zope[wsgi]>=5.8", "Paste"]
+test = ["pytest", "pytest-xdist", "hypothesis", "jsonschema"]
+lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
+
+setup(
+    name="zodb-zcheck",
+    version=version.group(1),
+    description="Prove that the Zope clients of a ZODB/ZEO cluster can be load balanced, before anyone balances them",
+    long_description=(here / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="ZPL-2.1",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=[
+        "zcheck",
+        "zcheck.balancer",
+        "zcheck.checks",
+        "zcheck.checks.balancer",
+        "zcheck.checks.config",
+        "zcheck.checks.consistency",
+        "zcheck.checks.identity",
+        "zcheck.checks.inventory",
+        "zcheck.checks.reach",
+        "zcheck.consistency",
+        "zcheck.probes",
+        "zcheck.reporters",
+    ],
+    package_dir={"zcheck.checks": "checks"},
+    package_data={"zcheck": ["py.typed"]},
+    install_requires=[
+        "ZConfig>=3.6",
+        "ZEO>=5.4",
+        "ZODB>=5.8",
+        "click>=8.1",
+        "iniconfig>=2.0",
+        "mechanicalsoup>=1.3",
+        "msgspec>=0.18",
+        "requests>=2.31",
+        "rich>=13",
+    ],
+    extras_require={"demo": demo, "test": test + demo, "lint": lint},
+    entry_points={"console_scripts": ["zcheck = zcheck.cli:run"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: Zope",
+        "Intended Audience :: System Administrators",
+        "License :: OSI Approved :: Zope Public License",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: System :: Monitoring",
+    ],
+)

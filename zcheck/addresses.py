@@ -1,0 +1,212 @@
+"""When are two spellings of a server one server?  Pure, and three-valued: yes, no, cannot be told.
+
+``localhost``, a loopback address, a bare port and a unix path mean the *client's* machine: the same text on two
+machines is two servers, and different texts can be one.  How a value is read is ZConfig's own datatype
+``socket-connection-address``, which is what ZEO's schema uses; what that datatype lets through and no server can be
+dialled by (no port, two servers on one line) is refused here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+from collections.abc import Iterable
+
+import msgspec
+
+from zcheck.facts import Client, HostPort, Inventory, Names
+
+HERE = "127.0.0.1"
+"""Stands for the machine where zcheck itself runs."""
+
+_LOCAL_NAMES = frozenset(
+    {"", "localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+)
+
+
+class InvalidAddress(ValueError):
+    """The text is no address that a ZEO client could dial; the message says why, in a person's words."""
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One server as one client's file names it: a TCP port or a unix socket, relative to a machine."""
+
+    text: str
+    machine: str
+    """The machine whose loopback and paths are meant."""
+    host: str = ""
+    port: int = 0
+    path: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Names the machine of the file itself, not some other by name."""
+        return self.path is not None or is_loopback(self.host)
+
+    @property
+    def where(self) -> str:
+        """The name or address of the machine that serves it."""
+        return self.machine if self.is_local else self.host
+
+    def __str__(self) -> str:
+        """As a person would say it: with the machine, where the text alone does not tell it."""
+        return f"{self.text} on {self.machine}" if self.is_local and not is_loopback(self.machine) else self.text
+
+
+def parse_server(text: str, machine: str) -> Endpoint:
+    """Read a ``server`` value of a zope.conf on ``machine``.
+
+    Raises :exc:`InvalidAddress` for what ZEO's schema refuses and for what it accepts and nothing can dial.
+    """
+    from ZConfig.datatypes import SocketConnectionAddress
+
+    if len(text.split()) > 1 and "/" not in text:
+        raise InvalidAddress(f"'{text}' is not one address; write one 'server' line for each")
+    try:
+        address = SocketConnectionAddress(text).address
+    except ValueError as error:
+        raise InvalidAddress(f"'{text}' is no address: {error}") from None
+    if isinstance(address, str):
+        return Endpoint(text, machine, path=posixpath.normpath(address))
+    host, port = address
+    if port is None:
+        raise InvalidAddress(f"'{text}' has no port")
+    if port == 0:
+        raise InvalidAddress(f"'{text}' has port 0, which cannot be dialled")
+    return Endpoint(text, machine, _canonical_host(host), port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` means the machine that reads it: a local name, a loopback or the any-address."""
+    host = host.rstrip(".").lower()
+    if host in _LOCAL_NAMES or host.endswith(".localhost"):
+        return True
+    address = _ip(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def same_server(one: Endpoint, other: Endpoint, inventory: Inventory, names: Names | None = None) -> bool | None:
+    """Whether both spellings reach one server; None where a name that nothing resolves stands in the way."""
+    machine = same_machine(one.where, other.where, inventory, names)
+    if one.path is not None and other.path is not None:
+        if one.path != other.path:
+            return False
+        return machine
+    if one.path is not None or other.path is not None:
+        # A unix socket and a port of one machine may belong to one server: only that machine could tell.
+        return False if machine is False else None
+    if one.port != other.port:
+        return False
+    return machine
+
+
+def same_servers(
+    ones: Iterable[Endpoint], others: Iterable[Endpoint], inventory: Inventory, names: Names | None = None
+) -> bool | None:
+    """The same for two sets of ``server`` lines: order and repetition do not matter."""
+    ones, others = list(ones), list(others)
+    verdict: bool | None = True
+    for some, rest in ((ones, others), (others, ones)):
+        for one in some:
+            answers = [same_server(one, other, inventory, names) for other in rest]
+            if True in answers:
+                continue
+            if None not in answers:
+                return False
+            verdict = None
+    return verdict
+
+
+def same_machine(one: str, other: str, inventory: Inventory, names: Names | None = None) -> bool | None:
+    """Whether two machine names or addresses are one machine.
+
+    A name that neither ``[hosts]`` nor DNS knows is a machine of its own by that name; whether two such names are one
+    machine cannot be told.
+    """
+    one, other = _canonical_host(one), _canonical_host(other)
+    if one == other or (is_loopback(one) and is_loopback(other)):
+        return True
+    ones, others = locate(one, inventory, names), locate(other, inventory, names)
+    if ones & others:
+        return True
+    return False if ones and others else None
+
+
+def locate(host: str, inventory: Inventory, names: Names | None = None) -> frozenset[str]:
+    """The addresses of a machine, its own loopback and own addresses told as :data:`HERE`; empty: unknown."""
+    host = _canonical_host(host)
+    if is_loopback(host):
+        return frozenset({HERE})
+    if _ip(host) is not None:
+        found: Iterable[str] = (host,)
+    else:
+        found = inventory.hosts.get(host) or (names.addresses.get(host, ()) if names else ())
+    own = {_canonical_host(address) for address in names.here} if names else set()
+    return frozenset(HERE if is_loopback(a) or _canonical_host(a) in own else _canonical_host(a) for a in found)
+
+
+def endpoints(servers: Iterable[str], client: Client) -> tuple[Endpoint, ...]:
+    """The readable ones among a client's ``server`` values; unreadable ones are another check's finding."""
+    found = []
+    for text in servers:
+        try:
+            found.append(parse_server(text, client.machine))
+        except InvalidAddress:
+            continue
+    return tuple(found)
+
+
+def pinned(inventory: Inventory) -> tuple[Endpoint, ...]:
+    """The servers that clients.ini pins by ``zeo``; a local spelling means zcheck's own machine."""
+    return tuple(parse_server(text, HERE) for text in inventory.pinned_zeo)
+
+
+def dialled(endpoint: Endpoint, client: Client, inventory: Inventory, names: Names | None = None) -> HostPort | str:
+    """What to dial *from here* to reach the server: a host and port, or the path of a unix socket of this machine.
+
+    ``connect`` of a ``[zeo:NAME]`` section wins.  A client's own loopback is dialled at the client's machine.
+    Raises :exc:`InvalidAddress` for a unix socket of another machine.
+    """
+    for known in inventory.zeo_servers:
+        if known.connect is None:
+            continue
+        stated = parse_server(known.address, known.machine or client.machine)
+        if stated.text == endpoint.text or same_server(stated, endpoint, inventory, names):
+            reached = parse_server(known.connect, HERE)
+            return reached.path if reached.path is not None else HostPort(reached.host, reached.port)
+    where = locate(endpoint.where, inventory, names)
+    if endpoint.path is not None:
+        if where != {HERE}:
+            raise InvalidAddress(f"{endpoint.path} is a unix socket on {endpoint.machine}")
+        return endpoint.path
+    if not endpoint.is_local or where == {HERE}:
+        host = endpoint.host if endpoint.is_local else _listed(endpoint.host, inventory)
+        return HostPort(host, endpoint.port)
+    host = client.machine if where else client.address.host
+    return HostPort(_listed(host, inventory), endpoint.port)
+
+
+def is_here(host: str, inventory: Inventory, names: Names | None = None) -> bool:
+    """Whether ``host`` is the machine where zcheck runs."""
+    return locate(host, inventory, names) == {HERE}
+
+
+def _listed(host: str, inventory: Inventory) -> str:
+    """The first address that ``[hosts]`` gives, else the host itself."""
+    return next(iter(inventory.hosts.get(host.lower(), ())), host)
+
+
+def _canonical_host(host: str) -> str:
+    host = host.rstrip(".").lower()
+    address = _ip(host)
+    if address is None:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None

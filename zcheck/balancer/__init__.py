@@ -1,0 +1,1 @@
+"""HAProxy: its configuration, its runtime socket and the gate."""

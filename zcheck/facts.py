@@ -1,0 +1,602 @@
+"""The kinds of fact: everything zcheck can know about a cluster, as frozen structs.
+
+A *kind* is one of the classes below that carries a ``scope``: ``"client"`` (one value for each
+client) or ``"cluster"`` (one value in all).  Probes make facts, checks read them, and nothing else
+passes between the two.  What could not be learnt is a :class:`NotGathered`, what there was no reason
+to learn is a :class:`LeftOut`; neither is ever an empty fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+
+Role = Literal["balanced", "candidate", "worker", "read-only"]
+
+
+class NotGathered(msgspec.Struct, frozen=True, tag=True):
+    """A fact that was wanted and could not be had; a check that needs it is UNKNOWN."""
+
+    reason: str
+
+
+class LeftOut(msgspec.Struct, frozen=True, tag=True):
+    """A fact that nobody wanted or that cannot exist; a check that needs it is skipped.
+
+    ``because`` names the check whose finding is the cause, where there is one.
+    """
+
+    reason: str
+    because: str | None = None
+
+
+# --- clients.ini ---------------------------------------------------------------------------------
+
+
+class HostPort(msgspec.Struct, frozen=True, order=True):
+    """A TCP address as people write it; ``host`` is a name, an IPv4 or an IPv6 address without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class IniSection(msgspec.Struct, frozen=True):
+    """Where a section of clients.ini and each of its keys stand, for findings that point at them."""
+
+    name: str
+    line: int
+    lines: dict[str, int] = {}
+
+    def line_of(self, key: str) -> int:
+        """The line of ``key``, or of the section where the key is left out."""
+        return self.lines.get(key, self.line)
+
+
+class Client(msgspec.Struct, frozen=True):
+    """One ``[client:NAME]`` section.  Paths are joined to the folder of clients.ini."""
+
+    name: str
+    address: HostPort
+    section: IniSection
+    machine: str
+    role: Role = "balanced"
+    connect: HostPort | None = None
+    zope_conf: str | None = None
+    wsgi_ini: str | None = None
+    env_file: str | None = None
+    env: dict[str, str] = {}
+    listens: int | None = None
+    tls: bool = False
+    host_header: str | None = None
+    balancer_server: str | None = None
+    via: str | None = None
+
+    @property
+    def dialled(self) -> HostPort:
+        """Where zcheck itself connects: ``connect`` where it is given, else the address."""
+        return self.connect or self.address
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Who writes at the HTTP level and where the password comes from; never the password itself."""
+
+    user: str
+    source: Literal["password-file", "password-env", "password"]
+    reference: str
+    """The file's path, the variable's name, or the path of clients.ini for ``password``."""
+    line: int
+
+
+class ZeoSection(msgspec.Struct, frozen=True):
+    """One ``[zeo:NAME]`` section: what is known of a ZEO server beside the clients' files."""
+
+    name: str
+    address: str
+    section: IniSection
+    connect: str | None = None
+    conf: str | None = None
+    machine: str | None = None
+
+
+class BalancerSection(msgspec.Struct, frozen=True):
+    """One ``[balancer:NAME]`` section, its values as written (paths joined)."""
+
+    name: str
+    section: IniSection
+    values: dict[str, str] = {}
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """One ``[suppress:NAME]`` section: a finding that somebody has decided to live with."""
+
+    name: str
+    check: str
+    reason: str
+    section: IniSection
+    clients: tuple[str, ...] = ()
+    """Empty: all clients."""
+    expires: str | None = None
+    """An ISO date (UTC); the day itself is included."""
+
+
+class Inventory(msgspec.Struct, frozen=True):
+    """clients.ini, read and found sound."""
+
+    scope: ClassVar[str] = "cluster"
+    file: str
+    name: str
+    clients: tuple[Client, ...]
+    cluster: IniSection = IniSection("cluster", 1)
+    credentials: Credentials | None = None
+    site: str | None = None
+    pinned_zeo: tuple[str, ...] = ()
+    """The values of ``zeo``: the only servers that may be written to.  Empty: not pinned."""
+    pinned_storage: str | None = None
+    hosts: dict[str, tuple[str, ...]] = {}
+    zeo_servers: tuple[ZeoSection, ...] = ()
+    balancers: tuple[BalancerSection, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    options: dict[str, str] = {}
+    """The ``[zcheck]`` section: the same names as the command line's options."""
+
+    @property
+    def client_names(self) -> tuple[str, ...]:
+        return tuple(client.name for client in self.clients)
+
+    def client(self, name: str) -> Client:
+        """The client called ``name``; KeyError where there is none."""
+        for client in self.clients:
+            if client.name == name:
+                return client
+        raise KeyError(name)
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The clients that are expected to accept edits: every role but ``read-only``."""
+        return tuple(client.name for client in self.clients if client.role != "read-only")
+
+    @property
+    def ordered_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (writer, reader) of two different clients that a full proof covers."""
+        return tuple((w, r) for w in self.writers for r in self.client_names if w != r)
+
+
+class SecretFile(msgspec.Struct, frozen=True):
+    """A file that holds a password, and its permission bits (as ``stat`` gives them)."""
+
+    file: str
+    mode: int
+    line: int
+    """The line of clients.ini that makes it one."""
+
+
+class SecretFiles(msgspec.Struct, frozen=True):
+    """Every file from which this run takes a password."""
+
+    scope: ClassVar[str] = "cluster"
+    files: tuple[SecretFile, ...] = ()
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What host names mean, by ``[hosts]`` first and by DNS after it.
+
+    A name that is not in ``addresses`` was looked up and is unknown, or was not looked up at all.
+    """
+
+    scope: ClassVar[str] = "cluster"
+    addresses: dict[str, tuple[str, ...]] = {}
+    here: tuple[str, ...] = ()
+    """The addresses of the machine where zcheck itself runs."""
+
+
+# --- zope.conf -----------------------------------------------------------------------------------
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One ``key value`` line of a ZConfig file, substituted; the key in lower case.
+
+    ``unresolved`` names each ``$(NAME)`` that the inventory does not give; ``value`` then still shows it.
+    """
+
+    key: str
+    value: str
+    file: str
+    line: int
+    unresolved: tuple[str, ...] = ()
+
+
+class Section(msgspec.Struct, frozen=True):
+    """One ``<type name>`` section with all that is in it, in the file's order."""
+
+    type: str
+    name: str | None
+    file: str
+    line: int
+    end_line: int
+    settings: tuple[Setting, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+    def all(self, key: str) -> tuple[Setting, ...]:
+        """Every line with this key."""
+        return tuple(setting for setting in self.settings if setting.key == key)
+
+    def first(self, key: str) -> Setting | None:
+        """The line with this key, or None."""
+        return next(iter(self.all(key)), None)
+
+    def value(self, key: str, default: str) -> str:
+        """The value of this key, or ``default`` (which should be the schema's own)."""
+        setting = self.first(key)
+        return default if setting is None else setting.value
+
+    def nested(self, *types: str) -> tuple[Section, ...]:
+        """The sections directly inside, of these types."""
+        return tuple(section for section in self.sections if section.type in types)
+
+
+ZEO_CLIENT_TYPES = ("zeoclient", "clientstorage")
+
+
+class Database(msgspec.Struct, frozen=True):
+    """One ``<zodb_db NAME>``: where it is mounted and the chain of storages below it."""
+
+    name: str
+    section: Section
+
+    @property
+    def mount_points(self) -> tuple[Setting, ...]:
+        return self.section.all("mount-point")
+
+    @property
+    def mounts_root(self) -> bool:
+        return any(setting.value.split(":", 1)[0] == "/" for setting in self.mount_points)
+
+    @property
+    def chain(self) -> tuple[Section, ...]:
+        """The storage sections from the outermost wrapper to the leaf.
+
+        A wrapper is a storage section that holds another storage section; of a ``<demostorage>`` with
+        ``base`` and ``changes`` the base is followed.
+        """
+        chain: list[Section] = []
+        inner = _storage_in(self.section)
+        while inner is not None:
+            chain.append(inner)
+            inner = _storage_in(inner)
+        return tuple(chain)
+
+    @property
+    def leaf(self) -> Section | None:
+        """The storage that holds or fetches the data; None where the section has no storage."""
+        chain = self.chain
+        return chain[-1] if chain else None
+
+    @property
+    def is_zeo(self) -> bool:
+        return self.leaf is not None and self.leaf.type in ZEO_CLIENT_TYPES
+
+    @property
+    def servers(self) -> tuple[Setting, ...]:
+        """The ``server`` lines; empty for a database that is not on ZEO."""
+        return self.leaf.all("server") if self.leaf is not None and self.is_zeo else ()
+
+    @property
+    def storage_name(self) -> str:
+        """The server's name for the storage: ``storage``, by default ``1`` (ZODB/component.xml)."""
+        return self.leaf.value("storage", "1") if self.leaf is not None else "1"
+
+
+# Sections inside a storage that are no storage themselves.
+_NOT_STORAGES = frozenset({"ssl", "postgresql", "mysql", "oracle", "sqlite3", "pragmas", "pragma", "driver", "options"})
+
+
+def _storage_in(section: Section) -> Section | None:
+    storages = [inner for inner in section.sections if inner.type not in _NOT_STORAGES]
+    if section.type == "demostorage" and len(storages) > 1:
+        bases = [inner for inner in storages if inner.name == "base"]
+        return (bases or storages)[0]
+    return storages[0] if storages else None
+
+
+class ConfFault(msgspec.Struct, frozen=True):
+    """Something in a configuration file that could not be read as Zope would read it.
+
+    ``refused``: Zope itself does not start with it.  ``unread``: a part that zcheck could not have (an include).
+    """
+
+    kind: Literal["refused", "unread"]
+    message: str
+    file: str
+    line: int | None = None
+    hint: str = ""
+
+
+class ZopeConf(msgspec.Struct, frozen=True):
+    """One client's zope.conf: its whole tree, each key with the file and line that it came from."""
+
+    scope: ClassVar[str] = "client"
+    file: str
+    settings: tuple[Setting, ...] = ()
+    sections: tuple[Section, ...] = ()
+    imports: tuple[str, ...] = ()
+    faults: tuple[ConfFault, ...] = ()
+    lines: int = 0
+    """Number of lines of the outermost file: where a missing section would go."""
+    mtime: float | None = None
+    """Seconds since the epoch; None where it is not known."""
+
+    @property
+    def top(self) -> Section:
+        """The file as one section, for reading top level keys."""
+        return Section("", None, self.file, 1, self.lines, self.settings, self.sections)
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        return tuple(Database(s.name or "", s) for s in self.sections if s.type == "zodb_db")
+
+    def database(self, name: str) -> Database | None:
+        return next((database for database in self.databases if database.name == name), None)
+
+    @property
+    def root(self) -> Database | None:
+        """The database mounted on ``/``; None where there is none."""
+        return next((database for database in self.databases if database.mounts_root), None)
+
+
+class WsgiConf(msgspec.Struct, frozen=True):
+    """One client's zope.ini or wsgi.ini: where it listens and with how many threads."""
+
+    scope: ClassVar[str] = "client"
+    file: str
+    listen: tuple[HostPort, ...] = ()
+    """Host ``*`` means every interface."""
+    unix_sockets: tuple[str, ...] = ()
+    threads: int | None = None
+    zope_conf: str | None = None
+    faults: tuple[ConfFault, ...] = ()
+    lines: dict[str, int] = {}
+
+
+# --- what a network peer answers -----------------------------------------------------------------
+
+
+class PortAnswer(msgspec.Struct, frozen=True):
+    """What a TCP connect to a client's address did."""
+
+    scope: ClassVar[str] = "client"
+    dialled: str
+    outcome: Literal["open", "refused", "timeout", "unreachable", "unknown-name"]
+    detail: str = ""
+    connect_ms: float | None = None
+
+
+class HttpAnswer(msgspec.Struct, frozen=True):
+    """What a client answered to one cheap request (``GET /`` of its root, anonymous).
+
+    ``outcome`` is ``http`` for any well-formed HTTP response; ``status`` and ``headers`` belong to it.
+    """
+
+    scope: ClassVar[str] = "client"
+    outcome: Literal["http", "silent", "not-http", "reset", "too-slow", "tls-error"]
+    detail: str = ""
+    status: int | None = None
+    headers: dict[str, str] = {}
+    elapsed_ms: float | None = None
+
+
+class DatabasePage(msgspec.Struct, frozen=True):
+    """One database on a client's Control Panel: ``/Control_Panel/Database/NAME/manage_main``."""
+
+    name: str
+    location: str
+    """The text of the row labelled "Database Location", without the connection state."""
+    connected: bool | None = None
+    """What the label says: (connected) or (disconnected); None where it says neither (no ZEO)."""
+
+
+class ControlPanel(msgspec.Struct, frozen=True):
+    """What a running client's Control Panel tells a manager."""
+
+    scope: ClassVar[str] = "client"
+    databases: tuple[DatabasePage, ...]
+    zope_version: str | None = None
+    python_version: str | None = None
+    process_id: int | None = None
+    running_for: str | None = None
+
+    def database(self, name: str) -> DatabasePage | None:
+        return next((page for page in self.databases if page.name == name), None)
+
+
+class LockReading(msgspec.Struct, frozen=True):
+    """One look at a storage's commit lock by ``ruok``; ``at_s`` is on zcheck's own monotonic clock."""
+
+    at_s: float
+    lock_time: str | None
+    commits: int
+    waiting: int
+
+
+class ZeoStorage(msgspec.Struct, frozen=True):
+    """One storage as a ZEO server's ``ruok`` describes it."""
+
+    connections: int
+    last_transaction: str
+    """16 hexadecimal digits; all zero: empty."""
+    start: str = ""
+    readings: tuple[LockReading, ...] = ()
+    """One where no lock was held, else two at least 1 s apart (CONSISTENCY 7.2)."""
+
+
+ZeoOutcome = Literal[
+    "answers", "refused", "unreachable", "unknown-name", "timeout", "silent", "http", "foreign", "too-old", "tls"
+]
+
+
+class ZeoAnswer(msgspec.Struct, frozen=True):
+    """What one ZEO server said when it was dialled for one ``server`` line of one database."""
+
+    database: str
+    server: str
+    """As zope.conf writes it."""
+    file: str
+    line: int
+    dialled: str
+    here: bool
+    """The dialled address is on the machine where zcheck runs."""
+    outcome: ZeoOutcome
+    detail: str = ""
+    protocol: str | None = None
+    """The hello, such as ``Z5`` or ``M5``."""
+    storage: str = "1"
+    """The storage that this client names."""
+    storages: dict[str, ZeoStorage] = {}
+
+
+class ZeoAnswers(msgspec.Struct, frozen=True):
+    """The answers of every ZEO server that one client's zope.conf names."""
+
+    scope: ClassVar[str] = "client"
+    answers: tuple[ZeoAnswer, ...] = ()
+
+
+class OidRange(msgspec.Struct, frozen=True):
+    """One answer to ``new_oids()``: the ``call``-th of the run, and the lowest and highest oid it gave."""
+
+    call: int
+    first: int
+    last: int
+
+
+class LoadsCount(msgspec.Struct, frozen=True):
+    """How far one server's ``loads`` counter rose while ``reader`` loaded one record ``asked`` times."""
+
+    reader: str
+    asked: int
+    rose_by: dict[str, int]
+    """By client: as seen in the ``server_status`` of that client's connection."""
+
+
+class StorageProof(msgspec.Struct, frozen=True):
+    """Read-only evidence, taken through one client's connection, about which storage it reached."""
+
+    client: str
+    server: str
+    """The address that answered the registration."""
+    location: str = ""
+    """The server's own name for the storage: the path of its Data.fs."""
+    read_only: bool = False
+    oids: tuple[OidRange, ...] = ()
+    last_transaction: str = ""
+    error: str = ""
+    """Why there is no evidence; the other fields are then empty."""
+
+
+class ZeoIdentity(msgspec.Struct, frozen=True):
+    """For each database on ZEO, the proofs taken through every client's own ``server`` lines."""
+
+    scope: ClassVar[str] = "cluster"
+    databases: dict[str, tuple[StorageProof, ...]] = {}
+    loads: dict[str, tuple[LoadsCount, ...]] = {}
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """What this run found in the cluster after its own clean-up."""
+
+    scope: ClassVar[str] = "cluster"
+    left: tuple[str, ...] = ()
+    """Each thing that is still there, in words, with the client or server that has it."""
+    removal: str = ""
+    """The command that removes it."""
+    checked: tuple[str, ...] = ()
+    """The clients and servers that were looked at."""
+    connections: dict[str, tuple[int, int]] = {}
+    """By server and storage: registered clients before and after this run."""
+    unknown: tuple[str, ...] = ()
+    """Where it could not be learnt whether anything is left."""
+
+
+Kind = TypeVar("Kind")
+Value = Any
+
+
+class UndeclaredKind(Exception):
+    """A check read a kind of fact that its ``needs`` and ``uses`` do not name."""
+
+
+class Facts:
+    """Facts by kind and subject; the subject of a cluster-wide fact is ``""``.
+
+    A check is handed a *view*: it holds the kinds that the check declared, for the clients that it may judge.
+    """
+
+    def __init__(self, values: Mapping[type[Any], Mapping[str, Value]] | None = None) -> None:
+        self._values: dict[type[Any], dict[str, Value]] = {k: dict(v) for k, v in (values or {}).items()}
+        self._kinds: frozenset[type[Any]] | None = None
+        self._clients: tuple[str, ...] | None = None
+
+    def with_fact(self, subject: str, fact: Value, kind: type[Any] | None = None) -> Facts:
+        """A copy with one more fact; ``kind`` must be told for NotGathered and LeftOut."""
+        copy = Facts(self._values)
+        copy._values.setdefault(kind or type(fact), {})[subject] = fact
+        return copy
+
+    def view(self, kinds: Iterable[type[Any]], clients: Iterable[str]) -> Facts:
+        """What one check may see."""
+        view = Facts()
+        view._values = self._values
+        view._kinds = frozenset(kinds)
+        view._clients = tuple(clients)
+        return view
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The clients to be judged, in the inventory's order."""
+        return self._clients if self._clients is not None else self.inventory.client_names
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory; every check may read it without declaring so."""
+        found = self._values.get(Inventory, {}).get("")
+        if not isinstance(found, Inventory):
+            raise UndeclaredKind("there is no inventory among the facts")
+        return found
+
+    def raw(self, kind: type[Any], subject: str = "") -> Value | NotGathered | LeftOut | None:
+        """What is stored, gathered or not; None where nothing was."""
+        return self._values.get(kind, {}).get(subject)
+
+    def each(self, kind: type[Kind]) -> dict[str, Kind]:
+        """The gathered facts of one per-client kind, by client, for the clients to be judged."""
+        self._allow(kind)
+        found = self._values.get(kind, {})
+        return {name: found[name] for name in self.clients if isinstance(found.get(name), kind)}
+
+    def the(self, kind: type[Kind]) -> Kind:
+        """The one fact of a cluster-wide kind; the runner has seen to it that a needed one is there."""
+        self._allow(kind)
+        found = self._values.get(kind, {}).get("")
+        if not isinstance(found, kind):
+            raise KeyError(kind.__name__)
+        return found
+
+    def maybe(self, kind: type[Kind]) -> Kind | None:
+        """The one fact of a cluster-wide kind that the check merely ``uses``; None where it is absent."""
+        self._allow(kind)
+        found = self._values.get(kind, {}).get("")
+        return found if isinstance(found, kind) else None
+
+    def items(self) -> Iterator[tuple[type[Any], str, Value]]:
+        """Everything that is stored: kind, subject, value."""
+        for kind, subjects in self._values.items():
+            for subject, value in subjects.items():
+                yield kind, subject, value
+
+    def _allow(self, kind: type[Any]) -> None:
+        if self._kinds is not None and kind not in self._kinds and kind is not Inventory:
+            raise UndeclaredKind(f"the check reads {kind.__name__}, which its needs and uses do not name")

@@ -1,0 +1,1 @@
+"""All input and output towards the cluster: one file a source, fetching and parsing apart."""

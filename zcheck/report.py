@@ -1,0 +1,153 @@
+"""What reporters are handed: the outcome of a run as frozen structs, in the shape of its JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from zcheck.check import Place
+
+SCHEMA = "zcheck-report/1"
+
+FindingSeverity = Literal["ADVICE", "WARNING", "UNKNOWN", "CRITICAL"]
+Outcome = Literal["pass", "problem", "unknown", "skipped", "suppressed"]
+
+
+class SkippedFor(msgspec.Struct, frozen=True):
+    """A client for which a check was not judged; ``because`` is a check's name or the reason."""
+
+    client: str
+    because: str
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person should know; ``severity`` is UNKNOWN where the check could not tell."""
+
+    check: str
+    stage: str
+    severity: FindingSeverity
+    clients: tuple[str, ...]
+    message: str
+    hint: str = ""
+    fingerprint: str = ""
+    suppressed_by: str | None = None
+    places: tuple[Place, ...] = ()
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """Told beside a pass: no finding, no influence on the verdict."""
+
+    check: str
+    clients: tuple[str, ...]
+    message: str
+    places: tuple[Place, ...] = ()
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one check of the catalogue came out; the worst over its clients, ``skipped`` the mildest."""
+
+    check: str
+    stage: str
+    outcome: Outcome
+    because: str | None = None
+    skipped_for: tuple[SkippedFor, ...] = ()
+    duration_s: float = 0.0
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """Everything the runner found out."""
+
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    remarks: tuple[Remark, ...] = ()
+
+
+class Tool(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    command: str
+    started: str
+    duration_s: float
+    offline: bool = False
+    read_only: bool = False
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    name: str
+    clients: tuple[str, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """``exit_code`` is the process's own, after ``--fail-on``; ``status`` is told as it is."""
+
+    status: Literal["OK", "WARNING", "UNKNOWN", "CRITICAL"]
+    exit_code: int
+    impact: str = ""
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of what could be proven was proven."""
+
+    checks_run: int
+    checks_total: int
+    clients_seen: int
+    clients_total: int
+    pairs_proven: int
+    zeo_pairs_proven: int
+    pairs_total: int
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Whether ``reader`` served what was written through ``writer``; ``seen`` is None where it was not tried."""
+
+    writer: str
+    reader: str
+    seen: bool | None = None
+    lag_ms: float | None = None
+
+
+class Level(msgspec.Struct, frozen=True):
+    level: Literal["http", "zeo"]
+    database: str
+    pairs: tuple[Pair, ...]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the run wrote: commits, bytes of records, and what it left behind."""
+
+    transactions: int = 0
+    bytes: int = 0
+    left_behind: int = 0
+
+
+class Consistency(msgspec.Struct, frozen=True):
+    levels: tuple[Level, ...] = ()
+    held: str | None = None
+    """The strongest level of isolation that the whole history supports; null where none was judged."""
+    receipt: Receipt = Receipt()
+
+
+class Timing(msgspec.Struct, frozen=True):
+    what: str
+    seconds: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: the one thing that every reporter turns into text."""
+
+    schema: str = SCHEMA
+    tool: Tool
+    run: Run
+    cluster: Cluster
+    verdict: Verdict
+    coverage: Coverage
+    checks: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    consistency: Consistency
+    remarks: tuple[Remark, ...] = ()
+    timings: tuple[Timing, ...] = ()
