@@ -1,0 +1,83 @@
+"""Keep secrets out of facts, so that no message, place, saved file or traceback can show one.
+
+Hidden is the value of a key whose name speaks of a secret, whoever stands before the ``@`` of a URL, and of a
+database's connection string all but host, port, database and user.  What is hidden can still be compared: :func:`seal`
+gives equal values equal seals, within one run of zcheck.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+
+HIDDEN = "***"
+
+_SECRET_NAME = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@")
+
+# A connection string of libpq: key=value or key='quoted value', in any order.
+_DSN_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
+_DSN_URL = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(?:([^:/@\s]*)(?::[^@/\s]*)?@)?([^/?\s]*)(/[^?\s]*)?(\?\S*)?$", re.IGNORECASE
+)
+_DSN_SHOWN = ("host", "hostaddr", "port", "dbname", "database", "db", "user", "service")
+
+# Equal values get equal seals for as long as this process lives; nobody can go back from a seal to a value.
+_SEAL_KEY = secrets.token_bytes(32)
+_SEAL_NAME = secrets.token_hex(4)
+
+
+def speaks_of_a_secret(name: str) -> bool:
+    """Whether a key or variable of this name holds something that must not be shown."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redacted(key: str, value: str, section: str = "") -> str:
+    """What may be shown of the value of ``key`` in a section of this type."""
+    if not value:
+        return value
+    if section == "ssl" and key in ("key", "password-function"):
+        return value  # a path and the name of a function
+    if key.lower().endswith("dsn"):
+        return redacted_dsn(value)
+    if _SECRET_NAME.search(key) is not None:
+        return HIDDEN
+    return without_userinfo(value)
+
+
+def without_userinfo(text: str) -> str:
+    """The text, with what stands before the ``@`` of each URL in it hidden."""
+    return _USERINFO.sub(f"{HIDDEN}@", text) if "://" in text and "@" in text else text
+
+
+def redacted_dsn(value: str) -> str:
+    """A database's connection string with host, port, database and user alone.
+
+    What cannot be taken apart (an Oracle descriptor, a name of tnsnames.ora) is shown as it is, unless an ``@`` or a
+    ``/`` in it may part off a password.
+    """
+    url = _DSN_URL.match(value)
+    if url is not None:
+        scheme, user, where, path, query = url.groups()
+        return f"{scheme}://{user + '@' if user else ''}{where}{path or ''}{'?' + HIDDEN if query else ''}"
+    parts = _DSN_PART.findall(value)
+    if parts:
+        return " ".join(f"{name}={given if name.lower() in _DSN_SHOWN else HIDDEN}" for name, given in parts)
+    before, at, after = value.rpartition("@")
+    if at:
+        user = before.partition("/")[0]
+        return f"{user}/{HIDDEN}@{after}"
+    return value if re.fullmatch(r"[\w.:()$-]+", value) else HIDDEN
+
+
+def seal(value: str) -> str:
+    """A name for a hidden value: equal for equal values of one run, and telling nothing else."""
+    digest = hmac.new(_SEAL_KEY, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return f"{_SEAL_NAME}:{digest[:16]}"
+
+
+def comparable(one: str, other: str) -> bool:
+    """Whether two seals were made by one process, so that they differ only where the values do."""
+    return one.partition(":")[0] == other.partition(":")[0]
