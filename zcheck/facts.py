@@ -20,6 +20,8 @@ class NotGathered(msgspec.Struct, frozen=True, tag=True):
     """A fact that was wanted and could not be had; a check that needs it is UNKNOWN."""
 
     reason: str
+    hint: str = ""
+    """What to do so that it can be had."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, tag=True):
@@ -208,6 +210,8 @@ class Setting(msgspec.Struct, frozen=True):
     file: str
     line: int
     unresolved: tuple[str, ...] = ()
+    seal: str = ""
+    """Where ``value`` is hidden or shown in part: what it can be compared by (see :mod:`zcheck.redact`)."""
 
 
 class Section(msgspec.Struct, frozen=True):
