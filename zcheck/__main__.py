@@ -1,8 +1,6 @@
 """``python -m zcheck``."""
 
-import sys
-
-from zcheck.cli import main
+from zcheck.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -210,3 +210,8 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
+
+
+def is_literal(host: str) -> bool:
+    """Whether ``host`` is an IPv4 or IPv6 address, which needs no look-up."""
+    return _ip(host) is not None

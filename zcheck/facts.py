@@ -434,7 +434,23 @@ class ZeoStorage(msgspec.Struct, frozen=True):
     """16 hexadecimal digits; all zero: empty."""
     start: str = ""
     readings: tuple[LockReading, ...] = ()
-    """One where no lock was held, else two at least 1 s apart (CONSISTENCY 7.2)."""
+    """One where no lock was held, else two at least 1 s apart."""
+
+    @property
+    def is_blocked(self) -> bool | None:
+        """Whether the commit lock is stuck; None where it was held and no second reading could be had.
+
+        Stuck is: the same ``lock_time`` in two readings at least a second apart while ``commits`` stands still.  No two
+        clocks are compared, and a queue of waiting commits alone is normal under load.
+        """
+        if not self.readings:
+            return None
+        if any(reading.lock_time is None for reading in self.readings):
+            return False
+        first, last = self.readings[0], self.readings[-1]
+        if first.lock_time != last.lock_time or first.commits != last.commits:
+            return False
+        return True if last.at_s - first.at_s >= 1.0 else None
 
 
 ZeoOutcome = Literal[

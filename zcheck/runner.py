@@ -118,7 +118,7 @@ class _Case:
     def _clients_to_judge(self) -> tuple[str, ...]:
         """Sort out the clients that cannot or need not be judged."""
         judged = []
-        unknown: dict[str, list[str]] = {}
+        unknown: dict[tuple[str, str], list[str]] = {}
         for client in self.facts.inventory.client_names:
             blocked = self._earlier(client, ("problem", "suppressed"))
             missing = self._missing(client)
@@ -133,9 +133,9 @@ class _Case:
                 if cause is not None:
                     self.skip([client], cause)
                 else:
-                    unknown.setdefault(missing.reason, []).append(client)
-        for reason, clients in unknown.items():
-            self._take(Unknown(tuple(clients), reason))
+                    unknown.setdefault((missing.reason, missing.hint), []).append(client)
+        for (reason, hint), clients in unknown.items():
+            self._take(Unknown(tuple(clients), reason, hint=hint))
         return tuple(judged)
 
     def _earlier(self, client: str, outcomes: tuple[Outcome, ...]) -> str | None:
@@ -163,7 +163,7 @@ class _Case:
                 self.skip(clients, missing.because or missing.reason)
                 return False
             if missing is not None:
-                self._take(Unknown(clients, missing.reason))
+                self._take(Unknown(clients, missing.reason, hint=missing.hint))
                 return False
         return True
 

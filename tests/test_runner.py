@@ -1,0 +1,203 @@
+"""The rules that no check has to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from zcheck import runner, verdict
+from zcheck.check import Note, Problem, Severity, Skipped, Unknown, Yield, check
+from zcheck.facts import Facts, HttpAnswer, LeftOut, NotGathered, PortAnswer
+from zcheck.testing import facts_of
+
+OPEN = PortAnswer("10.0.0.1:8080", "open")
+CLOSED = PortAnswer("10.0.0.1:8080", "refused")
+PAGE = HttpAnswer("http", status=200)
+
+
+@check("port-is-open", stage="reach", severity=Severity.CRITICAL, needs=[PortAnswer])
+def port_is_open(facts: Facts) -> Iterator[Yield]:
+    for client, answer in facts.each(PortAnswer).items():
+        if answer.outcome != "open":
+            yield Problem((client,), f"{client} is closed")
+
+
+@check("page-is-served", stage="reach", severity=Severity.WARNING, needs=[HttpAnswer], after=[port_is_open])
+def page_is_served(facts: Facts) -> Iterator[Yield]:
+    for client, answer in facts.each(HttpAnswer).items():
+        if answer.status != 200:
+            yield Problem((client,), f"{client} answers {answer.status}")
+
+
+def by_name(*checks, facts):  # type: ignore[no-untyped-def]
+    judgement = runner.run(checks, facts)
+    return judgement, {result.check: result for result in judgement.results}
+
+
+def test_one_cause_is_one_finding_and_names_it() -> None:
+    facts = facts_of(app1=[OPEN, PAGE], app2=[CLOSED, (HttpAnswer, NotGathered("closed"))])
+    judgement, results = by_name(port_is_open, page_is_served, facts=facts)
+    assert [(f.check, f.clients) for f in judgement.findings] == [("port-is-open", ("app2",))]
+    assert results["page-is-served"].outcome == "pass"
+    assert [(s.client, s.because) for s in results["page-is-served"].skipped_for] == [("app2", "port-is-open")]
+
+
+def test_all_clients_explained_by_an_earlier_finding_is_skipped_not_unknown() -> None:
+    facts = facts_of(app1=[CLOSED], app2=[CLOSED])
+    _, results = by_name(port_is_open, page_is_served, facts=facts)
+    assert results["page-is-served"].outcome == "skipped"
+    assert results["page-is-served"].because == "port-is-open"
+
+
+def test_what_was_not_gathered_is_unknown() -> None:
+    facts = facts_of(app1=[OPEN, PAGE], app2=[OPEN, (HttpAnswer, NotGathered("no time"))])
+    judgement, results = by_name(port_is_open, page_is_served, facts=facts)
+    assert [(f.severity, f.clients, f.message) for f in judgement.findings] == [("UNKNOWN", ("app2",), "no time")]
+    assert results["page-is-served"].outcome == "unknown"
+
+
+def test_a_fact_that_nobody_looked_for_is_unknown_too() -> None:
+    judgement, _ = by_name(port_is_open, facts=facts_of(app1=[], app2=[]))
+    assert [finding.severity for finding in judgement.findings] == ["UNKNOWN"]
+    assert judgement.findings[0].clients == ("app1", "app2")
+
+
+def test_what_was_left_out_is_skipped_with_its_reason() -> None:
+    facts = facts_of(app1=[(PortAnswer, LeftOut("nothing to examine"))])
+    judgement, results = by_name(port_is_open, facts=facts)
+    assert not judgement.findings
+    assert (results["port-is-open"].outcome, results["port-is-open"].because) == ("skipped", "nothing to examine")
+
+
+def test_a_check_that_raises_is_unknown() -> None:
+    @check("broken", stage="reach", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def broken(facts: Facts) -> Iterator[Yield]:
+        raise ZeroDivisionError("oops")
+        yield
+
+    judgement, _ = by_name(broken, facts=facts_of(app1=[OPEN]))
+    assert judgement.findings[0].severity == "UNKNOWN"
+    assert "ZeroDivisionError" in judgement.findings[0].message
+
+
+def test_a_check_that_reads_what_it_did_not_declare_is_unknown() -> None:
+    @check("sneaky", stage="reach", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def sneaky(facts: Facts) -> Iterator[Yield]:
+        facts.each(HttpAnswer)
+        return iter(())
+
+    judgement, _ = by_name(sneaky, facts=facts_of(app1=[OPEN, PAGE]))
+    assert judgement.findings[0].severity == "UNKNOWN"
+    assert "HttpAnswer" in judgement.findings[0].message
+
+
+def test_notes_are_remarks_and_skips_are_no_findings() -> None:
+    @check("chatty", stage="reach", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def chatty(facts: Facts) -> Iterator[Yield]:
+        yield Note(("app1",), "spelled in two ways")
+        yield Skipped(("app2",), "too old to be asked")
+
+    judgement, results = by_name(chatty, facts=facts_of(app1=[OPEN], app2=[OPEN]))
+    assert not judgement.findings
+    assert [remark.message for remark in judgement.remarks] == ["spelled in two ways"]
+    assert results["chatty"].outcome == "pass"
+    assert [skipped.client for skipped in results["chatty"].skipped_for] == ["app2"]
+
+
+def test_what_the_user_leaves_out_is_skipped_for_all() -> None:
+    judgement = runner.run([port_is_open], facts_of(app1=[CLOSED]), left_out={"port-is-open": "left out by --skip"})
+    assert not judgement.findings
+    assert judgement.results[0].outcome == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("expected", "code", "severities"),
+    [
+        pytest.param("OK", 0, [], id="nothing"),
+        pytest.param("OK", 0, ["ADVICE"], id="advice counts as OK"),
+        pytest.param("WARNING", 1, ["ADVICE", "WARNING"], id="warning"),
+        pytest.param("UNKNOWN", 3, ["WARNING", "UNKNOWN"], id="unknown hides warning"),
+        pytest.param("CRITICAL", 2, ["UNKNOWN", "CRITICAL", "WARNING"], id="unknown never hides critical"),
+    ],
+)
+def test_status_and_exit_code(expected: str, code: int, severities: list[str]) -> None:
+    from zcheck.report import Finding
+
+    findings = [Finding(check="x", stage="reach", severity=s, clients=(), message="") for s in severities]  # type: ignore[arg-type]
+    assert verdict.status(findings) == expected
+    assert verdict.exit_code(findings) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "fail_on"),
+    [
+        pytest.param(1, "ADVICE", "advice", id="advice lets ADVICE exit 1"),
+        pytest.param(0, "WARNING", "critical", id="critical lets WARNING exit 0"),
+        pytest.param(2, "CRITICAL", "critical", id="critical still fails"),
+        pytest.param(3, "UNKNOWN", "critical", id="unknown is never moved"),
+        pytest.param(3, "UNKNOWN", "advice", id="unknown stays 3"),
+    ],
+)
+def test_fail_on_moves_only_the_exit_code(code: int, severity: str, fail_on: str) -> None:
+    from zcheck.report import Finding
+
+    finding = Finding(check="x", stage="reach", severity=severity, clients=(), message="")  # type: ignore[arg-type]
+    assert verdict.exit_code([finding], fail_on) == code  # type: ignore[arg-type]
+
+
+SUPPRESSED = """
+[cluster]
+name = test
+[client:app1]
+address = 10.0.0.1:8080
+[client:app2]
+address = 10.0.0.2:8080
+[suppress:known]
+check = {check}
+clients = app2
+reason = being replaced
+expires = 2026-06-30
+"""
+
+
+@pytest.mark.parametrize(
+    ("expected", "check_name", "today"),
+    [
+        pytest.param("known", "port-is-open", "2026-06-30", id="the day itself is included"),
+        pytest.param(None, "port-is-open", "2026-07-01", id="expired"),
+        pytest.param(None, "page-is-served", "2026-01-01", id="another check"),
+    ],
+)
+def test_suppressions(expected: str | None, check_name: str, today: str) -> None:
+    from zcheck.testing import inventory
+
+    facts = facts_of(inventory(SUPPRESSED.format(check=check_name)), app1=[OPEN], app2=[CLOSED])
+    judgement = runner.run([port_is_open], facts, today=today)
+    assert judgement.findings[0].suppressed_by == expected
+    assert verdict.exit_code(judgement.findings) == (0 if expected else 2)
+    assert judgement.results[0].outcome == ("suppressed" if expected else "problem")
+
+
+def test_no_suppression_reaches_the_consistency_stage() -> None:
+    from zcheck.testing import inventory
+
+    @check("edits", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def edits(facts: Facts) -> Iterator[Yield]:
+        yield Problem(("app2",), "lost")
+
+    facts = facts_of(inventory(SUPPRESSED.format(check="edits")), app1=[OPEN], app2=[OPEN])
+    assert runner.run([edits], facts, today="2026-01-01").findings[0].suppressed_by is None
+
+
+def test_fingerprints_are_stable_and_distinct() -> None:
+    @check("twice", stage="reach", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def twice(facts: Facts) -> Iterator[Yield]:
+        yield Problem(("app1",), "took 1.2 s")
+        yield Unknown(("app1",), "no idea", about="main")
+        yield Problem(("app1",), "took 1.3 s")
+
+    facts = facts_of(app1=[OPEN])
+    first, second = (runner.run([twice], facts).findings for _ in range(2))
+    assert [f.fingerprint for f in first] == [f.fingerprint for f in second]
+    assert len({f.fingerprint for f in first}) == 3

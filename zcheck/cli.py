@@ -1,0 +1,457 @@
+"""The command line: the only module that prints or exits."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from zcheck import __version__
+
+_STARTED = time.perf_counter()
+
+UNKNOWN = 3
+"""The exit code for wrong usage, unreadable input, an interrupted run, a closed pipe and a crash of our own."""
+
+FORMATS = ("text", "nagios", "json")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1, 2 or 3 whatever happens."""
+    try:
+        code = zcheck.main(args=list(sys.argv[1:] if argv is None else argv), prog_name="zcheck", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        _complain(_usage(error))
+    except (KeyboardInterrupt, click.Abort):
+        _complain("zcheck: interrupted")
+    except BrokenPipeError:
+        # Whoever read our output is gone; what is still in the buffer must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except SystemExit:
+        # Click ends so when the reader of our output is gone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except Exception as error:
+        _complain(f"zcheck: internal error, the result is UNKNOWN: {_where(error)}")
+    return UNKNOWN
+
+
+def run() -> NoReturn:
+    """The console script."""
+    code = main()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Threads that hang in a name look-up or a silent peer must not keep the process alive.
+    os._exit(code)
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.UsageError) and context is not None:
+        return f"{context.command_path}: {message}\ntry: {context.command_path} --help"
+    return message
+
+
+def _where(error: Exception) -> str:
+    """The kind of a crash and where it happened; never the values, which may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _complain(message: str) -> None:
+    from zcheck.reporters.text import clean
+
+    with contextlib.suppress(OSError):
+        sys.stderr.write("\n".join(clean(line) for line in message.splitlines()) + "\n")
+        sys.stderr.flush()
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with ``s``, ``m`` or ``h``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no duration; write seconds, or a number with s, m or h", param, ctx)
+        return seconds
+
+
+class Output(click.ParamType[tuple[str, str]]):
+    """``FORMAT`` or ``FORMAT:PATH``."""
+
+    name = "format[:path]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        form, _, path = str(value).partition(":")
+        if form not in FORMATS:
+            near = difflib.get_close_matches(form, FORMATS, 1)
+            self.fail(
+                f"there is no format {form!r}; formats are {', '.join(FORMATS)}"
+                + (f"; did you mean {near[0]!r}?" if near else ""),
+                param,
+                ctx,
+            )
+        return form, path
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(name.strip() for name in str(value).split(",") if name.strip())
+
+
+class Suggesting(click.Group):
+    """A group that names the nearest command for an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="zcheck %(version)s")
+def zcheck() -> None:
+    """Prove that the Zope clients of a ZODB/ZEO cluster can be load balanced, before anyone balances them.
+
+    Exit codes are those of Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also wrong usage and unreadable input).
+    """
+
+
+INI = click.argument("ini", metavar="CLIENTS.INI", type=click.Path(dir_okay=False))
+
+
+def run_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each."""
+    options = [
+        click.option("--offline", is_flag=True, help="Judge the files alone: open no socket, look up no name."),
+        click.option("--read-only", is_flag=True, help="Write nothing anywhere; less is proven."),
+        click.option("--only", type=Names(), multiple=True, metavar="NAMES", help="Only these checks or stages."),
+        click.option("--skip", type=Names(), multiple=True, metavar="NAMES", help="Leave these out."),
+        click.option(
+            "--fail-on",
+            type=click.Choice(["advice", "warning", "critical"]),
+            default="warning",
+            show_default=True,
+            help="The mildest finding that makes the exit code other than 0.",
+        ),
+        click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer."),
+        click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole run."),
+        click.option(
+            "-o",
+            "--output",
+            type=Output(),
+            multiple=True,
+            metavar="FORMAT[:PATH]",
+            help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
+        ),
+        click.option("--no-state", is_flag=True, help="Keep no journal in the state folder."),
+        click.option("--timings", is_flag=True, help="Tell where the time went."),
+        click.option("-v", "--verbose", is_flag=True, help="Tell each check."),
+        click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@zcheck.command()
+@INI
+@run_options
+@click.pass_context
+def preflight(ctx: click.Context, ini: str, **options: Any) -> int:
+    """Verify the cluster: the gate before balancing.
+
+    Runs all stages.  Writes test markers that nothing links to, and one folder named zcheck-RUN through the running
+    clients, and removes them; see "zcheck plan".
+    """
+    return _preflight(ctx, "preflight", ini, options)
+
+
+def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, Any]) -> int:
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import Settings
+    from zcheck.terminal import LiveLines
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    stdout = [form for form, path in options["output"] if not path]
+    if len(stdout) > 1:
+        raise click.UsageError(f"only one format can go to stdout, not {' and '.join(stdout)}", ctx)
+    try:
+        reasons = pipeline.left_out(
+            CATALOGUE,
+            [name for names in options["only"] for name in names],
+            [name for names in options["skip"] for name in names],
+            offline=options["offline"],
+            read_only=options["read_only"],
+        )
+    except pipeline.UnknownCheck as error:
+        raise click.UsageError(str(error), ctx) from None
+    settings = Settings(
+        run_id=secrets.token_hex(6),
+        offline=options["offline"],
+        read_only=options["read_only"],
+        timeout_s=options["timeout"],
+        deadline_s=options["deadline"],
+        state_folder=None if options["no_state"] else _state_folder(),
+    )
+    with _interruptible(), LiveLines(inventory.client_names) as lines:
+        report = pipeline.run(
+            inventory,
+            CATALOGUE,
+            settings,
+            command=command,
+            reasons=reasons,
+            secret=secret,
+            fail_on=options["fail_on"],
+            progress=lines,
+            timings=options["timings"],
+            startup_s=time.perf_counter() - _STARTED,
+        )
+    _deliver(report, options)
+    return report.verdict.exit_code
+
+
+def _deliver(report: Any, options: dict[str, Any]) -> None:
+    """Write the report in every form that was asked for."""
+    outputs = options["output"] or (("text", ""),)
+    if all(path for _, path in outputs):
+        outputs = (*outputs, ("text", ""))
+    for form, path in outputs:
+        text = _rendered(report, form, options, colour=not path and _colours())
+        if path:
+            _write(path, text)
+        else:
+            click.echo(text, nl=False, color=True)
+
+
+def _rendered(report: Any, form: str, options: dict[str, Any], *, colour: bool) -> str:
+    if form == "json":
+        from zcheck.reporters import json
+
+        return json.render(report)
+    if form == "nagios":
+        from zcheck.reporters import nagios
+
+        return nagios.render(report)
+    from zcheck.reporters import text
+
+    return text.render(report, colour=colour, verbose=options["verbose"], quiet=options["quiet"])
+
+
+def _colours() -> bool:
+    from zcheck.terminal import colours
+
+    return colours(sys.stdout)
+
+
+def _write(path: str, text: str) -> None:
+    """Put a report into a file whole: a reader finds the old one or the new one, never a part."""
+    unfinished = f"{path}.{os.getpid()}.part"
+    try:
+        Path(unfinished).write_text(text, encoding="utf-8")
+        Path(unfinished).replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            Path(unfinished).unlink()
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _inventory(ini: str) -> tuple[Any, Any]:
+    """The inventory, and the password or why there is none."""
+    from zcheck import inventory
+    from zcheck.checks import CATALOGUE
+    from zcheck.probes import files
+
+    try:
+        text = files.read_text(ini)
+        found = inventory.parse(text, ini, [check.name for check in CATALOGUE])
+    except (files.CannotRead, inventory.InventoryError) as error:
+        raise click.ClickException(str(error)) from None
+    return found, files.password(found, text, os.environ)
+
+
+def _completed(ctx: click.Context, options: dict[str, Any], stated: dict[str, str], file: str) -> dict[str, Any]:
+    """Options with what ``ZCHECK_*`` and then clients.ini's ``[zcheck]`` say where the command line says nothing."""
+    completed = dict(options)
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        if name not in options or ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            continue
+        variable = f"ZCHECK_{name.upper()}"
+        value, source = os.environ.get(variable), variable
+        if value is None:
+            value, source = stated.get(name.replace("_", "-")), f"{file}: [zcheck] {name.replace('_', '-')}"
+        if value is not None:
+            try:
+                completed[name] = parameter.type_cast_value(ctx, value.split() if parameter.multiple else value)
+            except click.BadParameter as error:
+                raise click.ClickException(f"{source}: {error.message}") from None
+    return completed
+
+
+def _state_folder() -> str:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return str(Path(base) / "zcheck")
+
+
+@contextlib.contextmanager
+def _interruptible() -> Any:
+    """Make SIGTERM and SIGHUP end the run as Ctrl-C does: by an exception, so that clean-up happens."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@zcheck.command()
+@INI
+@run_options
+@click.pass_context
+def plan(ctx: click.Context, ini: str, **options: Any) -> int:
+    """Tell what preflight with these options would read, contact and write, and touch nothing."""
+    from zcheck import plan as planning
+
+    inventory, _ = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    text = planning.tell(
+        inventory,
+        timeout_s=options["timeout"],
+        deadline_s=options["deadline"],
+        offline=options["offline"],
+        read_only=options["read_only"],
+    )
+    click.echo(text, nl=False)
+    return 0
+
+
+@zcheck.command()
+@click.option("--keep", is_flag=True, help="Leave the cluster running and tell how to go on by hand.")
+@click.option("--clients", type=click.IntRange(2, 20), default=3, show_default=True, help="How many Zope clients.")
+@click.option(
+    "--fault",
+    type=click.Choice(["copy", "copy-hidden", "mount", "storage", "down"]),
+    help="Break the cluster first, and see what zcheck says.",
+)
+@click.pass_context
+def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None) -> int:
+    """Start a real ZEO server and real Zope clients on loopback, and run preflight on them."""
+    from zcheck import demo as demonstration
+
+    def verify(path: str) -> int:
+        with preflight.make_context("zcheck preflight", [path]) as context:
+            return int(preflight.invoke(context))
+
+    with _interruptible():
+        return demonstration.run_demo(keep=keep, clients=clients, fault=fault, preflight=verify, say=click.echo)
+
+
+def _check_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from zcheck.checks import CATALOGUE
+
+    return [check.name for check in CATALOGUE if check.name.startswith(incomplete)]
+
+
+@zcheck.command()
+@click.argument("check", required=False, shell_complete=_check_names)
+@click.pass_context
+def explain(ctx: click.Context, check: str | None) -> int:
+    """Show a check's page; without a name, the catalogue by stage."""
+    from zcheck.check import STAGES
+    from zcheck.checks import CATALOGUE
+
+    if check is None:
+        for stage in STAGES:
+            members = [one for one in CATALOGUE if one.stage == stage]
+            if members:
+                click.echo(f"{stage}")
+            for one in members:
+                click.echo(f"  {one.name:<30} {one.severity.name:<9} {one.title}")
+        return 0
+    for one in CATALOGUE:
+        if one.name == check:
+            click.echo(f"{one.name}  ({one.stage} stage, {one.severity.name})\n\n{one.page}")
+            return 0
+    near = difflib.get_close_matches(check, [one.name for one in CATALOGUE], 1)
+    raise click.UsageError(f"there is no check {check!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
+
+
+@zcheck.command()
+@INI
+@click.option("--remove", is_flag=True, help="Remove what is found, however young; not beside a running preflight.")
+@click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer.")
+def leftovers(ini: str, remove: bool, timeout: float) -> int:
+    """Find what a killed run left in the cluster.
+
+    Exit code 0: nothing, 1: something; with --remove 0: nothing is left on any client, 2: something still is.
+    """
+    from zcheck import leftovers as remains
+
+    inventory, secret = _inventory(ini)
+    with _interruptible():
+        outcome = remains.look(inventory, secret, timeout_s=timeout, remove=remove)
+    click.echo(outcome.text, nl=False)
+    return outcome.exit_code
+
+
+@zcheck.command()
+def schema() -> int:
+    """Print the JSON Schema of the report."""
+    from zcheck.reporters import json
+
+    click.echo(json.schema(), nl=False)
+    return 0
+
+
+@zcheck.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script for a shell: eval "$(zcheck completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(zcheck, {}, "zcheck", "_ZCHECK_COMPLETE").source())
+    return 0

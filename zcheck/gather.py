@@ -1,0 +1,241 @@
+"""Facts for the chosen checks: which probes they need, run side by side under one deadline.  Never raises.
+
+The waves follow from what depends on what: files, names, peers, identity, writes.  Only what does not depend on
+each other waits for each other; what depends on something that failed is not tried, and its place is taken by a
+:class:`~zcheck.facts.NotGathered` that says why.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from zcheck import addresses, zopeconf
+from zcheck.check import Check
+from zcheck.consistency.history import HttpHistories, ZeoHistories
+from zcheck.facts import (
+    Client,
+    ControlPanel,
+    Facts,
+    HostPort,
+    HttpAnswer,
+    Inventory,
+    LeftOut,
+    Names,
+    NotGathered,
+    PortAnswer,
+    Remains,
+    SecretFiles,
+    ZeoAnswer,
+    ZeoAnswers,
+    ZeoIdentity,
+    ZopeConf,
+)
+from zcheck.probes import files
+
+Key = TypeVar("Key", bound=Hashable)
+Found = TypeVar("Found")
+Progress = Callable[[str, str], None]
+
+IN_FLIGHT = 32
+"""Peers that are probed at one time."""
+
+NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
+    Names: (ZopeConf,),
+    PortAnswer: (Names,),
+    HttpAnswer: (PortAnswer,),
+    ControlPanel: (HttpAnswer,),
+    ZeoAnswers: (ZopeConf, Names),
+    ZeoIdentity: (ZeoAnswers,),
+    ZeoHistories: (ZeoAnswers,),
+    HttpHistories: (ControlPanel, ZopeConf, ZeoAnswers),
+    Remains: (ZeoHistories, HttpHistories),
+}
+"""Which kinds have to be gathered before a kind can be."""
+
+WRITES: tuple[type[Any], ...] = (ZeoHistories, HttpHistories, Remains)
+"""The kinds that only a run that writes can have."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How a run may behave; times in seconds."""
+
+    run_id: str
+    offline: bool = False
+    read_only: bool = False
+    timeout_s: float = 5.0
+    deadline_s: float = 60.0
+    state_folder: str | None = None
+    """Where journals are kept; None: nowhere."""
+
+
+class Deadline:
+    """One limit for the whole run, a share of which is kept for cleaning up."""
+
+    def __init__(self, total_s: float) -> None:
+        self._end = time.monotonic() + total_s
+        self._reserved = min(10.0, total_s / 4)
+
+    def left(self) -> float:
+        """Seconds that work may still take; 0 when only clean-up's share is left."""
+        return max(0.0, self._end - self._reserved - time.monotonic())
+
+    def left_to_clean_up(self) -> float:
+        """Seconds until the very end."""
+        return max(0.0, self._end - time.monotonic())
+
+
+def wanted_kinds(checks: Iterable[Check]) -> frozenset[type[Any]]:
+    """Every kind that these checks need or use, and what has to be gathered before it."""
+    wanted: set[type[Any]] = set()
+    stack = [kind for check in checks for kind in (*check.needs, *check.uses)]
+    while stack:
+        kind = stack.pop()
+        if kind not in wanted:
+            wanted.add(kind)
+            stack += NEEDS.get(kind, ())
+    return frozenset(wanted)
+
+
+def side_by_side(
+    jobs: Mapping[Key, Callable[[], Found]], left: Callable[[], float], limit: int = IN_FLIGHT
+) -> dict[Key, Found | NotGathered]:
+    """Run the jobs in daemon threads, at most ``limit`` at a time; what is not back in time is not waited for.
+
+    A thread that hangs in a name look-up cannot be ended, so it is left behind: it holds nothing of the cluster.
+    """
+    waiting: queue.SimpleQueue[Key] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Key, Found | NotGathered]] = queue.SimpleQueue()
+    for key in jobs:
+        waiting.put(key)
+
+    def work() -> None:
+        while True:
+            try:
+                key = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((key, jobs[key]()))
+            except Exception as error:  # a defect of ours becomes UNKNOWN, never a lost client
+                done.put((key, NotGathered(f"zcheck failed: {type(error).__name__}: {error}")))
+
+    for _ in range(min(limit, len(jobs))):
+        threading.Thread(target=work, daemon=True).start()
+    found: dict[Key, Found | NotGathered] = {}
+    while len(found) < len(jobs):
+        try:
+            key, value = done.get(timeout=max(left(), 0.001))
+        except queue.Empty:
+            break
+        found[key] = value
+    late = NotGathered("not done before zcheck's own deadline")
+    return {key: found.get(key, late) for key in jobs}
+
+
+class Gathering:
+    """One run's waves; each method fills in the kinds it is named after."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        settings: Settings,
+        wanted: frozenset[type[Any]],
+        secret: str | NotGathered,
+        progress: Progress,
+    ) -> None:
+        self.inventory = inventory
+        self.settings = settings
+        self.wanted = wanted
+        self.secret = secret
+        self.progress = progress
+        self.deadline = Deadline(settings.deadline_s)
+        self.facts = Facts().with_fact("", inventory)
+        self.timings: list[tuple[str, float]] = []
+
+    def run(self) -> Facts:
+        """Every wave that is wanted, in order; the facts so far, whatever happens."""
+        self.wave("read the configuration files", self._read_files)
+        self.wave("look names up", self._look_names_up)
+        if not self.settings.offline:
+            from zcheck.live import LiveWaves
+
+            with LiveWaves(self) as live:
+                live.run()
+        return self.facts
+
+    def keep(self, subject: str, fact: Any, kind: type[Any] | None = None) -> None:
+        self.facts = self.facts.with_fact(subject, fact, kind)
+
+    @property
+    def names(self) -> Names | None:
+        """What host names mean, once they were looked up."""
+        found = self.facts.raw(Names)
+        return found if isinstance(found, Names) else None
+
+    def wave(self, what: str, wave: Callable[[], None]) -> None:
+        started = time.monotonic()
+        try:
+            wave()
+        finally:
+            self.timings.append((what, time.monotonic() - started))
+
+    def _read_files(self) -> None:
+        if SecretFiles in self.wanted:
+            self.keep("", files.secret_files(self.inventory))
+        if ZopeConf in self.wanted:
+            for client in self.inventory.clients:
+                self.keep(client.name, _zope_conf(client, self.inventory), ZopeConf)
+
+    def _look_names_up(self) -> None:
+        if Names not in self.wanted:
+            return
+        from zcheck.probes import names
+
+        if self.settings.offline:
+            self.keep("", Names())
+            return
+        hosts = sorted(host for host in self._hosts() if host not in self.inventory.hosts)
+        jobs: dict[str, Callable[[], tuple[str, ...]]] = {host: lambda host=host: names.resolve(host) for host in hosts}
+        jobs[""] = names.own_addresses
+        found = side_by_side(jobs, lambda: min(self.settings.timeout_s, self.deadline.left()))
+        known = {host: value for host, value in found.items() if isinstance(value, tuple) and value}
+        here = known.pop("", ())
+        self.keep("", Names(known, here))
+
+    def _hosts(self) -> set[str]:
+        """Every host name that a judgement may turn on."""
+        hosts = set()
+        for client in self.inventory.clients:
+            hosts |= {client.address.host, client.machine}
+            hosts |= {endpoint.host for _, endpoint in self.endpoints(client)}
+        hosts |= {endpoint.host for endpoint in addresses.pinned(self.inventory)}
+        return {host for host in hosts if host and not addresses.is_literal(host) and not addresses.is_loopback(host)}
+
+    def endpoints(self, client: Client) -> list[tuple[str, addresses.Endpoint]]:
+        """The readable servers that a client's zope.conf names, each with its database."""
+        conf = self.facts.raw(ZopeConf, client.name)
+        if not isinstance(conf, ZopeConf):
+            return []
+        return [
+            (database.name, endpoint)
+            for database in conf.databases
+            for endpoint in addresses.endpoints((setting.value for setting in database.servers), client)
+        ]
+
+
+def _zope_conf(client: Client, inventory: Inventory) -> ZopeConf | NotGathered | LeftOut:
+    if client.zope_conf is None:
+        return LeftOut("clients.ini names no zope-conf for it")
+    try:
+        env = files.read_env_file(client.env_file) if client.env_file else {}
+        text = files.read_text(client.zope_conf)
+        read = files.conf_reader(files.folders_of(client.zope_conf, inventory.file))
+        return zopeconf.parse(text, client.zope_conf, {**env, **client.env}, read)
+    except files.CannotRead as error:
+        return NotGathered(str(error))

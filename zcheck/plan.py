@@ -1,0 +1,92 @@
+"""What preflight would read, contact and write: told from the files alone, by the same rules as the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zcheck import gather, targets
+from zcheck.facts import Facts, HostPort, Inventory, Names, NotGathered, SecretFiles, ZopeConf
+
+
+def tell(inventory: Inventory, *, timeout_s: float, deadline_s: float, offline: bool, read_only: bool) -> str:
+    """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted."""
+    settings = gather.Settings(run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s)
+    wanted = frozenset({ZopeConf, Names, SecretFiles})
+    facts = gather.Gathering(
+        inventory, settings, wanted, NotGathered("not needed for a plan"), lambda client, what: None
+    ).run()
+    ways = targets.zeo_targets(facts)
+    lines = [f"zcheck preflight {inventory.file} (cluster {inventory.name}) would", "", "read"]
+    lines += [f"  {line}" for line in _files(inventory)]
+    if offline:
+        return "\n".join([*lines, "", "contact nothing and write nothing (--offline)"]) + "\n"
+    lines += ["", "contact"]
+    lines += [f"  client {client.name}: http{'s' * client.tls}://{client.dialled}" for client in inventory.clients]
+    lines += [f"  ZEO server {line}" for line in _servers(ways)]
+    lines += [""]
+    if read_only:
+        lines += ["write nothing (--read-only)"]
+    else:
+        lines += [*_zeo_writes(ways), *_http_writes(facts, inventory)]
+    lines += [
+        "",
+        f"take a second or two, and {deadline_s:g} s at the worst (--deadline), {timeout_s:g} s for one wait (--timeout)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _files(inventory: Inventory) -> Iterable[str]:
+    yield inventory.file
+    for client in inventory.clients:
+        for path in (client.zope_conf, client.wsgi_ini, client.env_file):
+            if path:
+                yield f"{path} ({client.name})"
+    if inventory.credentials is not None and inventory.credentials.source == "password-file":
+        yield f"{inventory.credentials.reference} (the password of {inventory.credentials.user})"
+
+
+def _servers(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
+    """Each server once, with the clients that name it and how they write it."""
+    by_dialled: dict[HostPort | str, dict[str, list[str]]] = {}
+    for way in ways:
+        if way.unreachable:
+            yield f"{', '.join(way.servers)}: not contacted, {way.unreachable}"
+            continue
+        for server, dialled in zip(way.servers, way.dialled, strict=True):
+            by_dialled.setdefault(dialled, {}).setdefault(server, []).append(way.client)
+    for dialled, spellings in by_dialled.items():
+        named = "; ".join(f"{text} in {', '.join(dict.fromkeys(by))}" for text, by in spellings.items())
+        yield f"{dialled} ({named})"
+
+
+def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
+    ways = list(ways)
+    written: dict[tuple[str, str], list[str]] = {}
+    for way in ways:
+        if not way.not_written and not way.unreachable:
+            for server in way.dialled:
+                written.setdefault((str(server), way.storage), []).append(way.client)
+    for (server, storage), clients in written.items():
+        names = ", ".join(dict.fromkeys(clients))
+        yield (
+            f"this WILL write to {server}, storage {storage}: two small commits for each of {names}"
+            f" ({2 * len(set(clients))} in all) of objects that nothing links to, and one that deletes them"
+        )
+    for way in ways:
+        if way.not_written:
+            yield f"not write to database {way.database} as {way.client} names it: {way.not_written}"
+
+
+def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
+    if inventory.credentials is None:
+        yield "write nothing through the running clients: clients.ini gives no user and password"
+        return
+    starters = [client.name for client in inventory.clients if not targets.may_start_http(facts, client)]
+    if not starters:
+        yield "write nothing through the running clients: none of them is known to use the server that clients.ini pins"
+        return
+    yield (
+        f"this WILL write through the running clients, as user {inventory.credentials.user}: one folder zcheck-RUN at the"
+        f" root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
+        " each edited once; removed again"
+    )

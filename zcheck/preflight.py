@@ -1,0 +1,195 @@
+"""From clients.ini to a report: choose the checks, gather their facts, judge them, count what was proven."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from zcheck import __version__, gather, runner, verdict
+from zcheck.check import STAGES, Check
+from zcheck.consistency import judge
+from zcheck.consistency.history import History, HttpHistories, ZeoHistories
+from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, ZopeConf
+from zcheck.report import (
+    Cluster,
+    Consistency,
+    Coverage,
+    Judgement,
+    Level,
+    Pair,
+    Receipt,
+    Report,
+    Run,
+    Timing,
+    Tool,
+    Verdict,
+)
+
+# Judged from files alone; the balancer stage leaves out by itself what needs a peer.
+OFFLINE_STAGES = frozenset({"inventory", "config", "balancer"})
+
+
+class UnknownCheck(ValueError):
+    """``--only`` or ``--skip`` names neither a check nor a stage; the message suggests the nearest."""
+
+
+def left_out(
+    catalogue: Sequence[Check], only: Collection[str], skip: Collection[str], *, offline: bool, read_only: bool
+) -> dict[str, str]:
+    """Why each check that is not wanted is left out, by name.  Raises :exc:`UnknownCheck`."""
+    known = {*STAGES, *(check.name for check in catalogue)}
+    for name in (*only, *skip):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UnknownCheck(
+                f"there is no check or stage {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+    reasons = {}
+    for check in catalogue:
+        if only and not {check.name, check.stage} & set(only):
+            reasons[check.name] = "not asked for by --only"
+        elif {check.name, check.stage} & set(skip):
+            reasons[check.name] = "left out by --skip"
+        elif offline and check.stage not in OFFLINE_STAGES:
+            reasons[check.name] = "left out by --offline"
+        elif read_only and set(check.needs) & set(gather.WRITES):
+            reasons[check.name] = "left out by --read-only"
+    return reasons
+
+
+def run(
+    inventory: Inventory,
+    catalogue: Sequence[Check],
+    settings: gather.Settings,
+    *,
+    command: str,
+    reasons: Mapping[str, str],
+    secret: str | NotGathered,
+    fail_on: verdict.FailOn = "warning",
+    progress: gather.Progress = lambda client, what: None,
+    timings: bool = False,
+    startup_s: float = 0.0,
+) -> Report:
+    """One whole run.  ``startup_s``: seconds that had passed before this was called, for the timings."""
+    started = datetime.datetime.now(datetime.timezone.utc)
+    begun = time.perf_counter()
+    wanted = gather.wanted_kinds(check for check in catalogue if check.name not in reasons)
+    gathering = gather.Gathering(inventory, settings, wanted, secret, progress)
+    facts = gathering.run()
+    judged_from = time.perf_counter()
+    today = started.date().isoformat()
+    judgement = runner.run(catalogue, facts, left_out=reasons, today=today, clock=time.perf_counter)
+    ended = time.perf_counter()
+    spent = [("start-up", startup_s), *gathering.timings, ("judge", ended - judged_from)]
+    return assemble(
+        facts,
+        judgement,
+        Run(
+            id=settings.run_id,
+            command=command,
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            duration_s=round(ended - begun + startup_s, 3),
+            offline=settings.offline,
+            read_only=settings.read_only,
+        ),
+        fail_on,
+        [Timing(what, round(seconds, 4)) for what, seconds in spent] if timings else [],
+    )
+
+
+def assemble(
+    facts: Facts, judgement: Judgement, run: Run, fail_on: verdict.FailOn, timings: Iterable[Timing] = ()
+) -> Report:
+    """The report of a judgement."""
+    inventory = facts.inventory
+    levels = consistency_levels(facts)
+    return Report(
+        tool=Tool("zcheck", __version__),
+        run=run,
+        cluster=Cluster(inventory.name, inventory.client_names),
+        verdict=Verdict(
+            verdict.status(judgement.findings),
+            verdict.exit_code(judgement.findings, fail_on),
+            verdict.impact(judgement, inventory.client_names),
+        ),
+        coverage=_coverage(facts, judgement, levels),
+        checks=judgement.results,
+        findings=judgement.findings,
+        remarks=judgement.remarks,
+        consistency=Consistency(levels, None, _receipt(facts)),
+        timings=tuple(timings),
+    )
+
+
+def consistency_levels(facts: Facts) -> tuple[Level, ...]:
+    """The matrix of every history: each ordered pair of different clients, tried or not."""
+    inventory = facts.inventory
+    levels = []
+    for history in _histories(facts):
+        pairs = judge.pairs(history, inventory.writers, inventory.client_names)
+        shown = tuple(Pair(p.writer, p.reader, p.seen, _rounded(p.lag_ms)) for p in pairs)
+        levels.append(Level(history.level, history.database, shown))
+    return tuple(levels)
+
+
+def _rounded(lag_ms: float | None) -> float | None:
+    return None if lag_ms is None else round(lag_ms, 3)
+
+
+def _histories(facts: Facts) -> list[History]:
+    found: list[History] = []
+    for kind in (HttpHistories, ZeoHistories):
+        fact = facts.raw(kind)
+        if isinstance(fact, kind):
+            found += fact.histories
+    return found
+
+
+def _coverage(facts: Facts, judgement: Judgement, levels: tuple[Level, ...]) -> Coverage:
+    inventory = facts.inventory
+    return Coverage(
+        checks_run=sum(result.outcome in ("pass", "problem", "suppressed") for result in judgement.results),
+        checks_total=len(judgement.results),
+        clients_seen=sum(_seen(facts, name) for name in inventory.client_names),
+        clients_total=len(inventory.clients),
+        pairs_proven=_proven(levels, "http"),
+        zeo_pairs_proven=_proven(levels, "zeo"),
+        pairs_total=len(inventory.ordered_pairs),
+    )
+
+
+def _proven(levels: tuple[Level, ...], name: str) -> int:
+    """Pairs that were seen in every database of this level in which they were to be tried."""
+    by_pair: dict[tuple[str, str], list[bool | None]] = {}
+    for level in levels:
+        if level.level == name:
+            for pair in level.pairs:
+                by_pair.setdefault((pair.writer, pair.reader), []).append(pair.seen)
+    return sum(True in seen and False not in seen for seen in by_pair.values())
+
+
+def _seen(facts: Facts, client: str) -> bool:
+    """A client counts as seen when it answered; where no socket was opened, when its files were read."""
+    answer = facts.raw(HttpAnswer, client)
+    if answer is None:
+        return isinstance(facts.raw(ZopeConf, client), ZopeConf)
+    return isinstance(answer, HttpAnswer) and answer.outcome == "http"
+
+
+def _receipt(facts: Facts) -> Receipt:
+    histories = _histories(facts)
+    remains: Any = facts.raw(Remains)
+    left = len(remains.left) if isinstance(remains, Remains) else sum(len(history.left) for history in histories)
+    return Receipt(
+        sum(history.transactions for history in histories), sum(history.bytes for history in histories), left
+    )
+
+
+def with_code(report: Report, exit_code: int) -> Report:
+    """The same report with another exit code."""
+    return msgspec.structs.replace(report, verdict=msgspec.structs.replace(report.verdict, exit_code=exit_code))

@@ -1,0 +1,122 @@
+"""What may be contacted and what may be written to, decided before anything is: pure, so that ``zcheck plan`` and the
+run itself cannot differ.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from zcheck import addresses
+from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, ZopeConf
+
+# Storages that keep writes from the server below them: what a client writes there, no other client can see.
+_KEEP_WRITES = frozenset({"demostorage", "before"})
+
+_TRUE = frozenset({"yes", "true", "on"})
+
+
+class ZeoTarget(msgspec.Struct, frozen=True):
+    """One client's way to one database on ZEO: its own ``server`` lines, as they are dialled from here."""
+
+    client: str
+    database: str
+    storage: str
+    servers: tuple[str, ...]
+    """As zope.conf writes them."""
+    dialled: tuple[HostPort | str, ...]
+    unreachable: str = ""
+    """Why the server cannot be dialled from here at all (a unix socket of another machine)."""
+    not_written: str = ""
+    """Why nothing is written through it; empty: it may be written to."""
+
+
+def zeo_targets(facts: Facts) -> tuple[ZeoTarget, ...]:
+    """Every client's way to every database on ZEO that its zope.conf describes completely."""
+    found = []
+    names = facts.raw(Names)
+    for client in facts.inventory.clients:
+        conf = facts.raw(ZopeConf, client.name)
+        if isinstance(conf, ZopeConf):
+            for database in conf.databases:
+                target = _target(facts.inventory, client, database, names if isinstance(names, Names) else None)
+                if target is not None:
+                    found.append(target)
+    return tuple(found)
+
+
+def _target(inventory: Inventory, client: Client, database: Database, names: Names | None) -> ZeoTarget | None:
+    values = [setting for setting in database.servers if not setting.unresolved]
+    ends = addresses.endpoints((setting.value for setting in values), client)
+    storage = database.leaf.first("storage") if database.leaf is not None else None
+    if not ends or len(ends) != len(database.servers) or (storage is not None and storage.unresolved):
+        return None
+    dialled: list[HostPort | str] = []
+    unreachable = ""
+    for end in ends:
+        try:
+            dialled.append(addresses.dialled(end, client, inventory, names))
+        except addresses.InvalidAddress as error:
+            unreachable = str(error)
+    return ZeoTarget(
+        client=client.name,
+        database=database.name,
+        storage=database.storage_name,
+        servers=tuple(setting.value for setting in values),
+        dialled=tuple(dialled),
+        unreachable=unreachable,
+        not_written=_not_written(inventory, client, database, ends, names),
+    )
+
+
+def _not_written(
+    inventory: Inventory,
+    client: Client,
+    database: Database,
+    ends: tuple[addresses.Endpoint, ...],
+    names: Names | None,
+) -> str:
+    """Why nothing may be written through this client's connection to this database; empty where it may."""
+    if client.role == "read-only":
+        return f"{client.name} is a read-only client"
+    leaf = database.leaf
+    if leaf is not None and leaf.value("read-only", "off").lower() in _TRUE:
+        return f"{client.name}'s zope.conf says read-only"
+    keeper = next((section.type for section in database.chain if section.type in _KEEP_WRITES), None)
+    if keeper is not None:
+        return f"writes of {client.name} stay in its <{keeper}>"
+    return pinned_elsewhere(inventory, database, ends, names)
+
+
+def pinned_elsewhere(
+    inventory: Inventory, database: Database, ends: tuple[addresses.Endpoint, ...], names: Names | None
+) -> str:
+    """Why clients.ini's ``zeo`` and ``storage`` keep this database from being written to; empty where they do not."""
+    pins = addresses.pinned(inventory)
+    for end in ends if pins else ():
+        if not any(addresses.same_server(end, pin, inventory, names) for pin in pins):
+            return f"clients.ini pins {', '.join(inventory.pinned_zeo)}, and {end} is not known to be that server"
+    if inventory.pinned_storage is not None and database.storage_name != inventory.pinned_storage:
+        return f"clients.ini pins storage {inventory.pinned_storage}, and this is storage {database.storage_name}"
+    return ""
+
+
+def may_start_http(facts: Facts, client: Client) -> str:
+    """Why the folder of the HTTP level may not be made through this client; empty where it may.
+
+    Where clients.ini pins the server, only a client whose zope.conf names it may make the first write: every other
+    client is written to only after it has shown that very folder.
+    """
+    if client.role == "read-only":
+        return f"{client.name} is a read-only client"
+    inventory = facts.inventory
+    if not inventory.pinned_zeo and inventory.pinned_storage is None:
+        return ""
+    conf = facts.raw(ZopeConf, client.name)
+    root = conf.root if isinstance(conf, ZopeConf) else None
+    if root is None:
+        return f"clients.ini pins the server, and no zope.conf tells which one {client.name} uses"
+    names = facts.raw(Names)
+    ends = addresses.endpoints((setting.value for setting in root.servers), client)
+    if not ends:
+        return f"clients.ini pins the server, and {client.name}'s root is not on ZEO"
+    return pinned_elsewhere(inventory, root, ends, names if isinstance(names, Names) else None)
