@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import posixpath
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -22,6 +23,11 @@ HERE = "127.0.0.1"
 _LOCAL_NAMES = frozenset(
     {"", "localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 )
+
+
+# Letters of any script (internationalised names), and what IPv6 addresses and their zones need.
+_HOST = re.compile(r"[\w.:%-]*")
+_LOOKS_LIKE_TCP = re.compile(r"[\w.-]*:?\d*/")
 
 
 class InvalidAddress(ValueError):
@@ -60,19 +66,29 @@ def parse_server(text: str, machine: str) -> Endpoint:
     """
     from ZConfig.datatypes import SocketConnectionAddress
 
+    shown = text if text.isprintable() else ascii(text)[1:-1]
     if len(text.split()) > 1 and "/" not in text:
-        raise InvalidAddress(f"'{text}' is not one address; write one 'server' line for each")
+        raise InvalidAddress(f"'{shown}' is not one address; write one 'server' line for each")
+    if "://" in text:
+        raise InvalidAddress(f"'{shown}' is a URL; write HOST:PORT")
+    if _LOOKS_LIKE_TCP.fullmatch(text) and text != "/":
+        raise InvalidAddress(f"'{shown}' is taken for a unix socket because of its '/'; write HOST:PORT")
     try:
         address = SocketConnectionAddress(text).address
     except ValueError as error:
-        raise InvalidAddress(f"'{text}' is no address: {error}") from None
+        raise InvalidAddress(f"'{shown}' is no address: {ascii(str(error))[1:-1]}") from None
     if isinstance(address, str):
-        return Endpoint(text, machine, path=posixpath.normpath(address))
+        if "\0" in address:
+            raise InvalidAddress(f"'{shown}' is no path: it holds a NUL byte")
+        return Endpoint(text, machine, path=_canonical_path(address))
     host, port = address
     if port is None:
-        raise InvalidAddress(f"'{text}' has no port")
+        raise InvalidAddress(f"'{shown}' has no port")
     if port == 0:
-        raise InvalidAddress(f"'{text}' has port 0, which cannot be dialled")
+        raise InvalidAddress(f"'{shown}' has port 0, which cannot be dialled")
+    host = host.strip()
+    if _HOST.fullmatch(host) is None or (re.fullmatch(r"\d+(\.\d+){3}", host) and _ip(host) is None):
+        raise InvalidAddress(f"'{shown}': there can be no host called that")
     return Endpoint(text, machine, _canonical_host(host), port)
 
 
@@ -87,17 +103,21 @@ def is_loopback(host: str) -> bool:
 
 def same_server(one: Endpoint, other: Endpoint, inventory: Inventory, names: Names | None = None) -> bool | None:
     """Whether both spellings reach one server; None where a name that nothing resolves stands in the way."""
-    machine = same_machine(one.where, other.where, inventory, names)
+    ones, others = _places(one, inventory, names), _places(other, inventory, names)
+    machine = _compared(ones, others)
     if one.path is not None and other.path is not None:
-        if one.path != other.path:
-            return False
-        return machine
+        relative = not (one.path.startswith("/") and other.path.startswith("/"))
+        if relative:
+            return False if machine is False else None  # relative to a working directory that no file tells
+        return machine if one.path == other.path else False
     if one.path is not None or other.path is not None:
         # A unix socket and a port of one machine may belong to one server: only that machine could tell.
         return False if machine is False else None
     if one.port != other.port:
         return False
-    return machine
+    # A name that is not local means the same to everybody, whatever it resolves to.
+    equal = not one.is_local and not other.is_local and one.host == other.host
+    return True if equal else machine
 
 
 def same_servers(
@@ -123,13 +143,9 @@ def same_machine(one: str, other: str, inventory: Inventory, names: Names | None
     A name that neither ``[hosts]`` nor DNS knows is a machine of its own by that name; whether two such names are one
     machine cannot be told.
     """
-    one, other = _canonical_host(one), _canonical_host(other)
-    if one == other or (is_loopback(one) and is_loopback(other)):
+    if _canonical_host(one) == _canonical_host(other):
         return True
-    ones, others = locate(one, inventory, names), locate(other, inventory, names)
-    if ones & others:
-        return True
-    return False if ones and others else None
+    return _compared(_machine_places(one, inventory, names), _machine_places(other, inventory, names))
 
 
 def locate(host: str, inventory: Inventory, names: Names | None = None) -> frozenset[str]:
@@ -143,6 +159,36 @@ def locate(host: str, inventory: Inventory, names: Names | None = None) -> froze
         found = inventory.hosts.get(host) or (names.addresses.get(host, ()) if names else ())
     own = {_canonical_host(address) for address in names.here} if names else set()
     return frozenset(HERE if is_loopback(a) or _canonical_host(a) in own else _canonical_host(a) for a in found)
+
+
+def _places(endpoint: Endpoint, inventory: Inventory, names: Names | None) -> frozenset[str]:
+    """The addresses of the machine that serves an endpoint, or :data:`_UNRESOLVED` and the name that nothing knows.
+
+    ``[hosts]`` tells names as the clients see them: a loopback address in it is the client's own machine.
+    """
+    if endpoint.is_local:
+        return _machine_places(endpoint.machine, inventory, names)
+    listed = inventory.hosts.get(endpoint.host)
+    if not listed:
+        return _machine_places(endpoint.host, inventory, names)
+    places: set[str] = set()
+    for address in listed:
+        places |= _machine_places(endpoint.machine if is_loopback(address) else address, inventory, names)
+    return frozenset(places)
+
+
+_UNRESOLVED = "?"
+
+
+def _machine_places(machine: str, inventory: Inventory, names: Names | None) -> frozenset[str]:
+    return locate(machine, inventory, names) or frozenset({_UNRESOLVED + _canonical_host(machine)})
+
+
+def _compared(ones: frozenset[str], others: frozenset[str]) -> bool | None:
+    if ones & others:
+        return True
+    unresolved = any(place.startswith(_UNRESOLVED) for place in ones | others)
+    return None if unresolved else False
 
 
 def endpoints(servers: Iterable[str], client: Client) -> tuple[Endpoint, ...]:
@@ -171,7 +217,9 @@ def dialled(endpoint: Endpoint, client: Client, inventory: Inventory, names: Nam
         if known.connect is None:
             continue
         stated = parse_server(known.address, known.machine or client.machine)
-        if stated.text == endpoint.text or same_server(stated, endpoint, inventory, names):
+        if stated.is_local and known.machine is None and not _on_one_machine(inventory, names):
+            continue  # Whose localhost it is was not said, and there are several.
+        if same_server(stated, endpoint, inventory, names):
             reached = parse_server(known.connect, HERE)
             return reached.path if reached.path is not None else HostPort(reached.host, reached.port)
     where = locate(endpoint.where, inventory, names)
@@ -186,6 +234,11 @@ def dialled(endpoint: Endpoint, client: Client, inventory: Inventory, names: Nam
     return HostPort(_listed(host, inventory), endpoint.port)
 
 
+def _on_one_machine(inventory: Inventory, names: Names | None) -> bool:
+    machines = list(dict.fromkeys(client.machine for client in inventory.clients))
+    return all(same_machine(machines[0], machine, inventory, names) for machine in machines[1:])
+
+
 def is_here(host: str, inventory: Inventory, names: Names | None = None) -> bool:
     """Whether ``host`` is the machine where zcheck runs."""
     return locate(host, inventory, names) == {HERE}
@@ -194,6 +247,12 @@ def is_here(host: str, inventory: Inventory, names: Names | None = None) -> bool
 def _listed(host: str, inventory: Inventory) -> str:
     """The first address that ``[hosts]`` gives, else the host itself."""
     return next(iter(inventory.hosts.get(host.lower(), ())), host)
+
+
+def _canonical_path(path: str) -> str:
+    """One spelling for one path; ``/var/run`` has been ``/run`` on every Linux since 2011."""
+    path = posixpath.normpath(path)
+    return path[4:] if path.startswith("/var/run/") else path
 
 
 def _canonical_host(host: str) -> str:
