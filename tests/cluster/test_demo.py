@@ -1,0 +1,342 @@
+"""The demo's cluster is what it says, healthy and broken, and nothing of it is left, however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Seed, ZeoSpec, run_demo, specs
+
+LIMIT_S = 30
+
+
+def wait_until(happened: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
+    """Poll; whether it happened before the limit."""
+    deadline = time.monotonic() + limit_s
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there; one that has ended and that nobody has waited for is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def add_folder(cluster: Cluster, client: str, name: str) -> None:
+    form = f"{cluster.clients[client].url}/manage_addProduct/OFSP/manage_addFolder"
+    answer = requests.post(
+        form, {"id": name}, auth=(cluster.user, cluster.password), timeout=LIMIT_S, allow_redirects=False
+    )
+    assert (302, "/manage_main") == (answer.status_code, answer.headers["Location"][-12:])
+
+
+def remove_folder(cluster: Cluster, client: str, name: str) -> None:
+    address = f"{cluster.clients[client].url}/manage_delObjects"
+    answer = requests.post(address, {"ids:list": name}, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
+    assert answer.status_code == 200
+
+
+def has_folder(cluster: Cluster, client: str, name: str) -> bool:
+    address = f"{cluster.clients[client].url}/{name}/manage_main"
+    answer = requests.get(address, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
+    assert answer.status_code in (200, 404)
+    return answer.status_code == 200
+
+
+def seen_by(cluster: Cluster, writer: str, name: str, readers: list[str]) -> list[str]:
+    """Which of the readers see a folder that is added through the writer, given time to."""
+    add_folder(cluster, writer, name)
+    # Once one neighbour has it, a second is a thousand times what the others still need.
+    return [reader for reader in readers if wait_until(lambda: has_folder(cluster, reader, name), 1.0)]
+
+
+# --- a healthy cluster ----------------------------------------------------------------------------
+
+
+def test_every_client_sees_what_any_other_adds(cluster: Cluster) -> None:
+    for writer in cluster.clients:
+        others = [name for name in cluster.clients if name != writer]
+        assert others == seen_by(cluster, writer, f"by-{writer}", others)
+        remove_folder(cluster, writer, f"by-{writer}")
+
+
+def test_the_clients_spell_the_server_in_different_ways(cluster: Cluster) -> None:
+    port = cluster.main_zeo.port
+    spelled = [re.findall(r"^\s*server (.*)$", c.zope_conf.read_text(), re.M) for c in cluster.clients.values()]
+    assert [[f"localhost:{port}"], [f"127.0.0.1:{port}"], [str(port)]] == spelled
+
+
+def test_the_password_is_for_its_owner_only_and_stands_in_one_file(cluster: Cluster) -> None:
+    assert 0o600 == stat.S_IMODE(cluster.password_file.stat().st_mode)
+    text = [path for path in cluster.folder.rglob("*") if path.is_file() and path.suffix not in (".fs", ".tmp")]
+    assert [cluster.password_file] == [path for path in text if cluster.password.encode() in path.read_bytes()]
+
+
+def test_every_server_is_a_process_and_a_session_of_its_own(cluster: Cluster) -> None:
+    pids = cluster.pids
+    assert 4 == len(set(pids))
+    assert list(pids) == [os.getsid(pid) for pid in pids]
+
+
+def test_a_client_stops_and_starts_again(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(2)
+    before = cluster.clients["app2"].pid
+    assert before is not None
+    cluster.stop_client("app2")
+    assert not runs(before)
+    assert not cluster.clients["app2"].answers()
+    assert cluster.clients["app1"].answers()
+    cluster.start_client("app2", threads=2)
+    assert "threads = 2" in cluster.clients["app2"].zope_ini.read_text()
+    assert ["app2"] == seen_by(cluster, "app1", "again", ["app2"])
+
+
+def test_a_read_only_client_comes_up_and_reads(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(specs(2, last={"read_only": True, "role": "read-only"}))
+    assert "role = read-only" in cluster.ini.read_text()
+    assert ["app2"] == seen_by(cluster, "app1", "news", ["app2"])
+    address = f"{cluster.clients['app2'].url}/manage_addProduct/OFSP/manage_addFolder"
+    refused = requests.post(address, {"id": "mine"}, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
+    assert refused.status_code == 500
+
+
+def test_a_stopped_process_is_ended_too(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(1)
+    pid = cluster.clients["app1"].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    cluster.stop()
+    assert not runs(pid)
+    assert not cluster.folder.exists()
+
+
+def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(seed: Seed) -> None:
+    broken = ClientSpec(name="app2", edit=lambda text: text.replace("instancehome", "instance-house"))
+    cluster = Cluster([ClientSpec(name="app1"), broken], seed=seed)
+    pids: list[int] = []
+    watched = cluster.clients["app2"].wait_until_up
+
+    def note_the_others(limit_s: float = LIMIT_S) -> None:
+        pids.extend(cluster.pids)
+        watched(limit_s)
+
+    cluster.clients["app2"].wait_until_up = note_the_others  # type: ignore[method-assign]
+    with pytest.raises(DidNotStart, match=r"(?s)app2 ended while starting.*instance-house"):
+        cluster.start()
+    assert pids and [] == [pid for pid in pids if runs(pid)]
+    assert not cluster.folder.exists()
+
+
+# --- the faults -----------------------------------------------------------------------------------
+
+SEEN_IN_APP3 = {
+    # fault: does app3 see what is added through app1; does its zope.conf on disk name app1's server and storage 1
+    None: (True, True),
+    "copy": (False, False),
+    "copy-hidden": (False, True),
+    "mount": (True, True),
+    "storage": (False, False),
+}
+
+
+@pytest.mark.parametrize(("fault", "expected"), SEEN_IN_APP3.items(), ids=map(str, SEEN_IN_APP3))
+def test_a_fault_is_in_the_running_cluster(fault: str | None, expected: tuple[bool, bool]) -> None:
+    found: list[tuple[bool, bool]] = []
+
+    def look(ini: str) -> int:
+        cluster = ClusterOnDisk(Path(ini))
+        for name in ("app1", "app2"):
+            assert not has_folder(cluster, name, "new")  # type: ignore[arg-type]
+        readers = seen_by(cluster, "app1", "new", ["app2", "app3"])  # type: ignore[arg-type]
+        assert "app2" in readers
+        conf = (Path(ini).parent / "app3/etc/zope.conf").read_text()
+        names_it = f"server {cluster.zeo_port}\n" in conf and "storage 1\n" in conf
+        found.append(("app3" in readers, names_it))
+        return 2
+
+    said: list[str] = []
+    assert 2 == run_demo(keep=False, clients=3, fault=fault, preflight=look, say=said.append)
+    assert [expected] == found
+    assert fault is None or [line for line in said if "Broken on purpose: app3" in line]
+
+
+class ClusterOnDisk:
+    """A cluster as a user knows it: by its clients.ini."""
+
+    def __init__(self, ini: Path) -> None:
+        text = ini.read_text()
+        self.user = "admin"
+        self.password = (ini.parent / "password").read_text().strip()
+        named = re.findall(r"\[client:(\w+)\]\naddress = (\S+)", text)
+        self.clients = {name: Address(f"http://{address}") for name, address in named}
+        self.zeo_port = re.findall(r"^zeo = 127.0.0.1:(\d+)$", text, re.M)[0]
+
+
+class Address:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+
+def test_the_mount_fault_is_a_mount_point_that_the_last_client_lacks() -> None:
+    mounts: list[list[str]] = []
+
+    def look(ini: str) -> int:
+        confs = sorted(Path(ini).parent.glob("app*/etc/zope.conf"))
+        mounts.extend(re.findall(r"mount-point (\S+)", conf.read_text()) for conf in confs)
+        return 0
+
+    assert 0 == run_demo(keep=False, clients=2, fault="mount", preflight=look, say=lambda line: None)
+    assert [["/", "/archive"], ["/"]] == mounts
+
+
+def test_the_client_that_is_down_has_its_files_and_no_process() -> None:
+    def look(ini: str) -> int:
+        cluster = ClusterOnDisk(Path(ini))
+        assert (Path(ini).parent / "app2/etc/zope.conf").exists()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(cluster.clients["app2"].url, timeout=LIMIT_S)
+        return int(requests.get(cluster.clients["app1"].url, timeout=LIMIT_S).status_code)
+
+    assert 200 == run_demo(keep=False, clients=2, fault="down", preflight=look, say=lambda line: None)
+
+
+def test_every_fault_is_tested() -> None:
+    assert {*FAULTS} == {*SEEN_IN_APP3, "down"} - {None}
+
+
+@pytest.mark.parametrize(("clients", "fault"), [(0, None), (1, "copy"), (3, "fire")], ids=["none", "one", "unknown"])
+def test_what_cannot_be_is_refused(clients: int, fault: str | None) -> None:
+    with pytest.raises(ValueError, match=r"a cluster has one|there is no fault"):
+        run_demo(keep=False, clients=clients, fault=fault, preflight=lambda ini: 0, say=lambda line: None)
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+DEMO = """
+import sys, time
+from pathlib import Path
+from zcheck.demo import run_demo
+
+def preflight(ini):
+    print(ini, flush=True)
+    if sys.argv[1] == "raise":
+        raise RuntimeError("preflight failed")
+    time.sleep({limit})
+    return 0
+
+try:
+    run_demo(keep=False, clients=2, fault=None, preflight=preflight, say=lambda line: None)
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def start_demo() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], Path, list[int]]]]:
+    """Start a demo in a process of its own and wait until its cluster is up: the process, the folder, the pids."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(how: str) -> tuple[subprocess.Popen[str], Path, list[int]]:
+        demo = subprocess.Popen(
+            [sys.executable, "-c", DEMO.format(limit=4 * LIMIT_S), how], stdout=subprocess.PIPE, text=True
+        )
+        started.append(demo)
+        assert demo.stdout is not None
+        folder = Path(demo.stdout.readline().strip()).parent
+        pids = [pid for pid in children_of(demo.pid) if pid != demo.pid]
+        return demo, folder, pids
+
+    yield start
+    for demo in started:
+        demo.kill()
+        demo.wait()
+        assert demo.stdout is not None
+        demo.stdout.close()
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+ENDS = {
+    "Ctrl-C": (signal.SIGINT, 3),
+    "SIGTERM": (signal.SIGTERM, 3),
+    "the terminal is closed": (signal.SIGHUP, 3),
+    "SIGKILL": (signal.SIGKILL, -signal.SIGKILL),
+    "an error": (None, 1),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the processes are looked up in /proc")
+@pytest.mark.parametrize(("number", "expected"), ENDS.values(), ids=ENDS)
+def test_nothing_is_left_however_it_ends(
+    number: signal.Signals | None,
+    expected: int,
+    start_demo: Callable[[str], tuple[subprocess.Popen[str], Path, list[int]]],
+) -> None:
+    demo, folder, pids = start_demo("raise" if number is None else "wait")
+    assert folder.name.startswith("zcheck-demo-")
+    if number is not None:
+        assert 4 == len(pids), "two clients, a ZEO server and the keeper"
+        demo.send_signal(number)
+    assert expected == demo.wait(LIMIT_S)
+    assert wait_until(lambda: not any(runs(pid) for pid in pids))
+    assert wait_until(lambda: not folder.exists())
+
+
+def test_a_kept_cluster_runs_on_and_ends_as_it_says(tmp_path: Path) -> None:
+    said: list[str] = []
+    code = run_demo(keep=True, clients=2, fault=None, preflight=lambda ini: 0, say=said.append)
+    text = "\n".join(said)
+    ini = Path(re.findall(r"zcheck preflight (\S+)", text)[0])
+    (end,) = re.findall(r"kill [\d ]+; rm -r \S+", text)
+    pids = [int(pid) for pid in re.findall(r"\d+", end.partition(";")[0])]
+    try:
+        assert 0 == code
+        assert 3 == len(pids)
+        cluster = ClusterOnDisk(ini)
+        assert ["app2"] == seen_by(cluster, "app1", "later", ["app2"])  # type: ignore[arg-type]
+        assert cluster.password not in text
+    finally:
+        subprocess.run(["sh", "-c", end], check=True, timeout=LIMIT_S)
+    for pid in pids:
+        assert wait_until(lambda pid=pid: not runs(pid))  # type: ignore[misc]
+    # A log that is written while it ends may be left behind by the shell's rm.
+    shutil.rmtree(ini.parent, ignore_errors=True)
+    assert not ini.exists()
+
+
+def test_a_second_storage_of_the_server_can_be_mounted(make_cluster: Callable[..., Cluster]) -> None:
+    more = (
+        "<zodb_db extra>\n<zeoclient>\nserver ZEO_ADDRESS\nstorage extra\n</zeoclient>\nmount-point /extra\n</zodb_db>"
+    )
+    cluster = make_cluster(specs(2, every={"more": more}), zeo=[ZeoSpec(empty=("extra",))])
+    for client in cluster.clients.values():
+        page = f"{client.url}/Control_Panel/Database/extra/manage_main"
+        answer = requests.get(page, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
+        assert (200, True) == (answer.status_code, "(connected)" in answer.text)

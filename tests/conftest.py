@@ -1,0 +1,41 @@
+"""What all tests share: the option ``--update-golden``, the corpus, and a clean environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the files in tests/golden")
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten rather than compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Configuration files that nobody on this project wrote; kept beside the checkout, or where ZCHECK_CORPUS says."""
+    folder = Path(CORPUS or ROOT.parent / "shared" / "corpus")
+    if not folder.is_dir():
+        pytest.skip(f"the corpus is not at {folder}; ZCHECK_CORPUS tells where it is")
+    return folder
+
+
+# Options of zcheck's own that happen to be set must not change what a test sees.
+CORPUS = os.environ.get("ZCHECK_CORPUS")
+for _name in [name for name in os.environ if name.startswith("ZCHECK_")]:
+    del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the state folder of the user who runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
