@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,23 @@ import requests
 from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Seed, ZeoSpec, run_demo, specs
 
 LIMIT_S = 30
+
+
+class ClusterOnDisk:
+    """A cluster as a user knows it: by its clients.ini."""
+
+    def __init__(self, ini: Path) -> None:
+        text = ini.read_text()
+        self.user = "admin"
+        self.password = (ini.parent / "password").read_text().strip()
+        named = re.findall(r"\[client:(\w+)\]\naddress = (\S+)", text)
+        self.clients = {name: Address(f"http://{address}") for name, address in named}
+        self.zeo_port = re.findall(r"^zeo = 127.0.0.1:(\d+)$", text, re.M)[0]
+
+
+class Address:
+    def __init__(self, url: str) -> None:
+        self.url = url
 
 
 def wait_until(happened: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
@@ -39,7 +57,11 @@ def runs(pid: int) -> bool:
         return False
 
 
-def add_folder(cluster: Cluster, client: str, name: str) -> None:
+def has_ended(pid: int) -> bool:
+    return not runs(pid)
+
+
+def add_folder(cluster: Cluster | ClusterOnDisk, client: str, name: str) -> None:
     form = f"{cluster.clients[client].url}/manage_addProduct/OFSP/manage_addFolder"
     answer = requests.post(
         form, {"id": name}, auth=(cluster.user, cluster.password), timeout=LIMIT_S, allow_redirects=False
@@ -47,24 +69,24 @@ def add_folder(cluster: Cluster, client: str, name: str) -> None:
     assert (302, "/manage_main") == (answer.status_code, answer.headers["Location"][-12:])
 
 
-def remove_folder(cluster: Cluster, client: str, name: str) -> None:
+def remove_folder(cluster: Cluster | ClusterOnDisk, client: str, name: str) -> None:
     address = f"{cluster.clients[client].url}/manage_delObjects"
     answer = requests.post(address, {"ids:list": name}, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
     assert answer.status_code == 200
 
 
-def has_folder(cluster: Cluster, client: str, name: str) -> bool:
+def has_folder(cluster: Cluster | ClusterOnDisk, client: str, name: str) -> bool:
     address = f"{cluster.clients[client].url}/{name}/manage_main"
     answer = requests.get(address, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
     assert answer.status_code in (200, 404)
     return answer.status_code == 200
 
 
-def seen_by(cluster: Cluster, writer: str, name: str, readers: list[str]) -> list[str]:
+def seen_by(cluster: Cluster | ClusterOnDisk, writer: str, name: str, readers: list[str]) -> list[str]:
     """Which of the readers see a folder that is added through the writer, given time to."""
     add_folder(cluster, writer, name)
     # Once one neighbour has it, a second is a thousand times what the others still need.
-    return [reader for reader in readers if wait_until(lambda: has_folder(cluster, reader, name), 1.0)]
+    return [reader for reader in readers if wait_until(partial(has_folder, cluster, reader, name), 1.0)]
 
 
 # --- a healthy cluster ----------------------------------------------------------------------------
@@ -163,8 +185,8 @@ def test_a_fault_is_in_the_running_cluster(fault: str | None, expected: tuple[bo
     def look(ini: str) -> int:
         cluster = ClusterOnDisk(Path(ini))
         for name in ("app1", "app2"):
-            assert not has_folder(cluster, name, "new")  # type: ignore[arg-type]
-        readers = seen_by(cluster, "app1", "new", ["app2", "app3"])  # type: ignore[arg-type]
+            assert not has_folder(cluster, name, "new")
+        readers = seen_by(cluster, "app1", "new", ["app2", "app3"])
         assert "app2" in readers
         conf = (Path(ini).parent / "app3/etc/zope.conf").read_text()
         names_it = f"server {cluster.zeo_port}\n" in conf and "storage 1\n" in conf
@@ -175,23 +197,6 @@ def test_a_fault_is_in_the_running_cluster(fault: str | None, expected: tuple[bo
     assert 2 == run_demo(keep=False, clients=3, fault=fault, preflight=look, say=said.append)
     assert [expected] == found
     assert fault is None or [line for line in said if "Broken on purpose: app3" in line]
-
-
-class ClusterOnDisk:
-    """A cluster as a user knows it: by its clients.ini."""
-
-    def __init__(self, ini: Path) -> None:
-        text = ini.read_text()
-        self.user = "admin"
-        self.password = (ini.parent / "password").read_text().strip()
-        named = re.findall(r"\[client:(\w+)\]\naddress = (\S+)", text)
-        self.clients = {name: Address(f"http://{address}") for name, address in named}
-        self.zeo_port = re.findall(r"^zeo = 127.0.0.1:(\d+)$", text, re.M)[0]
-
-
-class Address:
-    def __init__(self, url: str) -> None:
-        self.url = url
 
 
 def test_the_mount_fault_is_a_mount_point_that_the_last_client_lacks() -> None:
@@ -320,12 +325,12 @@ def test_a_kept_cluster_runs_on_and_ends_as_it_says(tmp_path: Path) -> None:
         assert 0 == code
         assert 3 == len(pids)
         cluster = ClusterOnDisk(ini)
-        assert ["app2"] == seen_by(cluster, "app1", "later", ["app2"])  # type: ignore[arg-type]
+        assert ["app2"] == seen_by(cluster, "app1", "later", ["app2"])
         assert cluster.password not in text
     finally:
         subprocess.run(["sh", "-c", end], check=True, timeout=LIMIT_S)
     for pid in pids:
-        assert wait_until(lambda pid=pid: not runs(pid))  # type: ignore[misc]
+        assert wait_until(partial(has_ended, pid))
     # A log that is written while it ends may be left behind by the shell's rm.
     shutil.rmtree(ini.parent, ignore_errors=True)
     assert not ini.exists()
