@@ -7,17 +7,29 @@ since a file left over in a build folder must not become a check.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build import build
 
 here = Path(__file__).parent
 version = re.search(r'__version__ = "([^"]+)"', (here / "zcheck" / "__init__.py").read_text())
 assert version is not None
 
 demo = ["Zope[wsgi]>=5.8", "Paste"]
-test = ["pytest", "pytest-xdist", "hypothesis", "jsonschema"]
+test = ["pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools>=70.1"]
 lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
+docs = ["sphinx"]
+
+
+class CleanBuild(build):
+    """Build from nothing: a file that an earlier build left in the build folder must not get into a wheel."""
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
 
 setup(
     name="zodb-zcheck",
@@ -55,7 +67,8 @@ setup(
         "requests>=2.31",
         "rich>=13",
     ],
-    extras_require={"demo": demo, "test": test + demo, "lint": lint},
+    extras_require={"demo": demo, "test": test + demo, "lint": lint, "docs": docs},
+    cmdclass={"build": CleanBuild},
     entry_points={"console_scripts": ["zcheck = zcheck.cli:run"]},
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -1,0 +1,59 @@
+# Each target does its own set-up: a virtual environment in .venv, made again only when what it depends on changed.
+#
+#   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
+#   make demo DEMO="--fault copy"
+#   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
+#   make lint docs bench clean
+#
+# PYTHON names the interpreter (3.10 or newer, with its venv module).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+DEMO ?=
+PYTEST ?= -n auto
+
+.PHONY: demo test lint docs bench clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/zcheck demo $(DEMO)
+
+test: $(VENV)/.test
+	@.ci/system-parts || true
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning -q docs build/docs
+	@echo "build/docs/index.html"
+
+bench: $(VENV)/.demo
+	$(BIN)/python benchmarks/start_up.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "zcheck needs Python 3.10 or newer; say which: make PYTHON=python3.12 ..." >&2; exit 3; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+		{ echo "$(PYTHON) comes without venv or ensurepip; on Debian: apt-get install python3-venv" >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.py pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: setup.py pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[test,lint]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: setup.py pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@
