@@ -15,7 +15,9 @@ def write(session: str, nonce: str, at_ms: float, *, number: int = 1, outcome: s
     return Operation(session, "write", number, invoke, invoke + MS, outcome, writes={session: nonce})  # type: ignore[arg-type]
 
 
-def read(session: str, nonce: str | None, at_ms: float, *, number: int = 1, fenced: bool = False, took_ms: float = 1) -> Operation:
+def read(
+    session: str, nonce: str | None, at_ms: float, *, number: int = 1, fenced: bool = False, took_ms: float = 1
+) -> Operation:
     invoke = int(at_ms * MS)
     return Operation(session, "read", number, invoke, invoke + int(took_ms * MS), "ok", fenced, {"a": nonce})
 
@@ -46,7 +48,9 @@ def seen(*operations: Operation, states: tuple[ClientState, ...] = ()) -> SeenPa
         pytest.param(None, [write("a", "n1", 0, outcome="info"), read("b", None, 2)], id="the write is not known"),
         pytest.param(None, [write("a", "n1", 0)], id="nothing was read"),
         pytest.param(None, [write("a", "n1", 5), read("b", None, 2)], id="a read before the write proves nothing"),
-        pytest.param(None, [write("a", "n1", 5), read("b", None, 5.5)], id="nor one that began before it was acknowledged"),
+        pytest.param(
+            None, [write("a", "n1", 5), read("b", None, 5.5)], id="nor one that began before it was acknowledged"
+        ),
         pytest.param(
             False,
             [write("a", "n1", 0), read("b", "n1", 2), write("a", "n2", 10, number=2), read("b", "n1", 12, number=2)],
@@ -86,7 +90,12 @@ def test_lag_is_from_the_acknowledgement_to_the_first_answer_that_shows_it() -> 
 
 
 def test_lag_is_the_worst_rounds() -> None:
-    operations = [write("a", "n1", 0), read("b", "n1", 3), write("a", "n2", 10, number=2), read("b", "n2", 30, number=2)]
+    operations = [
+        write("a", "n1", 0),
+        read("b", "n1", 3),
+        write("a", "n2", 10, number=2),
+        read("b", "n2", 30, number=2),
+    ]
     assert seen(*operations).lag_ms == 20
 
 

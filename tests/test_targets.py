@@ -39,8 +39,12 @@ DEMO = """
     [
         pytest.param("", zope_conf(server="10.0.0.5:8100"), "", "", id="not pinned"),
         pytest.param("", zope_conf(server="10.0.0.5:8100"), "zeo = 10.0.0.5:8100\nstorage = 1", "", id="pinned here"),
-        pytest.param("pins 10.0.0.6", zope_conf(server="10.0.0.5:8100"), "zeo = 10.0.0.6:8100", "", id="another server"),
-        pytest.param("pins 10.0.0.5", zope_conf(server="zeo1:8100"), "zeo = 10.0.0.5:8100", "", id="not known to be it"),
+        pytest.param(
+            "pins 10.0.0.6", zope_conf(server="10.0.0.5:8100"), "zeo = 10.0.0.6:8100", "", id="another server"
+        ),
+        pytest.param(
+            "pins 10.0.0.5", zope_conf(server="zeo1:8100"), "zeo = 10.0.0.5:8100", "", id="not known to be it"
+        ),
         pytest.param(
             "pins 10.0.0.5",
             zope_conf(server="10.0.0.5:8100 10.0.0.6:8100"),

@@ -1,0 +1,67 @@
+"""The engine of the waves: bounded, never raising, nothing lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from zcheck.checks import CATALOGUE
+from zcheck.consistency.history import HttpHistories, ZeoHistories
+from zcheck.facts import ControlPanel, NotGathered, PortAnswer, Remains, ZeoAnswers, ZopeConf
+from zcheck.gather import Deadline, side_by_side, wanted_kinds
+
+
+def test_jobs_run_side_by_side() -> None:
+    barrier = threading.Barrier(4, timeout=10)
+    found = side_by_side({n: lambda: barrier.wait() >= 0 for n in range(4)}, lambda: 10.0)
+    assert found == dict.fromkeys(range(4), True)
+
+
+def test_what_is_late_is_not_waited_for() -> None:
+    over = threading.Event()
+    started = time.monotonic()
+    end = started + 0.2
+    try:
+        found = side_by_side({"slow": lambda: over.wait(30), "quick": lambda: True}, lambda: end - time.monotonic())
+    finally:
+        over.set()
+    assert time.monotonic() - started < 5
+    assert found["quick"] is True
+    assert isinstance(found["slow"], NotGathered)
+    assert "deadline" in found["slow"].reason
+
+
+def test_a_job_that_raises_is_not_gathered_and_hides_nobody() -> None:
+    def broken() -> bool:
+        raise ZeroDivisionError("oops")
+
+    found = side_by_side({"broken": broken, "fine": lambda: True}, lambda: 10.0)
+    assert found["fine"] is True
+    assert isinstance(found["broken"], NotGathered)
+    assert "ZeroDivisionError" in found["broken"].reason
+
+
+def test_no_jobs_is_no_wait() -> None:
+    assert side_by_side({}, lambda: 0.0) == {}
+
+
+def test_more_jobs_than_threads() -> None:
+    assert side_by_side({n: lambda n=n: n * n for n in range(100)}, lambda: 10.0, limit=3) == {
+        n: n * n for n in range(100)
+    }
+
+
+def test_the_deadline_keeps_a_share_for_cleaning_up() -> None:
+    deadline = Deadline(1.0)
+    assert 0 < deadline.left() <= 0.75
+    assert deadline.left() < deadline.left_to_clean_up() <= 1.0
+
+
+def test_only_what_the_chosen_checks_need_is_gathered() -> None:
+    by_name = {check.name: check for check in CATALOGUE}
+    files_only = wanted_kinds([by_name["mount-points-agree"]])
+    assert files_only & {PortAnswer, ZeoAnswers, ControlPanel, ZeoHistories, HttpHistories, Remains} == set()
+    assert ZopeConf in files_only
+    port_only = wanted_kinds([by_name["client-port-answers"]])
+    assert PortAnswer in port_only
+    assert port_only & {ZeoHistories, HttpHistories, Remains} == set()
