@@ -1,0 +1,157 @@
+"""What the checks of this stage share: which databases are meant to be one, and which clients are on which side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from zcheck.check import Place, Skipped, Unknown
+from zcheck.facts import Database, Facts, Section, Setting, ZopeConf
+
+# Storages that live inside one process or on one machine's disk, so that no other client can share them.
+PRIVATE_STORAGES = ("filestorage", "mappingstorage", "temporarystorage", "fullstorage", "minimalstorage")
+# They are emptied with each start, by design: made for sessions.
+VOLATILE_STORAGES = ("temporarystorage", "mappingstorage")
+
+TRUE = ("on", "true", "yes")
+"""How ZConfig spells a boolean that holds (ZConfig.datatypes.asBoolean); the case does not matter."""
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """Databases of several clients that are meant to be one: the one of each client, by the client's name."""
+
+    label: str
+    """As messages call it: ``database main``, or ``the database on /`` where the clients name it differently."""
+    members: dict[str, Database]
+
+
+def is_on(setting: Setting | None) -> bool:
+    """Whether a boolean key holds; an absent one does not."""
+    return setting is not None and setting.value.lower() in TRUE
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *firsts, last = words
+    return f"{', '.join(firsts)} and {last}" if firsts else last
+
+
+def sides(values: Mapping[str, Key]) -> dict[Key, tuple[str, ...]]:
+    """The clients by what they have, each side in the order of its first client."""
+    found: dict[Key, list[str]] = {}
+    for client, value in values.items():
+        found.setdefault(value, []).append(client)
+    return {value: tuple(clients) for value, clients in found.items()}
+
+
+def everybody(parts: Mapping[Key, tuple[str, ...]]) -> tuple[str, ...]:
+    """All clients of all sides."""
+    return tuple(client for clients in parts.values() for client in clients)
+
+
+def told(parts: Mapping[Key, tuple[str, ...]], say: Callable[[Key], str]) -> str:
+    """``X for app1, app3; Y for app2``."""
+    return "; ".join(f"{say(value)} for {', '.join(clients)}" for value, clients in parts.items())
+
+
+def is_partial(conf: ZopeConf) -> bool:
+    """Whether a part of the file could not be read, so that what is not seen may be there all the same."""
+    return any(fault.kind == "unread" for fault in conf.faults)
+
+
+def nobody_to_compare(confs: Mapping[str, ZopeConf]) -> Iterator[Skipped]:
+    """The skip of a client whose configuration is the only one at hand."""
+    if len(confs) == 1:
+        yield Skipped(tuple(confs), "nothing to compare: no other client's zope.conf is at hand")
+
+
+def unresolved(client: str, settings: Iterable[Setting]) -> Iterator[Unknown]:
+    """An Unknown for the first of these lines whose ``$(NAME)`` the inventory does not give."""
+    for setting in settings:
+        if setting.unresolved:
+            names = listed(f"$({name})" for name in setting.unresolved)
+            hint = f"write env.{setting.unresolved[0]} = ... (or env-file = ...) in [client:{client}]"
+            message = f"the inventory gives no value for {names}, which {setting.key} of {client} needs"
+            yield Unknown((client,), message, (Place.of(setting),), hint, about=setting.key)
+            return
+
+
+def is_per_process(database: Database) -> bool:
+    """Whether a database is private to each process by design, such as Zope's sessions in ``/temp_folder``."""
+    if database.mounts_root or database.leaf is None:
+        return False
+    leaf = database.leaf.type
+    return leaf in VOLATILE_STORAGES or (database.name == "temporary" and leaf in PRIVATE_STORAGES)
+
+
+def virtual_paths(database: Database) -> dict[str, Setting]:
+    """Where a database is mounted: the path before the colon, and the line that says so."""
+    return {s.value.partition(":")[0]: s for s in database.mount_points if not s.unresolved}
+
+
+def shared_databases(facts: Facts) -> tuple[Shared, ...]:
+    """The databases that two clients or more have in common: by mount point first, then by name.
+
+    Zope finds a database by its mount point; the name alone relates only those that are mounted nowhere alike, which is
+    another check's finding.
+    """
+    confs = facts.each(ZopeConf)
+    by_path: dict[str, dict[str, Database]] = {}
+    by_name: dict[str, dict[str, Database]] = {}
+    for client, conf in confs.items():
+        for database in conf.databases:
+            by_name.setdefault(database.name, {})[client] = database
+            for path in virtual_paths(database):
+                by_path.setdefault(path, {})[client] = database
+    mounted_alike = {
+        (client, database.name)
+        for members in by_path.values()
+        if len(members) > 1
+        for client, database in members.items()
+    }
+    found: dict[frozenset[tuple[str, str]], Shared] = {}
+    for path, members in by_path.items():
+        _add(found, members, f"the database on {path}")
+    for members in by_name.values():
+        if any((client, database.name) not in mounted_alike for client, database in members.items()):
+            _add(found, members, "")
+    return tuple(found.values())
+
+
+def _add(found: dict[frozenset[tuple[str, str]], Shared], members: dict[str, Database], label: str) -> None:
+    names = {database.name for database in members.values()}
+    if len(members) > 1:
+        key = frozenset((client, database.name) for client, database in members.items())
+        found.setdefault(key, Shared(f"database {min(names)}" if len(names) == 1 else label, members))
+
+
+def zeo_members(shared: Shared) -> dict[str, Database]:
+    """Those of the clients whose database is on ZEO."""
+    return {client: database for client, database in shared.members.items() if database.is_zeo}
+
+
+def not_on_zeo(facts: Facts, examined: Iterable[str]) -> Iterator[Skipped]:
+    """The skip of the clients of which nothing was examined, with the reason."""
+    seen = set(examined)
+    without = tuple(client for client in facts.each(ZopeConf) if client not in seen)
+    if without:
+        yield Skipped(without, "nothing to examine: no database on ZEO that another client has as well")
+
+
+def where_databases_end(conf: ZopeConf) -> tuple[str, int]:
+    """The file and the line after which one more ``<zodb_db>`` would be written."""
+    databases = conf.databases
+    if not databases:
+        return conf.file, max(conf.lines, 1)
+    last = databases[-1].section
+    return last.file, last.end_line
+
+
+def place_of_end(section: Section, note: str) -> Place:
+    """The line that closes a section: where a missing key belongs."""
+    return Place(section.file, section.end_line, f"</{section.type}>", note)
