@@ -44,16 +44,17 @@ $(BIN)/python:
 		{ echo "zcheck needs Python 3.10 or newer; say which: make PYTHON=python3.12 ..." >&2; exit 3; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
 		{ echo "$(PYTHON) comes without venv or ensurepip; on Debian: apt-get install python3-venv" >&2; exit 3; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV), once; it takes about half a minute ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: setup.py pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[demo]'
+	@$(PIP) install --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.test: setup.py pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[test,lint]'
+	@$(PIP) install --editable '.[test,lint]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: setup.py pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[docs]'
+	@$(PIP) install --editable '.[docs]'
 	@touch $@
