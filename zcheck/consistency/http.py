@@ -1,0 +1,675 @@
+"""The HTTP level: write through one running client, read through all, remove it, and prove it gone.
+
+Only this level meets what a running client has: a dead stream of invalidations, stale caches, a database other than
+the one its zope.conf names today.  No client is asked to write before its ZEO server has answered it in this run:
+through a half-open client one POST would leave the server's commit lock held, and every other client hanging.  So the
+creator of the folder proves itself by one page that its server must answer, and every other client by showing the
+folder that was made through the first.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome, Refusal
+from zcheck.consistency.zmi import (
+    Door,
+    HttpTarget,
+    NotAccepted,
+    Undoable,
+    document_title,
+    folder_id,
+    folder_title,
+    nonces,
+)
+from zcheck.facts import NotGathered
+from zcheck.probes.http import NO_HOSTS
+from zcheck.probes.transport import HttpTrouble, Reply, seconds
+
+__all__ = ["HttpTarget", "leftovers", "remove_leftovers", "run"]
+
+Found = TypeVar("Found")
+
+DOORS_AT_ONCE = 16
+"""Clients that are spoken to side by side."""
+ASK_AFTER_S = 1.5
+"""A folder not seen for so long is no lag of milliseconds: the client's ZEO server is asked whether it has it."""
+READ_BACK_S = 2.0
+"""How long a client may take to show what was written through itself; the answer's own process knows it at once."""
+ONE_BY_ONE = 8
+"""Documents up to which each is read by itself; beyond, one listing of the folder shows them all."""
+UNANSWERED_S = 3.0
+"""How long a folder whose adding was not acknowledged is looked for."""
+FIRST_PAUSE_S = 0.01
+LONGEST_PAUSE_S = 0.25
+CLEAN_UP_S = 10.0
+
+
+def run(
+    targets: Sequence[HttpTarget],
+    *,
+    user: str,
+    password: str,
+    run_id: str,
+    before_write: Callable[[str], str | None],
+    expect_transaction: Mapping[str, str],
+    timeout_s: float,
+    deadline: Callable[[], float],
+    progress: Callable[[str, str], None] = lambda client, what: None,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    must_show: bool = False,
+    clean_up_s: float = CLEAN_UP_S,
+    rounds: int = 2,
+    verify: bool = True,
+) -> History:
+    """Write through every client that may be written to and read through all of them.
+
+    ``before_write`` is called with a client's name right before each write; what it returns, if not None, is why
+    nothing more is written.  ``expect_transaction`` gives, by client, a text in the description of a transaction that
+    the ZEO server of its zope.conf has just committed: a client whose own server does not list it is not the one to
+    start with while there is another, and never with ``must_show``.  ``deadline`` gives the seconds that are left for
+    the work; removing the folder takes up to ``clean_up_s`` more, whatever happens.
+    """
+    level = _Level(
+        _doors(targets, user, password, timeout_s, hosts, verify),
+        run_id=run_id,
+        before_write=before_write,
+        timeout_s=timeout_s,
+        left=deadline,
+        progress=progress,
+        rounds=rounds,
+    )
+    try:
+        level.work(expect_transaction, must_show)
+    except _Stopped as stopped:
+        level.stopped = str(stopped)
+    finally:
+        level.clean_up(clean_up_s)
+        level.close()
+    return level.history()
+
+
+def leftovers(
+    targets: Sequence[HttpTarget],
+    *,
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    verify: bool = True,
+) -> dict[str, tuple[str, ...] | NotGathered]:
+    """By client, the folders that earlier runs left, known by their names and titles; reads only."""
+    doors = _doors(targets, user, password, timeout_s, hosts, verify)
+    try:
+        return _found(doors)
+    finally:
+        _close(doors)
+
+
+def remove_leftovers(
+    targets: Sequence[HttpTarget],
+    *,
+    user: str,
+    password: str,
+    timeout_s: float,
+    before_write: Callable[[str], str | None] = lambda client: None,
+    progress: Callable[[str, str], None] = lambda client, what: None,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    verify: bool = True,
+) -> dict[str, tuple[str, ...] | NotGathered]:
+    """Remove what earlier runs left, through each client in turn, and tell what every client then still shows.
+
+    A client is asked to delete only after its ZEO server has answered it, and only what it still shows: in a split
+    cluster each side's folders go through a client of that side.
+    """
+    doors = _doors(targets, user, password, timeout_s, hosts, verify)
+    try:
+        found = _found(doors)
+        for door in doors:
+            folders = found[door.name]
+            if isinstance(folders, tuple) and folders and door.target.may_write:
+                _remove_all(door, folders, timeout_s, before_write, progress)
+        return _settled(doors, timeout_s)
+    finally:
+        _close(doors)
+
+
+def _remove_all(
+    door: Door,
+    folders: Sequence[str],
+    timeout_s: float,
+    before_write: Callable[[str], str | None],
+    progress: Callable[[str, str], None],
+) -> None:
+    try:
+        door.transactions(timeout_s)
+        for folder in folders:
+            if door.is_ours(folder) and before_write(door.name) is None:
+                progress(door.name, f"removes {folder}")
+                door.delete(folder)
+    except (HttpTrouble, NotAccepted):
+        # What is still there is told by the look that follows, whatever the reason.
+        return
+
+
+def _settled(doors: Sequence[Door], within_s: float) -> dict[str, tuple[str, ...] | NotGathered]:
+    """What is found once the last removal has had time to reach every client."""
+    end = time.monotonic() + within_s
+    while True:
+        found = _found(doors)
+        if time.monotonic() > end or not any(isinstance(folders, tuple) and folders for folders in found.values()):
+            return found
+        time.sleep(LONGEST_PAUSE_S)
+
+
+def _found(doors: Sequence[Door]) -> dict[str, tuple[str, ...] | NotGathered]:
+    def look(door: Door) -> tuple[str, ...] | NotGathered:
+        try:
+            return door.folders()
+        except HttpTrouble as trouble:
+            return NotGathered(f"{door.name} {trouble.words}")
+        except NotAccepted as refused:
+            return NotGathered(f"{door.name}: {refused.words}")
+
+    if not doors:
+        return {}
+    with ThreadPoolExecutor(min(DOORS_AT_ONCE, len(doors))) as pool:
+        return dict(zip((door.name for door in doors), pool.map(look, doors), strict=True))
+
+
+def _doors(
+    targets: Sequence[HttpTarget],
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]],
+    verify: bool,
+) -> list[Door]:
+    return [
+        Door(target, user=user, password=password, timeout_s=timeout_s, hosts=hosts, verify=verify)
+        for target in targets
+    ]
+
+
+def _close(doors: Iterable[Door]) -> None:
+    for door in doors:
+        door.close()
+
+
+def _pages(answers: list[Reply] | HttpTrouble) -> tuple[list[str], str]:
+    """The pages that were answered, and why they tell nothing; 404 says that there is none, and is an answer."""
+    if isinstance(answers, HttpTrouble):
+        return [], f"it {answers.words}"
+    odd = [reply.status for reply in answers if reply.status not in (200, 404)]
+    return [reply.text for reply in answers if reply.status == 200], f"it answered {odd[0]}" if odd else ""
+
+
+class _Stopped(Exception):
+    """The work ends here, and why."""
+
+
+class _Level:
+    """One run of the HTTP level; :meth:`work` and then, in any case, :meth:`clean_up`."""
+
+    def __init__(
+        self,
+        doors: Sequence[Door],
+        *,
+        run_id: str,
+        before_write: Callable[[str], str | None],
+        timeout_s: float,
+        left: Callable[[], float],
+        progress: Callable[[str, str], None],
+        rounds: int,
+    ) -> None:
+        self.doors = {door.name: door for door in doors}
+        self.numbers = {door.name: number for number, door in enumerate(doors, 1)}
+        self.states = {door.name: ClientState(door.name) for door in doors}
+        self.run_id = run_id
+        self.folder = folder_id(run_id)
+        self.title = folder_title(run_id)
+        self.before_write = before_write
+        self.timeout_s = timeout_s
+        self.left = left
+        self.progress = progress
+        self.rounds = rounds
+        self.stopped = ""
+        self.operations: list[Operation] = []
+        self.commits = 0
+        self.creator: str | None = None
+        self.may_exist = False
+        self.unanswered = ""
+        self.remains: list[str] = []
+        self._asked: dict[str, tuple[Undoable, ...] | None] = {}
+
+    def history(self) -> History:
+        database = next((door.target.database for door in self.doors.values()), "main")
+        return History(
+            level="http",
+            database=database,
+            run_id=self.run_id,
+            operations=tuple(sorted(self.operations, key=lambda operation: operation.invoke_ns)),
+            clients=tuple(self.states.values()),
+            rounds=self.rounds,
+            transactions=self.commits,
+            left=tuple(self.remains),
+            stopped=self.stopped,
+        )
+
+    def close(self) -> None:
+        _close(self.doors.values())
+
+    def work(self, expect_transaction: Mapping[str, str], must_show: bool) -> None:
+        """The whole level but the removal; raises :exc:`_Stopped` where it ends early."""
+        self._make_folder(self._creators(expect_transaction, must_show))
+        others = [name for name, state in self.states.items() if name != self.creator and not state.hung]
+        self._side_by_side(self._join, others)
+        writers = [name for name in self.doors if self.states[name].joined and self.doors[name].target.may_write]
+        writers.sort(key=lambda name: name != self.creator)
+        shown: dict[str, str] = {}
+        for number in range(1, self.rounds + 1):
+            written = self._write_round(number, writers)
+            shown.update(written)
+            self._read_round(number, shown)
+            writers = [name for name in writers if name in written]
+
+    # --- a. who makes the folder
+
+    def _creators(self, expect_transaction: Mapping[str, str], must_show: bool) -> Iterator[str]:
+        """The clients whose ZEO server has answered them, the best first.
+
+        They are asked one after the other, and no further one once there is one to start with: on a half-open client
+        the question costs one of its threads.
+        """
+        passed_over = []
+        for name, door in self.doors.items():
+            if not (door.target.may_write and door.target.may_start and door.target.may_ask):
+                continue
+            self._must_go_on()
+            listed = self._ask_server(name)
+            if listed is None:
+                continue
+            expected = expect_transaction.get(name)
+            if expected is None or any(expected in transaction.text for transaction in listed):
+                yield name
+                continue
+            self._note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
+            passed_over.append(name)
+        if not must_show:
+            yield from passed_over
+
+    def _ask_server(self, name: str) -> tuple[Undoable, ...] | None:
+        """The newest transactions of this client's ZEO server; None where it did not tell.  Once a run and client."""
+        if name not in self._asked:
+            self._asked[name] = None
+            self.progress(name, "asks its ZEO server")
+            begun = time.monotonic_ns()
+            try:
+                self._asked[name] = self.doors[name].transactions(self._limit())
+                self._record(name, "prove", 0, begun, "ok")
+            except HttpTrouble as trouble:
+                hung = trouble.kind in ("silent", "too-slow")
+                words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
+                self._note(name, hung=hung, detail=words)
+                self._record(name, "prove", 0, begun, "fail", error=words)
+            except NotAccepted as refused:
+                self._note(name, refused=refused.kind, detail=refused.words)
+                self._record(name, "prove", 0, begun, "fail", error=refused.words)
+        return self._asked[name]
+
+    # --- b. the folder
+
+    def _make_folder(self, creators: Iterable[str]) -> None:
+        for name in creators:
+            door = self.doors[name]
+            self.progress(name, "adds the test folder")
+            begun = time.monotonic_ns()
+            try:
+                form = door.add_folder_form()
+                self._may_write(name)
+                begun = time.monotonic_ns()
+                self.may_exist = True
+                door.submit(form, {"id": self.folder, "title": self.title})
+                if not self._reads_back(door, f"/{self.folder}", self.title):
+                    words = "it answered as if the folder had been added, and does not show it"
+                    raise NotAccepted("not-saved", words)
+            except NotAccepted as refused:
+                self._refused(name, "add", 0, begun, refused)
+                continue
+            self.commits += 1
+            self.creator = name
+            self._note(name, joined=True, refused="")
+            self._record(name, "add", 0, begun, "ok")
+            return
+        raise _Stopped(self._why_no_folder())
+
+    def _why_no_folder(self) -> str:
+        told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
+        return "; ".join(["the test folder could not be made through any client", *told])
+
+    def _reads_back(self, door: Door, path: str, title: str) -> bool:
+        """Whether the client shows its own write; at once where all is well."""
+        end = time.monotonic() + READ_BACK_S
+        pause = FIRST_PAUSE_S
+        while not door.shows_title(path, title):
+            if time.monotonic() > end or self.left() <= 0:
+                return False
+            time.sleep(pause)
+            pause *= 2
+        return True
+
+    # --- c. who else is in the same database
+
+    def _join(self, name: str) -> None:
+        """Wait for the folder on this client; what does not show it is not written to."""
+        door = self.doors[name]
+        begun = time.monotonic_ns()
+        started = time.monotonic()
+        pause = FIRST_PAUSE_S
+        asked = not door.target.may_ask
+        answered = False
+        while True:
+            seen = door.shows_title(f"/{self.folder}", self.title, self._limit())
+            if seen:
+                self._note(name, joined=True)
+                self._record(name, "prove", 0, begun, "ok")
+                return
+            answered = answered or seen is False
+            waited = time.monotonic() - started
+            if answered and waited > ASK_AFTER_S and not asked:
+                asked = True
+                if self._explains(name):
+                    break
+            if waited > self.timeout_s or self.left() <= 0:
+                break
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+        if not answered:
+            self._note(name, detail=f"it gave no usable answer to /{self.folder}")
+        else:
+            words = f"/{self.folder}, added through {self.creator}, was not there {seconds(waited)} later"
+            told = self.states[name].detail
+            self._note(name, joined=False, detail=f"{words}; {told}" if told else words)
+        self._record(name, "prove", 0, begun, "fail", error=self.states[name].detail)
+
+    def _explains(self, name: str) -> bool:
+        """Ask the client's own server about the folder; whether its answer settles that it will never be shown."""
+        before = self._asked.get(self.creator or "") or ()
+        newest = max((transaction.tid for transaction in before), default=b"")
+        listed = self._ask_server(name)
+        if listed is None:
+            return self.states[name].hung
+        if not newest or not all(transaction.tid for transaction in listed) or not listed:
+            return False
+        if any(transaction.tid > newest and "addFolder" in transaction.text for transaction in listed):
+            self._note(name, detail="its ZEO server lists the transaction that added it: the client itself is behind")
+            return False
+        self._note(name, detail="its ZEO server lists no such transaction: it runs on another database")
+        return True
+
+    # --- d. one document a writer, added, edited, and read by all
+
+    def _write_round(self, number: int, writers: Sequence[str]) -> dict[str, str]:
+        """Write a new nonce through each writer, one after the other: one commit at a time.  What was saved."""
+        self._must_go_on()
+        forms = self._side_by_side(lambda name: self._form(number, name), writers)
+        written = {}
+        for name in writers:
+            form = forms[name]
+            nonce = secrets.token_hex(16)
+            self.progress(name, "is written through" if number == 1 else "is edited through")
+            begun = time.monotonic_ns()
+            try:
+                if isinstance(form, NotAccepted):
+                    raise form
+                self._may_write(name)
+                begun = time.monotonic_ns()
+                acknowledged = self._submit(number, name, form, nonce)
+            except NotAccepted as refused:
+                self._refused(name, "add" if number == 1 else "write", number, begun, refused, {name: nonce})
+                continue
+            self.commits += 1
+            if self.states[name].refused:
+                self._note(name, refused="", detail="")
+            self._record(
+                name, "add" if number == 1 else "write", number, begun, "ok", end=acknowledged, writes={name: nonce}
+            )
+            written[name] = nonce
+        return written
+
+    def _form(self, number: int, name: str) -> object:
+        try:
+            if number == 1:
+                return self.doors[name].add_document_form(self.folder)
+            return self.doors[name].edit_document_form(self.folder, self._document(name))
+        except NotAccepted as refused:
+            return refused
+
+    def _submit(self, number: int, name: str, form: object, nonce: str) -> int:
+        """Send one document and read it back; when the client acknowledged it, in nanoseconds."""
+        door = self.doors[name]
+        title = document_title(self.run_id, self.numbers[name], nonce)
+        # The text is no DTML: nothing in it is executed.
+        text = f"{title}\nround {number}, written through client {self.numbers[name]}; may be deleted\n"
+        if number == 1:
+            door.submit(form, {"id": self._document(name), "title": title}, upload=text)  # type: ignore[arg-type]
+        else:
+            door.submit(form, {"title": title, "data": text})  # type: ignore[arg-type]
+        acknowledged = time.monotonic_ns()
+        if not self._reads_back(door, f"/{self.folder}/{self._document(name)}", title):
+            raise NotAccepted("not-saved", "it answered as if the document had been saved, and does not show it")
+        return acknowledged
+
+    def _document(self, name: str) -> str:
+        return f"document-{self.numbers[name]}"
+
+    def _read_round(self, number: int, expected: Mapping[str, str]) -> None:
+        """Every client that is in shows the whole folder, by all its threads at once, until all show all of it."""
+        readers = [name for name, state in self.states.items() if state.joined]
+        self._side_by_side(lambda name: self._read(number, name, expected), readers)
+
+    def _read(self, number: int, name: str, expected: Mapping[str, str]) -> None:
+        self.progress(name, "is read through")
+        started = time.monotonic()
+        pause = FIRST_PAUSE_S
+        while True:
+            if self._all_threads_show(number, name, expected):
+                return
+            if time.monotonic() - started > self.timeout_s or self.left() <= 0:
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str]) -> bool:
+        complete = True
+        for begun, ended, answers in self.doors[name].at_once(self._paths(expected), self._limit()):
+            pages, trouble = _pages(answers)
+            if trouble:
+                self._record(name, "read", number, begun, "fail", end=ended, error=trouble)
+                complete = False
+                continue
+            found = nonces("\n".join(pages), self.run_id)
+            reads = {marker: found.get(self.numbers[marker]) for marker in expected}
+            self._record(name, "read", number, begun, "ok", end=ended, reads=reads)
+            complete = complete and all(reads[marker] == nonce for marker, nonce in expected.items())
+        return complete
+
+    def _paths(self, markers: Iterable[str]) -> list[str]:
+        """What shows every document's nonce.
+
+        The first listing that a Zope process renders takes it half a second, so a few documents are read one by one.
+        """
+        documents = [f"/{self.folder}/{self._document(name)}/title_or_id" for name in markers]
+        return documents if len(documents) <= ONE_BY_ONE else [f"/{self.folder}/manage_main"]
+
+    # --- e. removal
+
+    def clean_up(self, within_s: float) -> None:
+        """Remove the folder and see that no client shows it any more; what is left is told."""
+        if not self.may_exist:
+            return
+        end = time.monotonic() + within_s
+        self.left = lambda: end - time.monotonic()
+        if self.unanswered:
+            self._wait_for_the_unanswered()
+        removed = self._remove()
+        answers = self._side_by_side(self._is_gone, [name for name, state in self.states.items() if not state.hung])
+        showing = sorted(name for name, gone in answers.items() if gone is False)
+        if showing:
+            why = f" ({removed})" if removed else ""
+            self.remains.append(f"/{self.folder} is still shown by {', '.join(showing)}{why}")
+        elif removed and (self.unanswered or not any(answers.values())):
+            self.remains.append(f"/{self.folder} may be there or appear yet: {self.unanswered or removed}")
+
+    def _wait_for_the_unanswered(self) -> None:
+        """Give a folder whose adding was never acknowledged some time to appear, so that it can be removed."""
+        end = time.monotonic() + min(UNANSWERED_S, self.left() / 2)
+        known = [door for name, door in self.doors.items() if self._asked.get(name)]
+        while time.monotonic() < end:
+            if any(door.shows_title(f"/{self.folder}", self.title, self._limit()) for door in known):
+                return
+            time.sleep(LONGEST_PAUSE_S)
+
+    def _remove(self) -> str:
+        """Delete the folder through the first client that can; else why not."""
+        why = "no client shows it"
+        for name in sorted(self.doors, key=lambda name: name != self.creator):
+            door = self.doors[name]
+            state = self.states[name]
+            if state.hung or not (state.joined or self._asked.get(name)):
+                continue
+            if not door.shows_title(f"/{self.folder}", self.title, self._limit()):
+                continue
+            why = self._remove_through(name, door)
+            if not why:
+                return ""
+        return why
+
+    def _remove_through(self, name: str, door: Door) -> str:
+        self.progress(name, "removes the test folder")
+        begun = time.monotonic_ns()
+        try:
+            while (reason := self.before_write(name)) is not None:
+                if self.left() <= 0:
+                    return reason
+                time.sleep(LONGEST_PAUSE_S)
+            begun = time.monotonic_ns()
+            door.delete(self.folder)
+        except NotAccepted as refused:
+            self._record(name, "remove", 0, begun, "info" if refused.sent else "fail", error=refused.words)
+            return f"{name}: {refused.words}"
+        except HttpTrouble as trouble:
+            self._record(name, "remove", 0, begun, "fail", error=trouble.words)
+            return f"{name} {trouble.words}"
+        self.commits += 1
+        self._record(name, "remove", 0, begun, "ok")
+        return ""
+
+    def _is_gone(self, name: str) -> bool | None:
+        """Poll until the client does not show the folder; None where it gives no usable answer."""
+        begun = time.monotonic_ns()
+        pause = FIRST_PAUSE_S
+        while True:
+            there = self.doors[name].shows_title(f"/{self.folder}", self.title, self._limit())
+            if there is False:
+                self._record(name, "gone", 0, begun, "ok")
+                return True
+            if self.left() <= 0 or (there is None and not self.states[name].joined):
+                self._record(name, "gone", 0, begun, "fail" if there else "info")
+                return None if there is None else False
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    # --- small parts
+
+    def _limit(self) -> float:
+        """Seconds that one request may take now."""
+        return max(0.05, min(self.timeout_s, self.left()))
+
+    def _must_go_on(self) -> None:
+        if self.left() <= 0:
+            raise _Stopped("the time for this run was over")
+
+    def _may_write(self, name: str) -> None:
+        self._must_go_on()
+        reason = self.before_write(name)
+        if reason is not None:
+            raise _Stopped(reason)
+
+    def _refused(
+        self,
+        name: str,
+        action: Action,
+        number: int,
+        begun: int,
+        refused: NotAccepted,
+        writes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep why a write was not accepted; where nobody knows whether it was done, nothing more is written."""
+        self._note(name, refused=refused.kind, detail=refused.words)
+        outcome: Outcome = "info" if refused.sent else "fail"
+        self._record(name, action, number, begun, outcome, writes=writes, error=refused.words)
+        if refused.sent:
+            if self.creator is None:
+                self.unanswered = f"{name}: {refused.words}"
+            raise _Stopped(f"a write through {name} was not answered: {refused.words}")
+
+    def _note(
+        self,
+        name: str,
+        *,
+        joined: bool | None = None,
+        hung: bool | None = None,
+        refused: Refusal | None = None,
+        detail: str | None = None,
+    ) -> None:
+        state = self.states[name]
+        self.states[name] = ClientState(
+            name,
+            joined=state.joined if joined is None else joined,
+            hung=state.hung if hung is None else hung,
+            refused=state.refused if refused is None else refused,
+            detail=state.detail if detail is None else detail,
+        )
+
+    def _record(
+        self,
+        name: str,
+        action: Action,
+        number: int,
+        begun: int,
+        outcome: Outcome,
+        *,
+        end: int | None = None,
+        reads: Mapping[str, str | None] | None = None,
+        writes: Mapping[str, str] | None = None,
+        error: str = "",
+    ) -> None:
+        operation = Operation(
+            session=name,
+            action=action,
+            round=number,
+            invoke_ns=begun,
+            return_ns=end or time.monotonic_ns(),
+            outcome=outcome,
+            reads=dict(reads or {}),
+            writes=dict(writes or {}),
+            error=error,
+        )
+        self.operations.append(operation)
+
+    def _side_by_side(self, job: Callable[[str], Found], names: Sequence[str]) -> dict[str, Found]:
+        """The job for each of these clients, several at a time; each job sees to its own limits."""
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(DOORS_AT_ONCE, len(names))) as pool:
+            try:
+                return dict(zip(names, pool.map(job, names), strict=True))
+            except BaseException:
+                # Ctrl-C, say: the others give up at their next look at the clock, and cleaning up sets it anew.
+                self.left = lambda: 0.0
+                raise

@@ -1,0 +1,270 @@
+"""Ask a Zope client over HTTP: does its port answer, does it speak HTTP, and what does its Control Panel say.
+
+Fetching and parsing are apart.  Every wait and every size has a limit; see :mod:`zcheck.probes.transport`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from html.parser import HTMLParser
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer
+from zcheck.probes.transport import HttpTrouble, Line, Reply, connect, resolve
+
+CONTROL_PANEL = "/Control_Panel/manage_main"
+DATABASES = "/Control_Panel/Database/manage_main"
+MAX_DATABASES = 100
+"""Databases of one client that are looked at; real ones have one to five."""
+
+NO_HOSTS: Mapping[str, Sequence[str]] = {}
+
+_PORT_OUTCOMES: dict[str, Literal["refused", "timeout", "unreachable", "unknown-name"]] = {
+    "refused": "refused",
+    "timeout": "timeout",
+    "unknown-name": "unknown-name",
+}
+_HTTP_OUTCOMES: dict[str, Literal["silent", "not-http", "reset", "too-slow", "tls-error"]] = {
+    "silent": "silent",
+    "not-http": "not-http",
+    "reset": "reset",
+    "too-slow": "too-slow",
+    "tls-error": "tls-error",
+}
+
+
+def probe_port(client: Client, timeout_s: float, hosts: Mapping[str, Sequence[str]] = NO_HOSTS) -> PortAnswer:
+    """Connect to the client's port and close again.  ``hosts`` gives addresses by name, before the resolver does."""
+    dialled = client.dialled
+    started = time.monotonic()
+    try:
+        addresses = resolve(dialled.host, hosts, timeout_s)
+        started = time.monotonic()
+        connect(addresses, dialled.port, timeout_s).close()
+    except HttpTrouble as trouble:
+        return PortAnswer(str(dialled), _PORT_OUTCOMES.get(trouble.kind, "unreachable"), trouble.words)
+    return PortAnswer(str(dialled), "open", connect_ms=_ms(time.monotonic() - started))
+
+
+def probe_http(
+    client: Client, timeout_s: float, hosts: Mapping[str, Sequence[str]] = NO_HOSTS, *, verify: bool = True
+) -> HttpAnswer | NotGathered:
+    """One anonymous ``GET /``; NotGathered where the port cannot be connected to at all."""
+    line = None
+    try:
+        line = Line(client, resolve(client.dialled.host, hosts, timeout_s), verify=verify)
+        reply = line.ask("GET", "/", timeout_s=timeout_s, may_cut=True)
+    except HttpTrouble as trouble:
+        outcome = _HTTP_OUTCOMES.get(trouble.kind)
+        if outcome is None:
+            return NotGathered(f"{client.dialled} {trouble.words}")
+        return HttpAnswer(outcome, trouble.words)
+    finally:
+        if line is not None:
+            line.close()
+    detail = f"the page was cut after {len(reply.body) // 1024} KiB" if reply.cut else ""
+    return HttpAnswer("http", detail, reply.status, _told(reply.headers), _ms(reply.elapsed_s))
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that may stand in a report: no cookie, and nothing longer than a line."""
+    return {name: value[:200] for name, value in headers.items() if "cookie" not in name and "auth" not in name}
+
+
+def _ms(elapsed_s: float) -> float:
+    return round(elapsed_s * 1000, 3)
+
+
+# --- the Control Panel -----------------------------------------------------------------------------
+
+
+def probe_control_panel(
+    client: Client,
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    *,
+    verify: bool = True,
+) -> ControlPanel | NotGathered:
+    """What a manager reads on the client's Control Panel; within twice ``timeout_s``, however many databases."""
+    line = None
+    try:
+        addresses = resolve(client.dialled.host, hosts, timeout_s)
+        line = Line(client, addresses, user=user, password=password, verify=verify)
+        return _read_control_panel(line, timeout_s)
+    except HttpTrouble as trouble:
+        return NotGathered(f"{client.name} {trouble.words}")
+    except _Refused as refused:
+        return NotGathered(f"{client.name}: {refused}")
+    finally:
+        if line is not None:
+            line.close()
+
+
+class _Refused(Exception):
+    """The page was answered and is not the one that was asked for; says why."""
+
+
+def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
+    end = time.monotonic() + 2 * timeout_s
+
+    def page(path: str) -> str:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise _Refused(f"its Control Panel was not read within {2 * timeout_s:g} s")
+        reply = line.ask("GET", path, timeout_s=min(timeout_s, left))
+        if reply.status != 200:
+            raise _Refused(why_not(line, reply, path, min(timeout_s, left)))
+        return reply.text
+
+    names = database_names(page(DATABASES))
+    if not names:
+        raise _Refused("its Control Panel lists no database")
+    pages = tuple(_database_page(name, page(database_path(name))) for name in names[:MAX_DATABASES])
+    return control_panel(page(CONTROL_PANEL), pages)
+
+
+def database_path(name: str, page: str = "manage_main") -> str:
+    """The path of a page about one database."""
+    return f"/Control_Panel/Database/{quote(name, safe='')}/{page}"
+
+
+def database_names(html: str) -> tuple[str, ...]:
+    """The databases that ``/Control_Panel/Database/manage_main`` links to, in its order."""
+    found = re.findall(r"""href\s*=\s*["'][^"']*?Database/([^/"'?#]+)/manage_main""", html)
+    return tuple(dict.fromkeys(unquote(name) for name in found))
+
+
+def _database_page(name: str, html: str) -> DatabasePage:
+    page = database_page(name, html)
+    if page is None:
+        raise _Refused(f"the Control Panel's page of database {name} has no row 'Database Location'")
+    return page
+
+
+def database_page(name: str, html: str) -> DatabasePage | None:
+    """What the page of one database says, by the row's label; None where it has no such row.
+
+    The label is ``storage.getName()``: of a ZEO client its ``name`` or its addresses, and the state of its connection
+    (ZEO/ClientStorage.py); of a file storage its path.
+    """
+    location = rows(html).get("database location")
+    if location is None:
+        return None
+    stated = re.fullmatch(r"(.*?)\s*\((connected|disconnected)\)", location)
+    if stated is None:
+        return DatabasePage(name, location)
+    return DatabasePage(name, stated[1], stated[2] == "connected")
+
+
+def control_panel(html: str, databases: tuple[DatabasePage, ...]) -> ControlPanel:
+    """``/Control_Panel/manage_main`` by its rows' labels; what it does not tell is None."""
+    told = rows(html)
+    process = re.match(r"\d+", told.get("process id", ""))
+    return ControlPanel(
+        databases,
+        zope_version=told.get("zope version"),
+        python_version=told.get("python version"),
+        process_id=int(process[0]) if process else None,
+        running_for=told.get("running for"),
+    )
+
+
+def rows(html: str) -> dict[str, str]:
+    """The rows of two cells in a page's tables: the second cell's text by the first one's, in lower case.
+
+    The first row with a label counts; white space is folded.
+    """
+    reader = _Rows()
+    reader.feed(html)
+    reader.close()
+    found: dict[str, str] = {}
+    for cells in reader.found:
+        if len(cells) == 2:
+            found.setdefault(cells[0].rstrip(":").lower(), cells[1])
+    return found
+
+
+class _Rows(HTMLParser):
+    """Collects the cells of every table row.
+
+    Zope closes some ``<td>`` by ``</th>`` and Zope 2 closes some not at all, so a cell lasts to the next one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[list[str]] = []
+        self._row: list[list[str]] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self._end_row()
+            self._row = []
+        elif tag in ("td", "th") and self._row is not None:
+            self._row.append([])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("tr", "table"):
+            self._end_row()
+
+    def handle_data(self, data: str) -> None:
+        if self._row:
+            self._row[-1].append(data)
+
+    def close(self) -> None:
+        super().close()
+        self._end_row()
+
+    def _end_row(self) -> None:
+        if self._row is not None:
+            self.found.append([" ".join("".join(cell).split()) for cell in self._row])
+            self._row = None
+
+
+# --- why a page was refused ------------------------------------------------------------------------
+
+Refused = Literal["wrong-password", "no-permission", "redirected", "read-only", "error"]
+
+
+def why_not(line: Line, reply: Reply, path: str, timeout_s: float) -> str:
+    """In words, why ``reply`` is not the page that was asked for; may ask one more question to tell."""
+    return refusal(line, reply, path, timeout_s)[1]
+
+
+def refusal(line: Line, reply: Reply, path: str, timeout_s: float) -> tuple[Refused, str]:
+    """The same, with its kind.
+
+    Zope answers 401 to a wrong password and to a user who lacks the permission alike.  ``/manage_workspace`` tells
+    them apart: it redirects every user that it knows, and answers 401 to all others (App/Management.py).
+    """
+    page = f"{path.partition('?')[0]}"
+    if reply.status in (401, 403):
+        if reply.status == 401 and not _is_known(line, timeout_s):
+            return "wrong-password", f"it does not know the user or the password is wrong (401 for {page})"
+        return "no-permission", f"the user lacks the permission for {page} ({reply.status}); give it the role Manager"
+    if reply.location:
+        return "redirected", _redirect_words(reply.location, page)
+    if reply.status == 404:
+        return "error", f"it has no page {page} (404)"
+    return "error", f"it answered {reply.status} to {page}"
+
+
+def _is_known(line: Line, timeout_s: float) -> bool:
+    try:
+        return line.ask("GET", "/manage_workspace", timeout_s=timeout_s).status != 401
+    except HttpTrouble:
+        return False
+
+
+def _redirect_words(location: str, page: str) -> str:
+    parts = urlsplit(location)
+    where = f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.netloc else parts.path
+    if re.search(r"login|require_login|cookie_auth", parts.path, re.IGNORECASE):
+        return f"it sends the user to a login page instead of {page}: {where}"
+    if "confirm-action" in parts.path:
+        return f"it asks for a confirmation instead of doing what was asked ({where})"
+    return f"it redirects {page} to {where}"
