@@ -196,6 +196,14 @@ class Names(msgspec.Struct, frozen=True):
     """The addresses of the machine where zcheck itself runs."""
 
 
+class Today(msgspec.Struct, frozen=True):
+    """The day of the run (UTC), for what expires: a check has no clock."""
+
+    scope: ClassVar[str] = "cluster"
+    date: str
+    """An ISO date."""
+
+
 # --- zope.conf -----------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ from zcheck.facts import (
     Suppression,
     ZeoSection,
 )
+from zcheck.redact import speaks_of_a_secret
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 """A clients.ini of ten thousand clients is about 1 MiB; more than this is some other file."""
@@ -125,7 +126,6 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _HOST_PORT = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*)):([0-9]{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET_KEY = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 _USERINFO = re.compile(r"[^\s/@]+@")
 
 
@@ -603,7 +603,7 @@ def _quoted(text: str) -> str:
 
 def _shown(key: str, value: str) -> str:
     """A value for a message: never a secret, and never cut where the ``@`` behind a password would be lost."""
-    if _SECRET_KEY.search(key):
+    if speaks_of_a_secret(key):
         return "***"
     return _quoted(_USERINFO.sub("***@", value)) if len(value) <= 300 else f"({len(value)} characters)"
 

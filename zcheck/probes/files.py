@@ -1,0 +1,254 @@
+"""Read files: bounded in size, never waiting, and every failure in a person's words.
+
+Nothing but regular files is opened: reading a FIFO, a terminal or a device could wait for ever, or change something.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from zcheck.facts import Inventory, NotGathered, SecretFile, SecretFiles
+
+LIMIT = 1024 * 1024
+"""Bytes of one file.  The largest zope.conf that was met in the wild has 60 kB."""
+
+MAX_INCLUDES = 1000
+MAX_INCLUDED = 8 * 1024 * 1024
+"""How many files one client's conf may include, and their bytes in all."""
+
+MAX_PASSWORD = 4096
+"""Bytes of a file whose first line is a password."""
+
+WSGI_INI_NAMES = ("zope.ini", "wsgi.ini")
+
+_KINDS = (
+    (stat.S_ISDIR, "is a directory, not a file"),
+    (stat.S_ISFIFO, "is a FIFO, not a file"),
+    (stat.S_ISSOCK, "is a socket, not a file"),
+    (stat.S_ISCHR, "is a device, not a file"),
+    (stat.S_ISBLK, "is a device, not a file"),
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
+_IN_DOUBLE_QUOTES = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:[#;].*)?$', re.DOTALL)
+_IN_SINGLE_QUOTES = re.compile(r"'([^']*)'\s*(?:[#;].*)?$")
+
+
+class CannotRead(OSError):
+    """A file could not be read; ``str()`` names it and says why."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(f"{path}: {why}")
+
+
+def read_text(path: str, limit: int = LIMIT) -> str:
+    """The text of a regular file of at most ``limit`` bytes, without its byte order mark.
+
+    Bytes that are not UTF-8 become lone surrogates, as ``surrogateescape`` makes them.  Raises :exc:`CannotRead`.
+    """
+    data = _read_bytes(path, limit)
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+
+
+def modified(path: str) -> float | None:
+    """When the file was last changed, in seconds since the epoch; None where that cannot be told."""
+    try:
+        return Path(path).stat().st_mtime
+    except (OSError, ValueError):
+        return None
+
+
+def wsgi_ini_beside(zope_conf: str) -> str | None:
+    """The path of the ini file that stands beside a zope.conf and would start it; None where there is none."""
+    for name in WSGI_INI_NAMES:
+        path = Path(os.path.dirname(zope_conf), name)  # noqa: PTH120 - a relative path stays as it was written
+        try:
+            if path.is_file():
+                return str(path)
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def read_env_file(path: str) -> dict[str, str]:
+    """The variables of an ``env-file``.  Raises :exc:`CannotRead`."""
+    return parse_env(read_text(path))
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The variables of a file in docker's form or in that of systemd's ``EnvironmentFile``; pure.
+
+    ``NAME=VALUE`` a line; comment lines begin with ``#`` or ``;``.  Quotes around the whole value are removed, and
+    within double ones a backslash takes the meaning of ``"``, ``\\``, ``$`` and a backquote away (systemd.exec(5)).  A
+    backslash at the end continues the line.  A name without ``=``, which docker would fill from its own environment, is
+    left out: that environment is not ours to guess.  White space and ``#`` end a bare value, as docker compose has it:
+    docker itself keeps both, but then the client would not start either.  The last of several lines for a name counts.
+    """
+    found = {}
+    for line in _continued(text):
+        match = _ASSIGNMENT.fullmatch(line)
+        if match is not None:
+            found[match[1]] = _unquoted(match[2].strip())
+    return found
+
+
+def secret_files(inventory: Inventory) -> SecretFiles | NotGathered:
+    """The permission bits of every file from which this run takes a password; empty where it takes none from a file."""
+    credentials = inventory.credentials
+    if credentials is None or credentials.source == "password-env":
+        return SecretFiles()
+    path = credentials.reference
+    try:
+        mode = stat.S_IMODE(Path(path).stat().st_mode)
+    except (OSError, ValueError) as error:
+        return NotGathered(f"{path}: {_why(error)}")
+    return SecretFiles((SecretFile(path, mode, credentials.line),))
+
+
+def password(inventory: Inventory, ini_text: str, environ: Mapping[str, str]) -> str | NotGathered:
+    """What ``user`` logs in with: a file's first line, a variable of ``environ``, or what clients.ini says itself."""
+    from zcheck.inventory import inline_password
+
+    credentials = inventory.credentials
+    if credentials is None:
+        return NotGathered("clients.ini gives no user and password-file")
+    if credentials.source == "password":
+        found, where = inline_password(ini_text) or "", credentials.reference
+    elif credentials.source == "password-env":
+        found, where = environ.get(credentials.reference, ""), f"the environment's {credentials.reference}"
+    else:
+        where = credentials.reference
+        try:
+            found = read_text(where, MAX_PASSWORD).split("\n", 1)[0].rstrip("\r")
+        except CannotRead as error:
+            return NotGathered(str(error))
+    if not found:
+        return NotGathered(f"{where}: no password in it")
+    if any("\ud800" <= character <= "\udfff" for character in found):
+        return NotGathered(f"{where}: the password is not UTF-8")
+    return found
+
+
+def folders_of(zope_conf: str, ini: str) -> tuple[str, str]:
+    """Where a client's conf may include files from: its own folder and the inventory's."""
+    return os.path.dirname(zope_conf) or ".", os.path.dirname(ini) or "."  # noqa: PTH120 - "" is no folder
+
+
+def conf_reader(folders: Sequence[str]) -> Callable[[str], str]:
+    """The ``read`` for the ``%include`` lines of one client's conf; it raises :exc:`CannotRead`.
+
+    It takes a plain path or a ``file:`` URL, and reads what lies below one of ``folders`` after all symbolic links were
+    followed; it never opens a URL of another kind.  How many files, and how large in all, is bounded.
+    """
+    roots = [os.path.realpath(folder) for folder in folders]
+    count = total = 0
+
+    def read(url: str) -> str:
+        nonlocal count, total
+        path = _path_of(url)
+        resolved = _resolved(path)
+        if not any(_is_below(resolved, root) for root in roots):
+            raise CannotRead(path, "refused: it lies outside of the folders of this conf and of clients.ini")
+        count += 1
+        if count > MAX_INCLUDES:
+            raise CannotRead(path, f"refused: more than {MAX_INCLUDES} files are included")
+        try:
+            text = read_text(resolved)
+        except CannotRead as error:
+            raise CannotRead(path, error.why) from None
+        total += len(text)
+        if total > MAX_INCLUDED:
+            raise CannotRead(path, f"refused: the files included are larger than {_size(MAX_INCLUDED)} in all")
+        return text
+
+    return read
+
+
+def _read_bytes(path: str, limit: int) -> bytes:
+    try:
+        # What it is must be known before it is opened: opening alone can wait, or rewind a tape.
+        _refuse_unless_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - a descriptor follows
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as file:
+            _refuse_unless_regular(path, os.fstat(file.fileno()).st_mode)
+            data = file.read(limit + 1)
+    except CannotRead:
+        raise
+    except (OSError, ValueError) as error:
+        raise CannotRead(path, _why(error)) from None
+    if len(data) > limit:
+        raise CannotRead(path, f"larger than {_size(limit)}, which no file of this kind is")
+    return data
+
+
+def _refuse_unless_regular(path: str, mode: int) -> None:
+    for is_kind, why in _KINDS:
+        if is_kind(mode):
+            raise CannotRead(path, why)
+    if not stat.S_ISREG(mode):
+        raise CannotRead(path, "is not a regular file")
+
+
+def _why(error: Exception) -> str:
+    """``No such file or directory``, in the system's own words; a NUL in the path is the one ValueError."""
+    return getattr(error, "strerror", None) or "is no path that a file could have"
+
+
+def _size(limit: int) -> str:
+    return f"{limit // 1024 // 1024} MiB" if limit >= 1024 * 1024 else f"{limit} bytes"
+
+
+def _continued(text: str) -> list[str]:
+    """The lines that are no comments, those joined that end with a backslash."""
+    lines: list[str] = []
+    open_parts: list[str] = []
+    for line in text.split("\n"):
+        line = line.rstrip("\r")
+        if not open_parts and line.lstrip()[:1] in ("", "#", ";"):
+            continue
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            open_parts.append(line[:-1])
+            continue
+        lines.append("".join([*open_parts, line]).strip())
+        open_parts = []
+    return [*lines, "".join(open_parts).strip()] if open_parts else lines
+
+
+def _unquoted(value: str) -> str:
+    double, single = _IN_DOUBLE_QUOTES.match(value), _IN_SINGLE_QUOTES.match(value)
+    if double is not None:
+        return re.sub(r'\\(["\\$`])', r"\1", double[1])
+    if single is not None:
+        return single[1]
+    return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+
+
+def _path_of(url: str) -> str:
+    """The path that a plain path or a ``file:`` URL means."""
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return url
+    if scheme[1].lower() != "file":
+        raise CannotRead(f"a {scheme[1][:20].lower()}: URL", "refused: nothing but files is included")
+    parts = urllib.parse.urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise CannotRead("a file: URL", "refused: it names another machine")
+    return urllib.parse.unquote(parts.path, errors="surrogateescape")
+
+
+def _resolved(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        raise CannotRead(path, _why(error)) from None
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
