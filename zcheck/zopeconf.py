@@ -363,9 +363,11 @@ class _Context:
         try:
             text = self.read(path)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            reason = getattr(error, "why", None) or getattr(error, "strerror", None) or str(error)
             hint = f"put a copy of it at {path}, or give this client's own files"
-            self.fault("unread", f"%include {target} could not be read: {reason}", url, line, hint)
+            self.fault(
+                "unread", f"%include {target} could not be read: {reason or type(error).__name__}", url, line, hint
+            )
             return
         template = _template(text)
         if template is not None:

@@ -63,7 +63,13 @@ class Mount(NamedTuple):
 Lines = dict[Mount, tuple[Setting, Database]]
 
 
-@check("mount-points-agree", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])
+@check(
+    "mount-points-agree",
+    stage="config",
+    needs=[ZopeConf],
+    severity=Severity.CRITICAL,
+    after=["zope-conf-parses", "root-mount-exists"],
+)
 def mount_points_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """One finding with all sides; a client whose file could not be read as a whole is not blamed for what it lacks."""
     confs = facts.each(ZopeConf)
@@ -79,7 +85,7 @@ def mount_points_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     for client in [client for client in seen if is_partial(confs[client]) and seen[client] != common]:
         missing = listed(map(str, sorted(common - seen.pop(client))))
         message = f"{client} is not seen to mount {missing}, and its zope.conf could be read in part only"
-        yield Unknown((client,), message)
+        yield Unknown((client,), message, tuple(Place.of(f) for f in confs[client].faults if f.kind == "unread"))
     parts = sides(seen)
     if len(parts) > 1:
         yield _disagreement(dict(sorted(parts.items(), key=lambda side: -len(side[0]))), lines, confs)

@@ -41,7 +41,7 @@ def root_mount_exists(facts: Facts) -> Iterator[Problem | Unknown]:
             yield from open_questions
         elif is_partial(conf):
             message = f"no database on / is seen for {client}, whose zope.conf could be read in part only"
-            yield Unknown((client,), message, (Place(file, line),))
+            yield Unknown((client,), message, tuple(Place.of(fault) for fault in conf.faults if fault.kind == "unread"))
         else:
             seen = f"{client} mounts {listed(m.value for m in mounts)}" if mounts else f"{client} has no <zodb_db>"
             places = [Place(file, line, note=f"{client}'s databases end here"), *map(Place.of, mounts)]

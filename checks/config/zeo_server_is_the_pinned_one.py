@@ -21,9 +21,9 @@ How to repair it
 >>> show(zeo_server_is_the_pinned_one, pinned, app1=zope_conf(server="10.0.0.5:8100"))
 OK
 >>> show(zeo_server_is_the_pinned_one, pinned, app1=zope_conf(server="10.0.0.6:8100"))
-CRITICAL app1: database main of app1 is on 10.0.0.6:8100; clients.ini pins 10.0.0.5:8100
+CRITICAL app1: database main is on 10.0.0.6:8100 for app1; clients.ini pins 10.0.0.5:8100
 >>> show(zeo_server_is_the_pinned_one, pinned, app1=zope_conf(server="zeo1:8100"))
-UNKNOWN app1: database main of app1 is on zeo1:8100; clients.ini pins 10.0.0.5:8100; one server or two: cannot be told
+UNKNOWN app1: database main is on zeo1:8100 for app1; clients.ini pins 10.0.0.5:8100; one server or two: cannot be told
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
 
 
 class Elsewhere(NamedTuple):
-    """A root database that is not where clients.ini pins it, or of which that cannot be told (``sure`` is false)."""
+    """How a root database is not as clients.ini pins it, or (``sure`` is false) how that cannot be told."""
 
     database: str
-    seen: str
-    wanted: str
     key: str
+    wanted: str
     sure: bool
+
+
+Seen = dict[str, dict[str, tuple[Setting, ...]]]
+"""By what is seen: the clients, and the lines that say so."""
 
 
 @check(
@@ -58,7 +61,7 @@ class Elsewhere(NamedTuple):
 )
 def zeo_server_is_the_pinned_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """Clients whose root database is written in the same way share a finding."""
-    found: dict[Elsewhere, dict[str, tuple[Setting, ...]]] = {}
+    found: dict[Elsewhere, Seen] = {}
     for client, conf in facts.each(ZopeConf).items():
         root = conf.root
         if not facts.inventory.pinned_zeo and facts.inventory.pinned_storage is None:
@@ -68,39 +71,39 @@ def zeo_server_is_the_pinned_one(facts: Facts) -> Iterator[Problem | Unknown | S
         else:
             yield from unresolved(client, root.servers if facts.inventory.pinned_zeo else ())
             yield from unresolved(client, _storage(root) if facts.inventory.pinned_storage is not None else ())
-            for elsewhere, lines in _judged(facts, client, root):
-                found.setdefault(elsewhere, {})[client] = lines
-    for elsewhere, owners in found.items():
-        yield _told(facts, elsewhere, owners)
+            for elsewhere, seen, lines in _judged(facts, client, root):
+                found.setdefault(elsewhere, {}).setdefault(seen, {})[client] = lines
+    for elsewhere, by_sight in found.items():
+        yield _told(facts, elsewhere, by_sight)
 
 
 def _storage(root: Database) -> tuple[Setting, ...]:
     return root.leaf.all("storage") if root.leaf is not None else ()
 
 
-def _judged(facts: Facts, client: str, root: Database) -> Iterator[tuple[Elsewhere, tuple[Setting, ...]]]:
+def _judged(facts: Facts, client: str, root: Database) -> Iterator[tuple[Elsewhere, str, tuple[Setting, ...]]]:
     inventory = facts.inventory
     pins = pinned(inventory)
     for line, endpoint in zip(root.servers, readable(root, inventory.client(client).machine) or (), strict=False):
         answers = [same_server(endpoint, pin, inventory, facts.maybe(Names)) for pin in pins]
         if pins and True not in answers:
             wanted = " or ".join(inventory.pinned_zeo)
-            yield Elsewhere(root.name, f"on {endpoint}", wanted, "zeo", None not in answers), (line,)
+            yield Elsewhere(root.name, "zeo", wanted, None not in answers), f"on {endpoint}", (line,)
     lines = _storage(root)
-    wanted_storage = inventory.pinned_storage
-    if wanted_storage is not None and root.storage_name != wanted_storage and not any(s.unresolved for s in lines):
-        seen = f"in storage {root.storage_name}"
-        yield Elsewhere(root.name, seen, f"storage {wanted_storage}", "storage", True), lines or root.servers
+    pinned_storage = inventory.pinned_storage
+    if pinned_storage is not None and root.storage_name != pinned_storage and not any(s.unresolved for s in lines):
+        elsewhere = Elsewhere(root.name, "storage", f"storage {pinned_storage}", True)
+        yield elsewhere, f"in storage {root.storage_name}", lines or root.servers
 
 
-def _told(facts: Facts, elsewhere: Elsewhere, owners: dict[str, tuple[Setting, ...]]) -> Problem | Unknown:
-    clients = tuple(owners)
-    seen = f"database {elsewhere.database} of {', '.join(clients)} is {elsewhere.seen}"
+def _told(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> Problem | Unknown:
+    clients = tuple(dict.fromkeys(client for owners in seen.values() for client in owners))
+    sides = "; ".join(f"{what} for {', '.join(owners)}" for what, owners in seen.items())
+    message = f"database {elsewhere.database} is {sides}; clients.ini pins {elsewhere.wanted}"
     pin = Place.in_ini(facts.inventory.file, facts.inventory.cluster, elsewhere.key, "pinned here")
-    places = (*(Place.of(line) for lines in owners.values() for line in lines), pin)
+    places = (*(Place.of(line) for owners in seen.values() for lines in owners.values() for line in lines), pin)
     if elsewhere.sure:
         hint = f"correct the client's zope.conf, or '{elsewhere.key}' in clients.ini"
-        return Problem(clients, f"{seen}; clients.ini pins {elsewhere.wanted}", places, hint, about=elsewhere.key)
-    message = f"{seen}; clients.ini pins {elsewhere.wanted}; one server or two: cannot be told"
+        return Problem(clients, message, places, hint, about=elsewhere.key)
     hint = "write the addresses of these names into [hosts] of clients.ini"
-    return Unknown(clients, message, places, hint, about=elsewhere.key)
+    return Unknown(clients, f"{message}; one server or two: cannot be told", places, hint, about=elsewhere.key)

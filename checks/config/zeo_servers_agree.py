@@ -77,24 +77,27 @@ def _judged(shared: Shared, sides: list[Side], same: Same) -> Iterator[Problem |
     if len(groups) < 2:
         return
     differing = [group for group in groups if provably_different(group, groups, same)]
-    apart = [side for group in differing for side in group]
-    open_ones = [side for group in groups if group not in differing for side in group]
-    if apart:
+    open_ones = [group for group in groups if group not in differing]
+    if differing:
         hint = "give every client the same 'server' lines"
-        yield Problem(_clients(apart), f"{shared.label} is {_said(apart)}", _places(apart), hint, about=shared.label)
+        apart = [side for group in differing for side in group]
+        yield Problem(
+            _clients(apart), f"{shared.label} is {_said(differing)}", _places(apart), hint, about=shared.label
+        )
     if open_ones:
-        which = "which of these" if apart else "one server or two"
+        which = "which of these" if differing else "one server or two"
         message = f"{shared.label} is {_said(open_ones)}; {which}: cannot be told"
         hint = "write the addresses of these names into [hosts] of clients.ini"
-        yield Unknown(_clients(open_ones), message, _places(sides), hint, about=shared.label)
+        clients = _clients([side for group in open_ones for side in group])
+        yield Unknown(clients, message, _places(sides), hint, about=shared.label)
 
 
 def _clients(sides: list[Side]) -> tuple[str, ...]:
     return tuple(client for side in sides for client in side.clients)
 
 
-def _said(sides: list[Side]) -> str:
-    return "; ".join(f"on {side.shown} for {', '.join(side.clients)}" for side in sides)
+def _said(groups: list[list[Side]]) -> str:
+    return "; ".join(f"on {group[0].shown} for {', '.join(_clients(group))}" for group in groups)
 
 
 def _places(sides: list[Side]) -> tuple[Place, ...]:
