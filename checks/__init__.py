@@ -15,9 +15,23 @@ from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
 from zcheck.checks.config.zope_conf_parses import zope_conf_parses
+from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
+from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
+from zcheck.checks.inventory.clients_on_several_machines import clients_on_several_machines
+from zcheck.checks.inventory.credentials_are_private import credentials_are_private
+from zcheck.checks.inventory.suppressions_are_current import suppressions_are_current
+from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
+from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
 
 CATALOGUE: tuple[Check, ...] = (
     # inventory
+    at_least_two_clients,
+    client_addresses_are_distinct,
+    credentials_are_private,
+    suppressions_are_current,
+    three_or_more_clients,
+    clients_on_several_machines,
+    zeo_server_is_pinned,
     # config
     zope_conf_parses,
     root_mount_exists,

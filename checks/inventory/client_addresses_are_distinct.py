@@ -1,0 +1,87 @@
+"""Every client has an address of its own.
+
+What it examines
+    ``address`` of each ``[client:NAME]``, and where zcheck itself connects (``connect``, else the address). Two
+    spellings of one machine are one: a name and its address, by ``[hosts]`` or DNS, and all names of the machine on
+    which zcheck runs.
+Why it matters
+    Two entries for one process look like two clients that agree in everything: each proof would be a proof of a client
+    against itself, and the balancer would send twice the users to one process.
+What it does not prove
+    That two addresses are two processes (a port forward can join them): see clients-are-distinct-processes.
+How to repair it
+    Correct the address that was copied, or remove the section that is one too many.
+
+>>> ini = '''[client:app1]
+... address = app1.example.com:8080
+... [client:app2]
+... address = %s
+... [hosts]
+... app1.example.com = 192.0.2.11
+... '''
+>>> show(client_addresses_are_distinct, inventory(ini % "192.0.2.12:8080"), Names())
+OK
+>>> show(client_addresses_are_distinct, inventory(ini % "192.0.2.11:8080"), Names())
+CRITICAL app1, app2: app1 and app2 have one address: app1.example.com:8080 and 192.0.2.11:8080
+>>> show(client_addresses_are_distinct, inventory(ini % "app2.example.com:8080"), Names())
+UNKNOWN app2: nothing tells what app2.example.com is: app2 may have the address of another client
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Problem, Severity, Unknown, check
+from zcheck.checks.inventory._balanceable import address_lines, dialled_lines, is_known, listed, names_of, places_of
+from zcheck.facts import Client, Facts, Inventory, Names
+
+
+@check("client-addresses-are-distinct", stage="inventory", severity=Severity.CRITICAL, uses=[Names])
+def client_addresses_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
+    inventory, names = facts.inventory, facts.maybe(Names)
+    told = set()
+    for clients in _sharing(inventory, names, "address"):
+        told.add(clients)
+        spelt = listed(dict.fromkeys(str(client.address) for client in clients))
+        message = f"{listed(names_of(clients))} have one address: {spelt}"
+        hint = "correct the address that was copied, or remove one of the sections"
+        yield Problem(names_of(clients), message, address_lines(inventory, clients), hint, about="address")
+    for clients in _sharing(inventory, names, "dialled"):
+        if clients not in told:
+            spelt = listed(dict.fromkeys(str(client.dialled) for client in clients))
+            message = f"zcheck would reach {listed(names_of(clients))} by one address: {spelt}"
+            hint = "give each its own 'connect'"
+            yield Problem(names_of(clients), message, dialled_lines(inventory, clients), hint, about="connect")
+    yield from _undecided(inventory, names)
+
+
+def _sharing(inventory: Inventory, names: Names | None, which: str) -> list[tuple[Client, ...]]:
+    """The groups of clients that have a place and port in common."""
+    by_place: dict[tuple[str, int], list[Client]] = {}
+    for client in inventory.clients:
+        address = getattr(client, which)
+        for place in places_of(address.host, inventory, names):
+            by_place.setdefault((place, address.port), []).append(client)
+    return list(dict.fromkeys(tuple(clients) for clients in by_place.values() if len(clients) > 1))
+
+
+def _undecided(inventory: Inventory, names: Names | None) -> Iterator[Unknown]:
+    """A name that nothing knows, where another client of the same port is known by its address.
+
+    Names that nothing knows are taken for different machines when they differ: who writes names alone, offline, has
+    given no reason to think otherwise.
+    """
+    by_port: dict[int, list[Client]] = {}
+    for client in inventory.clients:
+        by_port.setdefault(client.address.port, []).append(client)
+    nameless = []
+    for clients in by_port.values():
+        unknown = [client for client in clients if not is_known(client.address.host, inventory, names)]
+        nameless += unknown if len(unknown) < len(clients) else []
+    if nameless:
+        hosts = list(dict.fromkeys(client.address.host for client in nameless))
+        verb = "is" if len(hosts) == 1 else "are"
+        message = f"nothing tells what {listed(hosts)} {verb}: {listed(names_of(nameless))} may have the address of"
+        hint = f"add '{hosts[0]} = ADDRESS' to [hosts], or run without --offline"
+        places = address_lines(inventory, nameless)
+        yield Unknown(names_of(nameless), f"{message} another client", places, hint)
