@@ -256,10 +256,14 @@ class Server:
     def __init__(self, name: str, home: Path, keeper: Callable[[], Keeper]) -> None:
         self.name = name
         self.home = home
-        self.port = free_port()
+        self._port = Port()
         self.log = home / "log" / "console.log"
         self._keeper = keeper
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        return self._port.number
 
     @property
     def address(self) -> str:
@@ -325,6 +329,10 @@ class Server:
             process.wait()
         self._keeper().forget(process.pid)
         self._process = None
+
+    def release_port(self) -> None:
+        """Allow other clusters to pick its port."""
+        self._port.release()
 
     def kill(self) -> None:
         """End it by SIGKILL, as a power failure would."""
@@ -608,10 +616,11 @@ class Cluster:
     def stop(self) -> None:
         """End everything by its process id and remove the folder; may be called again."""
         servers: list[Server] = [*self.clients.values(), *self.zeo.values()]
-        for server in self.clients.values():
-            server.ask_to_end()
+        for client in self.clients.values():
+            client.ask_to_end()
         for each in servers:
             each.stop()
+            each.release_port()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._keeper is not None:
             self._keeper.close()
@@ -800,17 +809,41 @@ def _ended_by_signals() -> Iterator[None]:
 # --- small things ---------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    """A TCP port that nothing on loopback is bound to now."""
-    for _ in range(1000):
-        port = random.SystemRandom().choice(PORTS)
+class Port:
+    """A TCP port on loopback that nothing is bound to, and that no other cluster of this machine picks as well.
+
+    It takes a second until the server that it is for binds it.  Meanwhile a name in Linux's abstract namespace says
+    that it is taken; such a name goes with the process that holds it, however that ends.
+    """
+
+    def __init__(self) -> None:
+        self._claim = socket.socket(socket.AF_UNIX)
+        for _ in range(1000):
+            self.number = random.SystemRandom().choice(PORTS)
+            if self._is_free() and self._claimed():
+                return
+        self.release()
+        raise DidNotStart(f"no free port between {PORTS.start} and {PORTS.stop}")
+
+    def release(self) -> None:
+        self._claim.close()
+
+    def _is_free(self) -> bool:
         with socket.socket() as probe:
             try:
-                probe.bind((HOST, port))
+                probe.bind((HOST, self.number))
             except OSError:
-                continue
-            return port
-    raise DidNotStart(f"no free port between {PORTS.start} and {PORTS.stop}")
+                return False
+            return True
+
+    def _claimed(self) -> bool:
+        if sys.platform != "linux":
+            return True
+        try:
+            self._claim.bind(f"\0zcheck-demo-port-{self.number}")
+        except OSError:
+            return False
+        return True
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

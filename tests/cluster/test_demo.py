@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Seed, ZeoSpec, run_demo, specs
+from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Port, Seed, ZeoSpec, run_demo, specs
 
 LIMIT_S = 30
 
@@ -164,6 +164,22 @@ def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(se
         cluster.start()
     assert pids and [] == [pid for pid in pids if runs(pid)]
     assert not cluster.folder.exists()
+
+
+def test_two_clusters_never_pick_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zcheck.demo.PORTS", range(19990, 19994))
+    held = [Port() for _ in range(4)]
+    try:
+        assert 4 == len({port.number for port in held})
+        with pytest.raises(DidNotStart, match="no free port"):
+            Port()
+        held[0].release()
+        again = Port()
+        held.append(again)
+        assert held[0].number == again.number
+    finally:
+        for port in held:
+            port.release()
 
 
 # --- the faults -----------------------------------------------------------------------------------
