@@ -43,11 +43,12 @@ _KEY_AND_VALUE = re.compile(r"([^\s()]+)\s*([^\s].*)?$")
 _SCHEME = re.compile(r"([a-zA-Z][-+.a-zA-Z0-9]+):")
 _INVALID_UTF8 = re.compile("[\udc80-\udcff]")
 
+# No placeholder is longer than 200 characters; without a limit, a line of a million "{{" would take minutes.
 _TEMPLATE = re.compile(
-    r"\$\{(?![a-zA-Z_][a-zA-Z0-9_]*\})[^}]*\}"  # ${buildout:directory}, ${options.location}, ${NAME:-default}
-    r"|<<\w+>>"  # Zope's own skeletons
-    r"|\{\{.*\}\}|\{%.*%\}"  # Jinja, Django, cookiecutter, Ansible
-    r"|<%.*%>"  # ERB, Mako
+    r"\$\{(?![a-zA-Z_][a-zA-Z0-9_]{0,200}\})[^}]{0,200}\}"  # ${buildout:directory}, ${options.location}
+    r"|<<\w{1,200}>>"  # Zope's own skeletons
+    r"|\{\{.{0,200}?\}\}|\{%.{0,200}?%\}"  # Jinja, Django, cookiecutter, Ansible
+    r"|<%.{0,200}?%>"  # ERB, Mako
 )
 _TEMPLATE_SUFFIXES = (".in", ".tmpl", ".tpl", ".template", ".erb", ".j2", ".jinja", ".jinja2", ".mako", ".dist")
 _TEMPLATE_SIGNS = ("${", "<<", "{{", "{%", "<%")
@@ -80,16 +81,9 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZopeConf:
     gives for ``$(NAME)``.  ``read`` gives the text of an included file by its path, or raises OSError or ValueError.
     Bytes that are no UTF-8 are expected as surrogates (``errors="surrogateescape"``).
     """
-    context = _Context(env, read)
-    top = _Open("", None, url, 1)
-    if not text.strip():
-        context.fault("refused", "the file is empty", url, 1, "write the client's zope.conf to it")
-    elif (template := _template(text)) is not None:
-        context.template(url, *template)
-    else:
-        context.read_text(text, url, top)
+    context, top = read_tree(text, url, env, read, "write the client's zope.conf to it")
     if not context.is_template and not _is_another_kind(context, top):
-        _judge_bytes(context, top)
+        judge_bytes(context, top)
         if not context.broken and not context.stopped:
             _judge_structure(context, top)
     return ZopeConf(
@@ -100,6 +94,22 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZopeConf:
         faults=tuple(context.faults),
         lines=text.count("\n") + (not text.endswith("\n")),
     )
+
+
+def read_tree(text: str, url: str, env: Mapping[str, str], read: Read, hint: str) -> tuple[_Context, _Open]:
+    """Read any file of ZConfig's syntax, whatever its schema: what was met on the way, and the outermost section.
+
+    ``hint`` is what to do about an empty file.
+    """
+    context = _Context(env, read)
+    top = _Open("", None, url, 1)
+    if not text.strip():
+        context.fault("refused", "the file is empty", url, 1, hint)
+    elif (template := _template(text)) is not None:
+        context.template(url, *template)
+    else:
+        context.read_text(text, url, top)
+    return context, top
 
 
 class _Open:
@@ -442,7 +452,7 @@ def _oddities(text: str, url: str) -> list[tuple[str, int, str, str]]:
     return found
 
 
-def _judge_bytes(context: _Context, top: _Open) -> None:
+def judge_bytes(context: _Context, top: _Open) -> None:
     """Tell the odd bytes: Zope refuses them, but for a NUL in a comment and for Zope 2, which does not decode."""
     is_zope2 = any(section.type in _ZOPE2_SERVERS for section in top.sections)
     for url, line, what, before in context.oddities:
@@ -479,8 +489,8 @@ def _is_another_kind(context: _Context, top: _Open) -> bool:
 def _judge_structure(context: _Context, top: _Open) -> None:
     """Tell what Zope's schema refuses whatever the add-ons and the version."""
     for container in _containers(top.sections):
-        _judge_names(context, container)
-    _judge_names(context, top.sections)
+        judge_names(context, container)
+    judge_names(context, top.sections)
     mounted: dict[str, tuple[str, Setting]] = {}
     for section in top.sections:
         if section.type == "zodb_db":
@@ -499,7 +509,7 @@ def _containers(sections: list[Section]) -> Iterator[tuple[Section, ...]]:
             waiting += section.sections
 
 
-def _judge_names(context: _Context, sections: Sequence[Section]) -> None:
+def judge_names(context: _Context, sections: Sequence[Section]) -> None:
     """No name twice in one container, whatever the types (ZConfig.matcher.BaseMatcher.addSection)."""
     names: dict[str, Section] = {}
     single: dict[str, Section] = {}
