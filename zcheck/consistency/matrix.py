@@ -1,0 +1,462 @@
+"""The warmed matrix of markers: every client writes one, every client reads all, twice; then they are deleted.
+
+Nothing of the application is touched.  A marker's oid was allocated by the very connection that stores it, and it is
+created with a serial that only a new object can have, so the server itself refuses it where an object is already
+there.  It is deleted through a connection that has just read it and found it to be ours, to the last bit.  Markers are
+linked from nowhere: whatever happens, nothing of ours can be reached.
+
+One commit is in flight at a time; before each the server is asked whether the commit lock is free, over the connection
+that is about to commit: that round trip is the fence as well.  What the server refuses is never tried again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from zcheck.consistency import jobs, markers
+from zcheck.consistency.history import ClientState, History, Operation, Outcome
+from zcheck.consistency.journal import Journal
+from zcheck.consistency.work import (
+    SHARE_FOR_ALL,
+    Change,
+    CommitFailed,
+    NoAnswer,
+    OutOfTime,
+    Record,
+    Stop,
+    side_by_side,
+    sort_out_the_silent,
+)
+
+if TYPE_CHECKING:
+    from zcheck.consistency.worker import Connection
+
+LOCK_POLL_S = 0.01
+RETRIES = 3
+SLOW_S = 0.05
+LONGEST_PAUSE_S = 0.5
+
+
+class Written(msgspec.Struct):
+    """One marker: where it is, who writes it, and what may be there by now."""
+
+    client: str
+    oid: int
+    serial: int = 0
+    """The transaction of the last acknowledged write; 0: none yet."""
+    nonce: str = ""
+    """Of the last acknowledged write."""
+    nonces: set[str] = msgspec.field(default_factory=set)
+    """Every nonce that was sent for it, acknowledged or not."""
+
+
+class Pace:
+    """A burst, then so many commits a second; slower where the server slows down."""
+
+    def __init__(self, max_rate: float, stop: Stop) -> None:
+        self._rate = max(max_rate, 0.1)
+        self._tokens = self._burst = max(self._rate, 1.0)
+        self._at = time.monotonic()
+        self._stop = stop
+        self._quickest = float("inf")
+
+    def wait(self) -> None:
+        """Until the next commit may be sent."""
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            self._stop.sleep((1 - self._tokens) / self._rate)
+        self._tokens -= 1
+
+    def took(self, seconds: float) -> None:
+        """How long a commit took: one that took thrice as long as the quickest gives the server a pause."""
+        self._quickest = min(self._quickest, seconds)
+        if seconds > max(3 * self._quickest, SLOW_S):
+            self._stop.sleep(min(seconds, LONGEST_PAUSE_S))
+
+
+class Refused(Exception):
+    """The server refused a write, or did not answer one: nothing more is written."""
+
+
+class Matrix:
+    """One run of the matrix on one database."""
+
+    def __init__(self, job: jobs.Write, connections: list[Connection], stop: Stop) -> None:
+        self.job = job
+        self.connections = {one.target.client: one for one in connections}
+        self.stop = stop
+        self.pace = Pace(job.max_rate, stop)
+        self.journal = Journal(job.journal)
+        self.operations: list[Operation] = []
+        self.refused: dict[str, tuple[Any, str]] = {}
+        self.markers: dict[str, Written] = {}
+        self.committed: dict[int, tuple[str, int]] = {}
+        """By the number in the description: through whom, and the transaction's id."""
+        self.seq = 0
+        self.stopped = ""
+        self.left: list[str] = []
+        self.transactions = 0
+        self.bytes = 0
+
+    def run(self) -> History:
+        """Write, read, delete, look back; always a history, with the reason where it ends early."""
+        try:
+            self._rounds()
+        except (Refused, OutOfTime) as error:
+            self.stopped = str(error)
+        try:
+            self._remove()
+            self._see_it_gone()
+            self._read_back()
+        except OutOfTime as error:
+            self.stopped = self.stopped or str(error)
+        self._tell_what_is_left()
+        self.journal.close()
+        return History(
+            level="zeo",
+            database=self.job.database,
+            run_id=self.job.run_id,
+            operations=tuple(self.operations),
+            clients=tuple(self._state(client) for client in self.connections),
+            rounds=self.job.rounds,
+            transactions=self.transactions,
+            bytes=self.bytes,
+            left=tuple(self.left),
+            stopped=self.stopped,
+        )
+
+    # --- the rounds
+
+    def _rounds(self) -> None:
+        sort_out_the_silent(self.connections.values())
+        writers = [one for one in self.connections.values() if self._may_write(one)]
+        if not writers:
+            raise Refused("there is no client through which zcheck may write")
+        self._allocate(writers)
+        watched = frozenset(markers.eight_bytes(marker.oid) for marker in self.markers.values())
+        for connection in self.connections.values():
+            connection.watched = watched
+        for number in range(1, self.job.rounds + 1):
+            self._write_all([one for one in writers if one.target.client in self.markers], number)
+            self._read_all(number)
+
+    def _may_write(self, connection: Connection) -> bool:
+        client = connection.target.client
+        if connection.error:
+            return False
+        if connection.read_only:
+            self.refused[client] = ("read-only", "the server or its storage is read-only")
+        return connection.target.may_write and not connection.read_only
+
+    def _allocate(self, writers: list[Connection]) -> None:
+        """An oid for every writer, of those that its own connection was given."""
+        for connection in writers:
+            client = connection.target.client
+            self.stop.between()
+            try:
+                oids = connection.oids or connection.allocate(1)
+            except NoAnswer as error:
+                self.refused[client] = ("error", str(error))
+                continue
+            connection.oids = oids[1:]
+            self.markers[client] = Written(client, oids[0])
+
+    def _write_all(self, writers: list[Connection], number: int) -> None:
+        planned = []
+        for connection in writers:
+            self.seq += 1
+            marker = markers.Marker(self.job.run_id, self.seq, secrets.token_hex(16), connection.target.client)
+            planned.append((connection, marker, markers.record(marker)))
+        for connection, marker, _ in planned:
+            self._note(connection, marker.seq, "write", [self.markers[marker.writer].oid])
+        self.journal.flush()
+        for connection, marker, data in planned:
+            self.stop.between()
+            self._write(connection, marker, data, number)
+
+    def _write(self, connection: Connection, marker: markers.Marker, data: bytes, number: int) -> None:
+        written = self.markers[marker.writer]
+        if number > 1 and not written.serial:
+            return  # its first write did not succeed, and it was told
+        self.pace.wait()
+        invoked = time.monotonic_ns()
+        outcome, error, tid = self._commit(connection, marker, Change(written.oid, written.serial, data))
+        self.operations.append(
+            Operation(
+                session=marker.writer,
+                action="add" if number == 1 else "write",
+                round=number,
+                invoke_ns=invoked,
+                return_ns=time.monotonic_ns(),
+                outcome=outcome,
+                fenced=True,
+                writes={marker.writer: marker.nonce},
+                tid=_hex(tid) if tid else None,
+                error=error,
+            )
+        )
+        if tid:
+            written.serial, written.nonce = tid, marker.nonce
+        elif marker.writer in self.refused:
+            raise Refused(f"a write through {marker.writer} failed: {error}")
+        # Else only this connection broke, before anything was sent: the others are still worth trying.
+
+    def _commit(
+        self, connection: Connection, marker: markers.Marker, change: Change
+    ) -> tuple[Outcome, str, int | None]:
+        """The outcome of one write, why it failed, and its transaction's id."""
+        try:
+            self._wait_for_the_lock(connection)
+        except NoAnswer as error:
+            return "fail", str(error), None
+        self.markers[marker.writer].nonces.add(marker.nonce)
+        started = time.monotonic()
+        try:
+            tid = connection.commit(markers.description(self.job.run_id, marker.seq), [change])
+        except CommitFailed as error:
+            self.refused[marker.writer] = (error.refusal, error.reason)
+            if error.surely:
+                self.markers[marker.writer].nonces.discard(marker.nonce)
+            return "fail" if error.surely else "info", error.reason, None
+        self.pace.took(time.monotonic() - started)
+        self.committed[marker.seq] = (marker.writer, tid)
+        return "ok", "", tid
+
+    def _wait_for_the_lock(self, connection: Connection, share: float = SHARE_FOR_ALL) -> None:
+        """Until the server says that nobody holds the commit lock, to this very connection: the fence."""
+        end = time.monotonic() + min(connection.timeout_s, self.stop.left(share))
+        while True:
+            if connection.call("server_status").get("lock_time") is None:
+                return
+            if time.monotonic() > end:
+                client = connection.target.client
+                self.refused[client] = ("error", "the commit lock of its storage is held")
+                raise NoAnswer(self.refused[client][1])
+            time.sleep(LOCK_POLL_S)
+
+    # --- reading
+
+    def _read_all(self, number: int) -> None:
+        readers = {c: one for c, one in self.connections.items() if one.target.may_read and not one.error}
+        if not readers or not self.markers:
+            return
+        oids = [marker.oid for marker in self.markers.values()]
+        invoked = time.monotonic_ns()
+        longest = max(one.timeout_s for one in readers.values())
+        work = {client: partial(_timed, one, oids) for client, one in readers.items()}
+        for client, found in side_by_side(work, 2 * longest + 1).items():
+            if isinstance(found, BaseException):
+                self.operations.append(
+                    Operation(client, "read", number, invoked, time.monotonic_ns(), "fail", True, error=str(found))
+                )
+                continue
+            started, ended, tid, records = found
+            reads = {name: _nonce(records[marker.oid]) for name, marker in self.markers.items()}
+            self._tell_unfenced(client, number, reads)
+            self.operations.append(
+                Operation(client, "read", number, started, ended, "ok", True, reads=reads, tid=_hex(tid))
+            )
+
+    def _tell_unfenced(self, client: str, number: int, reads: dict[str, str | None]) -> None:
+        """When this client learnt of each write by itself, without a fence: its lag.
+
+        That is the moment at which the server's message about the write arrived; a read from then on shows it, as the
+        fenced one has proven.
+        """
+        connection = self.connections[client]
+        for write in self.operations:
+            (writer,) = write.writes or [""]
+            if write.action not in ("add", "write") or write.round != number or not write.tid or writer == client:
+                continue
+            learnt = connection.learnt.get(markers.eight_bytes(int(write.tid, 16)))
+            if learnt is not None and reads.get(writer) == write.writes[writer]:
+                self.operations.append(
+                    Operation(
+                        client,
+                        "read",
+                        number,
+                        write.return_ns,
+                        max(learnt, write.return_ns),
+                        "ok",
+                        reads={writer: write.writes[writer]},
+                    )
+                )
+
+    # --- afterwards
+
+    def _remove(self) -> None:
+        """Delete every marker, each through a connection that finds it to be ours; one transaction a storage."""
+        for client in [client for client in self.markers if self.markers[client].nonces]:
+            outstanding = [marker for marker in self.markers.values() if marker.nonces]
+            connection = self.connections[client]
+            if connection.error or not self.markers[client].nonces:
+                continue
+            self.stop.between(SHARE_FOR_ALL)
+            if not connection.can("IExternalGC"):
+                continue
+            try:
+                self._remove_through(connection, outstanding)
+            except NoAnswer:
+                continue
+            except CommitFailed as error:
+                self.stopped = self.stopped or f"the removal through {client} was refused: {error.reason}"
+
+    def _remove_through(self, connection: Connection, outstanding: list[Written]) -> None:
+        client = connection.target.client
+        found = connection.load_now(marker.oid for marker in outstanding)
+        ours = [
+            (marker, record) for marker in outstanding if (record := found[marker.oid]) and self._is(marker, record)
+        ]
+        for marker in outstanding:
+            if found[marker.oid] is None and self.connections[marker.client].server == connection.server:
+                marker.nonces = set()  # a write whose answer was lost did not happen
+        if not ours:
+            return
+        self.seq += 1
+        self._note(connection, self.seq, "remove", [marker.oid for marker, _ in ours])
+        self.journal.flush()
+        self.pace.wait()
+        self._wait_for_the_lock(connection)
+        invoked = time.monotonic_ns()
+        changes = [Change(marker.oid, record.tid, None) for marker, record in ours]
+        tid = connection.commit(markers.description(self.job.run_id, self.seq), changes)
+        self.committed[self.seq] = (client, tid)
+        removed = {marker.client: "" for marker, _ in ours}
+        self.operations.append(
+            Operation(
+                client,
+                "remove",
+                self.job.rounds,
+                invoked,
+                time.monotonic_ns(),
+                "ok",
+                True,
+                writes=removed,
+                tid=_hex(tid),
+            )
+        )
+        for marker, _ in ours:
+            marker.nonces = set()
+
+    def _is(self, written: Written, record: Record) -> bool:
+        """Whether this record is one that this run wrote for this marker."""
+        marker = markers.read(record.data)
+        return marker is not None and marker.run_id == self.job.run_id and marker.nonce in written.nonces
+
+    def _see_it_gone(self) -> None:
+        """Every client asks the server for every marker: there must be none of ours any more."""
+        if not any(operation.action == "remove" for operation in self.operations):
+            return
+        self.stop.between(SHARE_FOR_ALL)
+        readers = {client: one for client, one in self.connections.items() if not one.error}
+        oids = [marker.oid for marker in self.markers.values()]
+        invoked = time.monotonic_ns()
+        longest = max((one.timeout_s for one in readers.values()), default=0.0)
+        work = {client: partial(one.load_now, oids) for client, one in readers.items()}
+        for client, found in side_by_side(work, longest + 1).items():
+            ended = time.monotonic_ns()
+            if isinstance(found, BaseException):
+                operation = Operation(client, "gone", self.job.rounds, invoked, ended, "fail", True, error=str(found))
+            else:
+                reads = {name: self._own_nonce(found[marker.oid]) for name, marker in self.markers.items()}
+                operation = Operation(client, "gone", self.job.rounds, invoked, ended, "ok", True, reads=reads)
+            self.operations.append(operation)
+
+    def _own_nonce(self, record: Record | None) -> str | None:
+        marker = markers.read(record.data) if record is not None else None
+        return marker.nonce if marker is not None and marker.run_id == self.job.run_id else None
+
+    def _read_back(self) -> None:
+        """The receipt: our transactions as the storages' own logs have them, and that they hold only our objects."""
+        self.transactions = len(self.committed)
+        missing = dict(self.committed)
+        for client in dict.fromkeys(client for client, _ in self.committed.values()):
+            own = [tid for writer, tid in missing.values() if writer == client]
+            if not own:
+                continue  # read through another client of the same storage
+            connection = self.connections[client]
+            reason = connection.error or ("" if connection.can("IStorageIteration") else "it cannot be iterated")
+            for _ in range(RETRIES if not reason else 0):
+                try:
+                    self._read_log(connection, min(own), missing)
+                    break
+                except OutOfTime:
+                    raise
+                except Exception as error:  # a FileStorage may fail to begin while another client commits
+                    reason = str(error) or type(error).__name__
+            lost = [seq for seq, (writer, _) in missing.items() if writer == client]
+            if reason and lost:
+                self.left.append(f"the receipt could not be read back through {client}: {reason}")
+            elif lost:
+                self.left.append(f"{len(lost)} acknowledged commits through {client} are not in its storage's log")
+            for seq in lost:
+                del missing[seq]
+
+    def _read_log(self, connection: Connection, first: int, missing: dict[int, tuple[str, int]]) -> None:
+        ours = {marker.oid for marker in self.markers.values()}
+        last = max(tid for _, tid in self.committed.values())
+        for tid, user, text, records in connection.transactions(first, last):
+            self.stop.between(SHARE_FOR_ALL)
+            told = markers.read_description(user, text)
+            if told is None or told[0] != self.job.run_id or told[1] not in missing:
+                continue
+            del missing[told[1]]
+            for oid, size in records():
+                self.bytes += size
+                if oid not in ours:
+                    # It cannot be, and it is the one thing that must not be: so it is looked for.
+                    self.left.append(f"transaction {_hex(tid)} of this run holds an object that is not ours: {oid:#x}")
+
+    def _tell_what_is_left(self) -> None:
+        remaining = [marker for marker in self.markers.values() if marker.nonces]
+        seen = {
+            n for op in self.operations if op.action == "gone" for n, nonce in op.reads.items() if nonce is not None
+        }
+        names = sorted({marker.client for marker in remaining} | seen)
+        if names:
+            count = f"{len(names)} unreachable marker object" + ("s" if len(names) > 1 else "")
+            self.left.append(f"{count} in database {self.job.database}, until the next pack")
+
+    # --- small things
+
+    def _note(self, connection: Connection, seq: int, what: str, oids: Iterable[int]) -> None:
+        self.journal.note(
+            run=self.job.run_id,
+            seq=seq,
+            what=what,
+            database=self.job.database,
+            client=connection.target.client,
+            server=connection.server,
+            storage=connection.target.storage,
+            oids=[_hex(oid) for oid in oids],
+        )
+
+    def _state(self, client: str) -> ClientState:
+        connection = self.connections[client]
+        refusal, reason = self.refused.get(client, ("", ""))
+        detail = reason or connection.error or ("" if connection.target.may_write else connection.target.why_not)
+        joined = True if connection.server and not connection.error else None
+        return ClientState(client, joined, connection.hung, refusal, detail)
+
+
+def _timed(connection: Connection, oids: list[int]) -> tuple[int, int, int, dict[int, Record | None]]:
+    started = time.monotonic_ns()
+    tid, records = connection.snapshot(oids)
+    return started, time.monotonic_ns(), tid, records
+
+
+def _nonce(record: Record | None) -> str | None:
+    marker = markers.read(record.data) if record is not None else None
+    return None if marker is None else marker.nonce
+
+
+def _hex(number: int) -> str:
+    return f"{number:016x}"
