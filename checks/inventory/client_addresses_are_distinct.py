@@ -39,29 +39,29 @@ from zcheck.facts import Client, Facts, Inventory, Names
 @check("client-addresses-are-distinct", stage="inventory", severity=Severity.CRITICAL, uses=[Names])
 def client_addresses_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
     inventory, names = facts.inventory, facts.maybe(Names)
-    told = set()
-    for clients in _sharing(inventory, names, "address"):
-        told.add(clients)
-        spelt = listed(dict.fromkeys(str(client.address) for client in clients))
-        message = f"{listed(names_of(clients))} have one address: {spelt}"
+    one_address = _sharing(inventory, names, "address")
+    for group in one_address:
+        clients = [inventory.client(name) for name in group]
+        message = f"{listed(group)} have one address: {listed(dict.fromkeys(str(c.address) for c in clients))}"
         hint = "correct the address that was copied, or remove one of the sections"
-        yield Problem(names_of(clients), message, address_lines(inventory, clients), hint, about="address")
-    for clients in _sharing(inventory, names, "dialled"):
-        if clients not in told:
+        yield Problem(group, message, address_lines(inventory, clients), hint, about="address")
+    for group in _sharing(inventory, names, "dialled"):
+        if group not in one_address:
+            clients = [inventory.client(name) for name in group]
             spelt = listed(dict.fromkeys(str(client.dialled) for client in clients))
-            message = f"zcheck would reach {listed(names_of(clients))} by one address: {spelt}"
-            hint = "give each its own 'connect'"
-            yield Problem(names_of(clients), message, dialled_lines(inventory, clients), hint, about="connect")
+            message = f"zcheck would reach {listed(group)} by one address: {spelt}"
+            places = dialled_lines(inventory, clients)
+            yield Problem(group, message, places, "give each its own 'connect'", about="connect")
     yield from _undecided(inventory, names)
 
 
-def _sharing(inventory: Inventory, names: Names | None, which: str) -> list[tuple[Client, ...]]:
+def _sharing(inventory: Inventory, names: Names | None, which: str) -> list[tuple[str, ...]]:
     """The groups of clients that have a place and port in common."""
-    by_place: dict[tuple[str, int], list[Client]] = {}
+    by_place: dict[tuple[str, int], list[str]] = {}
     for client in inventory.clients:
         address = getattr(client, which)
         for place in places_of(address.host, inventory, names):
-            by_place.setdefault((place, address.port), []).append(client)
+            by_place.setdefault((place, address.port), []).append(client.name)
     return list(dict.fromkeys(tuple(clients) for clients in by_place.values() if len(clients) > 1))
 
 
