@@ -361,7 +361,7 @@ class ZopeConf(msgspec.Struct, frozen=True):
 
 
 class WsgiConf(msgspec.Struct, frozen=True):
-    """One client's zope.ini or wsgi.ini: where it listens and with how many threads."""
+    """Where one client listens and with how many threads: what its zope.ini or wsgi.ini says, or Zope 2's zope.conf."""
 
     scope: ClassVar[str] = "client"
     file: str
@@ -370,8 +370,83 @@ class WsgiConf(msgspec.Struct, frozen=True):
     unix_sockets: tuple[str, ...] = ()
     threads: int | None = None
     zope_conf: str | None = None
+    """The zope.conf that it starts the client with; None where that is not known."""
     faults: tuple[ConfFault, ...] = ()
-    lines: dict[str, int] = {}
+    settings: tuple[Setting, ...] = ()
+    """The lines that all this was read from: the server's, and ``zope_conf``."""
+    listens_elsewhere: bool = False
+    """Whether the client may listen on other addresses than those above; a fault says why that is not known."""
+
+    def first(self, *keys: str) -> Setting | None:
+        """The first line with one of these keys, or None."""
+        return next((setting for setting in self.settings if setting.key in keys), None)
+
+
+# --- a ZEO server's own file ---------------------------------------------------------------------
+
+
+class ServedStorage(msgspec.Struct, frozen=True):
+    """One storage that a ZEO server serves: a section of its file, with the name that clients ask for."""
+
+    name: str
+    section: Section
+
+    @property
+    def chain(self) -> tuple[Section, ...]:
+        """The storage sections from the outermost wrapper to the leaf."""
+        chain = [self.section]
+        while (inner := _storage_in(chain[-1])) is not None:
+            chain.append(inner)
+        return tuple(chain)
+
+    @property
+    def leaf(self) -> Section:
+        """The storage that holds the data."""
+        return self.chain[-1]
+
+    def setting(self, key: str) -> Setting | None:
+        """The line with this key, of the outermost section that has one."""
+        return next((found for section in self.chain if (found := section.first(key)) is not None), None)
+
+
+# Sections at the top of a ZEO server's file that are no storages (ZEO/schema.xml, zdaemon, ZConfig's loggers).
+_NOT_SERVED = frozenset({"zeo", "runner", "eventlog", "logger", "accesslog", "warnfilter"})
+
+
+class ZeoConf(msgspec.Struct, frozen=True, tag=True):
+    """One ZEO server's own configuration file: what it binds, and the storages that it serves."""
+
+    file: str
+    settings: tuple[Setting, ...] = ()
+    sections: tuple[Section, ...] = ()
+    imports: tuple[str, ...] = ()
+    faults: tuple[ConfFault, ...] = ()
+    lines: int = 0
+
+    @property
+    def zeo(self) -> Section | None:
+        """The ``<zeo>`` section; None where there is none."""
+        return next((section for section in self.sections if section.type == "zeo"), None)
+
+    @property
+    def address(self) -> Setting | None:
+        """What the server binds; a bare port means every interface."""
+        return self.zeo.first("address") if self.zeo is not None else None
+
+    @property
+    def storages(self) -> tuple[ServedStorage, ...]:
+        """What it serves; one storage may have no name and is then called ``1`` (ZEO/runzeo.py)."""
+        return tuple(ServedStorage(s.name or "1", s) for s in self.sections if s.type not in _NOT_SERVED)
+
+    def storage(self, name: str) -> ServedStorage | None:
+        return next((storage for storage in self.storages if storage.name == name), None)
+
+
+class ZeoConfs(msgspec.Struct, frozen=True):
+    """The ZEO servers' own files, by the NAME of the ``[zeo:NAME]`` section that gives one."""
+
+    scope: ClassVar[str] = "cluster"
+    confs: dict[str, ZeoConf | NotGathered] = {}
 
 
 # --- what a network peer answers -----------------------------------------------------------------
