@@ -15,6 +15,11 @@ from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
 from zcheck.checks.config.zope_conf_parses import zope_conf_parses
+from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
+from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
+from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
+from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
+from zcheck.checks.identity.database_locations_agree import database_locations_agree
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
 from zcheck.checks.inventory.clients_on_several_machines import clients_on_several_machines
@@ -22,6 +27,8 @@ from zcheck.checks.inventory.credentials_are_private import credentials_are_priv
 from zcheck.checks.inventory.suppressions_are_current import suppressions_are_current
 from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
+from zcheck.checks.reach.client_port_answers import client_port_answers
+from zcheck.checks.reach.client_serves_http import client_serves_http
 
 CATALOGUE: tuple[Check, ...] = (
     # inventory
@@ -43,7 +50,14 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_server_is_the_pinned_one,
     storage_names_agree,
     # reach
+    client_port_answers,
+    client_serves_http,
     # identity
+    client_is_connected_to_zeo,
+    database_locations_agree,
     # consistency
+    client_accepts_writes,
+    edits_are_seen_everywhere,
+    nothing_is_left_behind,
     # balancer
 )

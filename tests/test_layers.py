@@ -46,6 +46,11 @@ TABLE = (
             "zcheck.checks.consistency._*",
         ),
     ),
+    # What a client did in the write-here-read-there test is a witness to its connection as well.
+    Layer(
+        ("zcheck.checks.identity.client_is_connected_to_zeo",),
+        ("zcheck.check", "zcheck.facts", "zcheck.consistency.history"),
+    ),
     *(
         Layer(
             (f"zcheck.checks.{stage}", f"zcheck.checks.{stage}.*"),

@@ -29,6 +29,7 @@ _PORT_OUTCOMES: dict[str, Literal["refused", "timeout", "unreachable", "unknown-
 }
 _HTTP_OUTCOMES: dict[str, Literal["silent", "not-http", "reset", "too-slow", "tls-error"]] = {
     "silent": "silent",
+    "timeout": "silent",
     "not-http": "not-http",
     "reset": "reset",
     "too-slow": "too-slow",
@@ -51,17 +52,14 @@ def probe_port(client: Client, timeout_s: float, hosts: Mapping[str, Sequence[st
 
 def probe_http(
     client: Client, timeout_s: float, hosts: Mapping[str, Sequence[str]] = NO_HOSTS, *, verify: bool = True
-) -> HttpAnswer | NotGathered:
-    """One anonymous ``GET /``; NotGathered where the port cannot be connected to at all."""
+) -> HttpAnswer:
+    """One anonymous ``GET /``.  A port that no longer accepts connections is told as one that broke this one off."""
     line = None
     try:
         line = Line(client, resolve(client.dialled.host, hosts, timeout_s), verify=verify)
         reply = line.ask("GET", "/", timeout_s=timeout_s, may_cut=True)
     except HttpTrouble as trouble:
-        outcome = _HTTP_OUTCOMES.get(trouble.kind)
-        if outcome is None:
-            return NotGathered(f"{client.dialled} {trouble.words}")
-        return HttpAnswer(outcome, trouble.words)
+        return HttpAnswer(_HTTP_OUTCOMES.get(trouble.kind, "reset"), trouble.words)
     finally:
         if line is not None:
             line.close()

@@ -1,0 +1,90 @@
+"""Every client accepts edits, and shows what was saved through it.
+
+What it examines
+    A document that is added and then edited through each client, by filling in the forms of its own management
+    interface, and read back through the same client. "302 Found" is not enough: it has to be there afterwards.
+Why it matters
+    A client that serves pages and refuses or loses what is saved turns every editor away whom the balancer sends to it.
+What it does not prove
+    That content types, workflows or add-ons of a site can be edited: what is written is a plain document in the root.
+    Nor that a client whose role is read-only refuses edits.
+How to repair it
+    The finding says what the client answered. A read-only storage is a line in zope.conf. An answer that looks like
+    success with nothing saved comes from a layer that wants a token, such as plone.protect in an unusual setting. Where
+    zcheck's own user was refused, see ``user`` and ``password-file`` in clients.ini: it needs the role Manager.
+
+>>> from zcheck.checks.consistency._histories import http_run
+>>> show(client_accepts_writes, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
+OK
+>>> read_only = ClientState("app2", joined=True, refused="read-only", detail="its storage is read-only (500)")
+>>> show(client_accepts_writes, http_run("app1 > app2", app2=read_only), app1=[], app2=[])
+CRITICAL app2: app2 did not accept an edit: its storage is read-only (500)
+>>> unknown = ClientState("app1", refused="wrong-password", detail="it does not know the user or the password is wrong")
+>>> show(client_accepts_writes, http_run(app1=unknown), app1=[])
+UNKNOWN app1: no edit was tried through app1: it does not know the user or the password is wrong
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.consistency._histories import OURS, histories, wrote
+from zcheck.consistency.history import ClientState, History, HttpHistories, Refusal
+from zcheck.facts import Facts, Inventory
+
+HINTS: dict[Refusal, str] = {
+    "wrong-password": "see 'user' and 'password-file' in clients.ini; the user must stand in the root's acl_users",
+    "no-permission": "give the user the role Manager in the root's acl_users",
+    "redirected": "give the user of the root's acl_users, or the 'host-header' that the client expects",
+    "not-saved": "see the client's event log at this time",
+    "read-only": "remove 'read-only' from its zope.conf, or give it 'role = read-only' in clients.ini",
+    "no-form": "see whether the page is what a manager sees in a browser",
+    "error": "see the client's event log at this time",
+}
+
+
+@check(
+    "client-accepts-writes",
+    stage="consistency",
+    needs=[HttpHistories],
+    severity=Severity.CRITICAL,
+    after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
+)
+def client_accepts_writes(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """A client that is in no history was not to be tried, and is told so."""
+    tried = {state.client for history in histories(facts) for state in history.clients}
+    for client in facts.clients:
+        if client not in facts.inventory.writers:
+            yield Skipped((client,), "its role is read-only")
+        elif client not in tried:
+            yield Unknown((client,), f"no edit was tried through {client}")
+    for history in histories(facts):
+        yield from _refused(history, facts)
+
+
+def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    unknown: dict[str, list[ClientState]] = {}
+    accepted = any(wrote(history, state.client) for state in history.clients)
+    for state in history.clients:
+        if state.client not in facts.clients or state.client not in facts.inventory.writers:
+            continue
+        if state.refused and (accepted or state.refused not in OURS):
+            message = f"{state.client} did not accept an edit: {state.detail}"
+            yield Problem((state.client,), message, (), HINTS[state.refused])
+        elif state.joined is False:
+            yield Skipped((state.client,), "edits-are-seen-everywhere")
+        elif not wrote(history, state.client):
+            unknown.setdefault(state.detail or history.stopped or "it gave no usable answer", []).append(state)
+    for why, states in unknown.items():
+        names = tuple(state.client for state in states)
+        message = f"no edit was tried through {', '.join(names)}: {why}"
+        yield Unknown(names, message, _credentials(facts.inventory, states), HINTS.get(states[0].refused, ""))
+
+
+def _credentials(inventory: Inventory, states: list[ClientState]) -> tuple[Place, ...]:
+    """The line of clients.ini that says where the password comes from, where that is what was refused."""
+    credentials = inventory.credentials
+    if credentials is None or states[0].refused not in ("wrong-password", "no-permission"):
+        return ()
+    return (Place(inventory.file, credentials.line, f"{credentials.source} of user {credentials.user}"),)

@@ -1,0 +1,115 @@
+"""What is saved through one running client is shown by every other.
+
+What it examines
+    A document is added and edited through each client, and every client is asked for all of them, by as many requests
+    at one time as it has threads, until it shows what was saved or the time is over. This is the proof through the
+    running processes, with their caches and the databases that they really use, whatever their files say.
+Why it matters
+    This is what "can be load balanced" means. Where it does not hold, two visitors see two sites, and what one of them
+    saves is gone for the other: the damage grows with every edit, and is not repaired by putting the files right.
+What it does not prove
+    That it always was so, or that it will be after a restart from files that disagree: see the config checks. Nor
+    anything about isolation under load: see ``zcheck isolation``.
+How to repair it
+    Take the smaller side out of the balancer first. Compare "Database Location" on the clients' Control Panels and
+    their zope.conf files, then restart the clients of the wrong side. What was saved there since the split is in the
+    other database: export it before that one is deleted.
+
+>>> from zcheck.checks.consistency._histories import http_run
+>>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
+OK
+>>> run = http_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")
+>>> show(edits_are_seen_everywhere, run, app1=[], app2=[], app3=[])
+CRITICAL app1, app2, app3: app1, app2 do not show what is saved through app3;
+app3 does not show what is saved through app1, app2
+>>> apart = ClientState("app3", joined=False, detail="its ZEO server lists no such transaction")
+>>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1", app3=apart), app1=[], app2=[], app3=[])
+CRITICAL app1, app2, app3: app3 does not show what is saved through app1, app2
+(app3: its ZEO server lists no such transaction)
+>>> tried = {"app1": ClientState("app1", joined=True), "app2": ClientState("app2")}
+>>> show(edits_are_seen_everywhere, http_run(stopped="the commit lock is held", **tried), app1=[], app2=[])
+UNKNOWN app1, app2: what is saved through app1, app2 was not proven to be seen: the commit lock is held
+>>> show(edits_are_seen_everywhere, NotGathered("clients.ini gives no user and password"), app1=[], app2=[])
+UNKNOWN app1, app2: clients.ini gives no user and password
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.consistency._histories import OURS, histories, judged_pairs, wrote
+from zcheck.consistency.history import History, HttpHistories
+from zcheck.consistency.judge import SeenPair
+from zcheck.facts import ControlPanel, Facts
+
+
+@check(
+    "edits-are-seen-everywhere",
+    stage="consistency",
+    needs=[HttpHistories],
+    uses=[ControlPanel],
+    severity=Severity.CRITICAL,
+    after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
+)
+def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """A pair that was not tried is told, and is never a pass."""
+    tried = {state.client for history in histories(facts) for state in history.clients}
+    for client in facts.clients:
+        if client not in tried:
+            yield Unknown((client,), f"{client} was not tried")
+    for history in histories(facts):
+        found = judged_pairs(facts, history)
+        unseen = [pair for pair in found if pair.seen is False]
+        split = {name for pair in unseen for name in (pair.writer, pair.reader)}
+        if unseen:
+            yield _split(history, found, unseen, facts)
+        yield from _not_proven(history, [pair for pair in found if not {pair.writer, pair.reader} <= split])
+        if not found:
+            yield Skipped(tuple(tried & set(facts.clients)), "there is no second client to prove it against")
+
+
+def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPair], facts: Facts) -> Problem:
+    """One finding that names every side: by what each client does not show."""
+    missed: dict[str, list[str]] = {}
+    for pair in unseen:
+        missed.setdefault(pair.reader, []).append(pair.writer)
+    readers: dict[tuple[str, ...], list[str]] = {}
+    for reader, writers in missed.items():
+        readers.setdefault(tuple(writers), []).append(reader)
+    told = [
+        f"{', '.join(names)} do{'es' * (len(names) == 1)} not show what is saved through {', '.join(writers)}"
+        for writers, names in sorted(readers.items(), key=lambda item: item[1])
+    ]
+    details = [f"{s.client}: {s.detail}" for s in history.clients if s.client in missed and s.joined is False]
+    message = "; ".join(told) + (f" ({'; '.join(details)})" if any(details) else "")
+    named = [pair for pair in found if pair.seen is not None]
+    clients = tuple(n for n in facts.clients if any(n in (pair.writer, pair.reader) for pair in named))
+    return Problem(clients, message, hint=_hint(history, clients, facts), about=history.database)
+
+
+def _hint(history: History, clients: Sequence[str], facts: Facts) -> str:
+    """What the clients themselves say that they use, where they do not all say the same."""
+    panels = facts.each(ControlPanel)
+    pages = {name: panels[name].database(history.database) for name in clients if name in panels}
+    locations = {name: page.location for name, page in pages.items() if page is not None}
+    if len(set(locations.values())) > 1:
+        shown = ", ".join(f"{location} on {name}" for name, location in locations.items())
+        return f"their Control Panels name different databases: {shown}; restart the ones that are wrong"
+    return "take one side out of the balancer, compare the clients' zope.conf, and restart that side"
+
+
+def _not_proven(history: History, found: Sequence[SeenPair]) -> Iterator[Unknown | Skipped]:
+    reasons: dict[str, list[str]] = {}
+    for pair in found:
+        if pair.seen is None:
+            subject = pair.reader if wrote(history, pair.writer) else pair.writer
+            state = history.state(subject)
+            if state is not None and state.refused and state.refused not in OURS:
+                yield Skipped((subject,), "client-accepts-writes")
+                continue
+            why = (state.detail if state else "") or history.stopped or "it gave no usable answer"
+            reasons.setdefault(why, []).append(subject)
+    for why, subjects in reasons.items():
+        names = tuple(dict.fromkeys(subjects))
+        yield Unknown(names, f"what is saved through {', '.join(names)} was not proven to be seen: {why}")

@@ -1,0 +1,68 @@
+"""Every running client is connected to its ZEO server, and the server's answers reach it.
+
+What it examines
+    "Database Location" of every database on the client's Control Panel, which ends in "(connected)" or
+    "(disconnected)"; and whether the client answered the one request of the write-here-read-there test that makes it
+    ask its server.
+Why it matters
+    A client that has lost its ZEO server goes on serving what is in its caches, as fast as before and with status 200:
+    old pages, for hours. The first visitor who wants something else waits, and whoever saves gets an error.
+    A half-open connection, on which the server's answers no longer arrive, even says "(connected)".
+What it does not prove
+    That "(connected)" is true: a half-open connection is only found by a request that needs the server, which a run
+    with ``--read-only`` does not send. Nor that it is the right server: see database-locations-agree and
+    edits-are-seen-everywhere.
+How to repair it
+    If the ZEO server is up, restart the client. If several clients have lost it, look at the server and the network in
+    between; a firewall that forgets idle connections makes them half-open.
+
+>>> def panel(connected): return ControlPanel((DatabasePage("main", "zeostorage", connected),))
+>>> show(client_is_connected_to_zeo, app1=panel(True), app2=panel(True))
+OK
+>>> show(client_is_connected_to_zeo, app1=panel(True), app2=panel(False))
+CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected)
+>>> hung = History("http", "main", "1", clients=(ClientState("app2", hung=True),))
+>>> show(client_is_connected_to_zeo, HttpHistories((hung,)), app1=panel(True), app2=panel(True))
+CRITICAL app2: app2 says it is connected to its ZEO server, and hangs as soon as it has to ask it
+>>> show(client_is_connected_to_zeo, app1=panel(True), app2=NotGathered("the user lacks the permission"))
+UNKNOWN app2: the user lacks the permission
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.consistency.history import HttpHistories
+from zcheck.facts import ControlPanel, Facts
+
+
+@check(
+    "client-is-connected-to-zeo",
+    stage="identity",
+    needs=[ControlPanel],
+    uses=[HttpHistories],
+    severity=Severity.CRITICAL,
+    after=["client-serves-http"],
+)
+def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Skipped]:
+    """What the client says of itself, and what it did when it had to prove it."""
+    hung = _hung(facts)
+    for client, panel in facts.each(ControlPanel).items():
+        lost = [page.name for page in panel.databases if page.connected is False]
+        if lost:
+            what = f"database{'s' * (len(lost) > 1)} {', '.join(lost)} {'say' if len(lost) > 1 else 'says'}"
+            message = f"{client} has lost its ZEO server: {what} (disconnected)"
+            yield Problem((client,), message, hint="restart it once its ZEO server answers; see zeo-server-answers")
+        elif client in hung:
+            message = f"{client} says it is connected to its ZEO server, and hangs as soon as it has to ask it"
+            hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
+            yield Problem((client,), message, hint=hint)
+        elif all(page.connected is None for page in panel.databases):
+            yield Skipped((client,), "none of its databases is on ZEO, by its Control Panel")
+
+
+def _hung(facts: Facts) -> frozenset[str]:
+    tried = facts.maybe(HttpHistories)
+    histories = tried.histories if tried is not None else ()
+    return frozenset(state.client for history in histories for state in history.clients if state.hung)
