@@ -20,6 +20,9 @@ from zcheck import __version__
 
 _STARTED = time.perf_counter()
 
+BEGUN = "zcheck.begun"
+"""Where a context says that its run began later than the process."""
+
 UNKNOWN = 3
 """The exit code for wrong usage, unreadable input, an interrupted run, a closed pipe and a crash of our own."""
 
@@ -193,7 +196,7 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
 @INI
 @run_options
 @click.pass_context
-def preflight(ctx: click.Context, ini: str, **options: Any) -> int:
+def preflight(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Verify the cluster: the gate before balancing.
 
     Runs all stages.  Writes test markers that nothing links to, and one folder named zcheck-RUN through the running
@@ -242,7 +245,7 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
             fail_on=options["fail_on"],
             progress=lines,
             timings=options["timings"],
-            startup_s=time.perf_counter() - _STARTED,
+            startup_s=time.perf_counter() - ctx.meta.get(BEGUN, _STARTED),
         )
     _deliver(report, options)
     return report.verdict.exit_code
@@ -350,7 +353,7 @@ def _interruptible() -> Any:
 @INI
 @run_options
 @click.pass_context
-def plan(ctx: click.Context, ini: str, **options: Any) -> int:
+def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Tell what preflight with these options would read, contact and write, and touch nothing."""
     from zcheck import plan as planning
 
@@ -382,6 +385,7 @@ def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None) -> int
 
     def verify(path: str) -> int:
         with preflight.make_context("zcheck preflight", [path]) as context:
+            context.meta[BEGUN] = time.perf_counter()
             return int(preflight.invoke(context))
 
     with _interruptible():

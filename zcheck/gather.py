@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,7 +23,6 @@ from zcheck.facts import (
     Client,
     ControlPanel,
     Facts,
-    HostPort,
     HttpAnswer,
     Inventory,
     LeftOut,
@@ -31,7 +31,6 @@ from zcheck.facts import (
     PortAnswer,
     Remains,
     SecretFiles,
-    ZeoAnswer,
     ZeoAnswers,
     ZeoIdentity,
     ZopeConf,
@@ -201,7 +200,7 @@ class Gathering:
             self.keep("", Names())
             return
         hosts = sorted(host for host in self._hosts() if host not in self.inventory.hosts)
-        jobs: dict[str, Callable[[], tuple[str, ...]]] = {host: lambda host=host: names.resolve(host) for host in hosts}
+        jobs: dict[str, Callable[[], tuple[str, ...]]] = {host: partial(names.resolve, host) for host in hosts}
         jobs[""] = names.own_addresses
         found = side_by_side(jobs, lambda: min(self.settings.timeout_s, self.deadline.left()))
         known = {host: value for host, value in found.items() if isinstance(value, tuple) and value}
@@ -236,6 +235,7 @@ def _zope_conf(client: Client, inventory: Inventory) -> ZopeConf | NotGathered |
         env = files.read_env_file(client.env_file) if client.env_file else {}
         text = files.read_text(client.zope_conf)
         read = files.conf_reader(files.folders_of(client.zope_conf, inventory.file))
-        return zopeconf.parse(text, client.zope_conf, {**env, **client.env}, read)
+        conf = zopeconf.parse(text, client.zope_conf, {**env, **client.env}, read)
+        return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
     except files.CannotRead as error:
         return NotGathered(str(error))

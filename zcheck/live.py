@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from zcheck.facts import (
     NotGathered,
     PortAnswer,
     Remains,
+    StorageProof,
+    WsgiConf,
     ZeoAnswer,
     ZeoAnswers,
     ZeoIdentity,
@@ -25,8 +27,11 @@ from zcheck.facts import (
 )
 
 if TYPE_CHECKING:
+    from zcheck.consistency.http import HttpTarget
+    from zcheck.consistency.jobs import Failure, Target
     from zcheck.consistency.zeo import ZeoWorker
     from zcheck.gather import Gathering
+    from zcheck.probes import state
     from zcheck.probes.zeo import Asked
 
 Dialled = HostPort | str
@@ -41,6 +46,9 @@ class LiveWaves:
         self.settings = gathering.settings
         self.worker: ZeoWorker | None = None
         self.asked: dict[Dialled, Asked | NotGathered] = {}
+        self.ways: list[targets.ZeoTarget] = []
+        self.failures: tuple[Failure, ...] = ()
+        self.journal: str | None = None
 
     def __enter__(self) -> LiveWaves:
         return self
@@ -69,22 +77,31 @@ class LiveWaves:
 
     # --- who answers -----------------------------------------------------------------------------
 
+    def _start_worker(self) -> ZeoWorker:
+        from zcheck.consistency.zeo import ZeoWorker
+        from zcheck.probes import state
+
+        self.journal = state.journal(self.settings.state_folder, self.settings.run_id)
+        worker = ZeoWorker(self.settings.run_id, timeout_s=self.settings.timeout_s, journal=self.journal)
+        worker.start()
+        return worker
+
     def _reach(self) -> None:
         from zcheck.gather import side_by_side
 
         wants = self.gathering.wanted
         jobs: dict[Any, Callable[[], Any]] = {}
         if PortAnswer in wants:
-            jobs |= {client.name: lambda c=client: self._ask_client(c) for client in self.inventory.clients}
+            jobs |= {client.name: partial(self._ask_client, client) for client in self.inventory.clients}
         if ZeoAnswers in wants:
             ways = targets.zeo_targets(self.gathering.facts)
-            jobs |= {("zeo", d): lambda d=d: self._ask_server(d) for way in ways for d in way.dialled}
+            jobs |= {("zeo", dialled): partial(self._ask_server, dialled) for way in ways for dialled in way.dialled}
         found = side_by_side(jobs, self.gathering.deadline.left)
         for client in self.inventory.clients if PortAnswer in wants else ():
             answers = found[client.name]
             for kind in (PortAnswer, HttpAnswer, ControlPanel):
-                missing = isinstance(answers, NotGathered)
-                self.gathering.keep(client.name, answers if missing else answers[kind], kind)
+                fact = answers if isinstance(answers, NotGathered) else answers[kind]
+                self.gathering.keep(client.name, fact, kind)
         self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple)}
         if ZeoAnswers in wants:
             for client in self.inventory.clients:
@@ -113,8 +130,9 @@ class LiveWaves:
         credentials, secret = self.inventory.credentials, self.gathering.secret
         if ControlPanel not in self.gathering.wanted:
             return LeftOut("not asked for")
-        if credentials is None or isinstance(secret, NotGathered):
-            return LeftOut(NO_CREDENTIALS if credentials is None else str(secret))
+        if isinstance(secret, NotGathered):
+            return LeftOut(secret.reason)
+        assert credentials is not None
         self.gathering.progress(client.name, "reading its Control Panel")
         return http.probe_control_panel(client, credentials.user, secret, self.settings.timeout_s, self.inventory.hosts)
 
@@ -136,6 +154,7 @@ class LiveWaves:
     def _answers_on(self, way: targets.ZeoTarget, conf: ZopeConf) -> list[ZeoAnswer]:
         """What the servers of one database said, one answer a ``server`` line."""
         from zcheck import addresses
+        from zcheck.probes.zeo import Asked
 
         database = conf.database(way.database)
         assert database is not None
@@ -144,28 +163,291 @@ class LiveWaves:
         for setting, dialled in zip(database.servers, way.dialled, strict=False):
             asked = self.asked[dialled]
             here = not isinstance(dialled, HostPort) or addresses.is_here(dialled.host, self.inventory, names)
-            common = {
-                "database": way.database,
-                "server": setting.value,
-                "file": setting.file,
-                "line": setting.line,
-                "dialled": str(dialled),
-                "here": here,
-                "storage": way.storage,
-            }
             if isinstance(asked, NotGathered):
-                answers.append(ZeoAnswer(outcome="timeout", detail=asked.reason, **common))
-            else:
-                answers.append(
-                    ZeoAnswer(
-                        outcome=asked.outcome,
-                        detail=asked.detail,
-                        protocol=asked.protocol,
-                        storages=asked.storages,
-                        **common,
-                    )
+                asked = Asked("timeout", asked.reason)
+            answers.append(
+                ZeoAnswer(
+                    database=way.database,
+                    server=setting.value,
+                    file=setting.file,
+                    line=setting.line,
+                    dialled=str(dialled),
+                    here=here,
+                    storage=way.storage,
+                    outcome=asked.outcome,
+                    detail=asked.detail,
+                    protocol=asked.protocol,
+                    storages=asked.storages,
                 )
+            )
         return answers
 
+    # --- one database? ---------------------------------------------------------------------------
 
-NO_CREDENTIALS = "clients.ini gives no user and password"
+    def _identity(self) -> None:
+        ways = [way for way in targets.zeo_targets(self.gathering.facts) if self._answers(way)]
+        nothing = self._why_no_zeo_level(ways)
+        if nothing is not None:
+            self.gathering.keep("", nothing, ZeoIdentity)
+            self.gathering.keep("", nothing, ZeoHistories)
+            return
+        assert self.worker is not None
+        for way in ways:
+            self.gathering.progress(way.client, "connecting to its ZEO server")
+        self.failures = self.worker.connect([_target(way) for way in ways], within_s=self._within())
+        identity = self.worker.identity(within_s=self._within())
+        self.gathering.keep("", self._with_failures(identity), ZeoIdentity)
+        self.ways = ways
+
+    def _answers(self, way: targets.ZeoTarget) -> bool:
+        """Whether a server of this way answers as a ZEO server and has the storage."""
+        asked = [self.asked.get(dialled) for dialled in way.dialled]
+        return not way.unreachable and any(
+            one is not None
+            and not isinstance(one, NotGathered)
+            and one.outcome == "answers"
+            and way.storage in one.storages
+            for one in asked
+        )
+
+    def _why_no_zeo_level(self, ways: list[targets.ZeoTarget]) -> NotGathered | LeftOut | None:
+        if ways:
+            return None
+        if targets.zeo_targets(self.gathering.facts):
+            return NotGathered("no ZEO server answered")
+        conf_read = any(
+            isinstance(fact, ZopeConf) for kind, _, fact in self.gathering.facts.items() if kind is ZopeConf
+        )
+        return LeftOut("no zope.conf names a ZEO server" if conf_read else "no zope.conf was read")
+
+    def _with_failures(self, identity: ZeoIdentity | NotGathered) -> ZeoIdentity | NotGathered:
+        """The proofs, and for each connection that could not be had why."""
+        if isinstance(identity, NotGathered):
+            return identity
+        databases = dict(identity.databases)
+        for failure in self.failures:
+            proofs = databases.get(failure.database, ())
+            if not any(proof.client == failure.client for proof in proofs):
+                databases[failure.database] = (*proofs, StorageProof(failure.client, "", error=failure.reason))
+        return ZeoIdentity(databases, identity.loads)
+
+    # --- writes ----------------------------------------------------------------------------------
+
+    def _write_over_zeo(self) -> None:
+        if isinstance(self.gathering.facts.raw(ZeoHistories), NotGathered | LeftOut):
+            return
+        assert self.worker is not None
+        histories = []
+        for database in dict.fromkeys(way.database for way in self.ways):
+            own = [way for way in self.ways if way.database == database]
+            if all(way.not_written for way in own):
+                continue
+            for way in own:
+                self.gathering.progress(way.client, f"writing and reading over ZEO ({database})")
+            locked = self._locked(own)
+            if locked:
+                histories.append(History("zeo", database, self.settings.run_id, stopped=locked))
+            else:
+                histories.append(self.worker.matrix(database, within_s=self._within()))
+        if histories:
+            self.gathering.keep("", ZeoHistories(tuple(histories)))
+        else:
+            reasons = dict.fromkeys(way.not_written for way in self.ways)
+            self.gathering.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
+
+    def _locked(self, ways: list[targets.ZeoTarget]) -> str:
+        """Why nothing may be written now: somebody holds a commit lock; empty where nobody does."""
+        from zcheck.probes import zeo
+
+        for storage, dialled in dict.fromkeys((way.storage, dialled) for way in ways for dialled in way.dialled):
+            asked = self.asked.get(dialled)
+            if asked is None or isinstance(asked, NotGathered) or storage not in asked.storages:
+                continue
+            reason = zeo.wait_until_free(dialled, storage, timeout_s=min(self.settings.timeout_s, self._within()))
+            if reason:
+                return reason
+        return ""
+
+    def _write_over_http(self) -> None:
+        from zcheck.consistency import http
+        from zcheck.probes import state
+
+        credentials, secret = self.inventory.credentials, self.gathering.secret
+        if isinstance(secret, NotGathered):
+            self.gathering.keep("", NotGathered(secret.reason, HOW_TO_HAVE_CREDENTIALS), HttpHistories)
+            return
+        assert credentials is not None
+        owing = state.unanswered(self.settings.state_folder)
+        doors = [self._http_target(client, owing) for client in self.inventory.clients]
+        asked = [door for door in doors if door is not None]
+        nothing = self._why_no_http_level(asked)
+        if nothing is not None:
+            self.gathering.keep("", nothing, HttpHistories)
+            return
+        history = http.run(
+            asked,
+            user=credentials.user,
+            password=secret,
+            run_id=self.settings.run_id,
+            before_write=self._before_write,
+            expect_transaction=self._own_transactions(),
+            timeout_s=self.settings.timeout_s,
+            deadline=self.gathering.deadline.left,
+            progress=self.gathering.progress,
+            hosts=self.inventory.hosts,
+            must_show=bool(self.inventory.pinned_zeo),
+        )
+        self.gathering.keep("", HttpHistories((history,)))
+        self._remember_who_hung(history, owing)
+
+    def _http_target(self, client: Client, owing: dict[str, state.Unanswered]) -> HttpTarget | None:
+        """How this client may be used at the HTTP level; None where it does not answer."""
+        from zcheck.consistency.http import HttpTarget
+
+        answer = self.gathering.facts.raw(HttpAnswer, client.name)
+        if not isinstance(answer, HttpAnswer) or answer.outcome != "http":
+            return None
+        conf = self.gathering.facts.raw(ZopeConf, client.name)
+        wsgi = self.gathering.facts.raw(WsgiConf, client.name)
+        panel = self.gathering.facts.raw(ControlPanel, client.name)
+        root = conf.root if isinstance(conf, ZopeConf) else None
+        database = root.name if root is not None else "main"
+        page = panel.database(database) if isinstance(panel, ControlPanel) else None
+        owes = owing.get(str(client.dialled))
+        same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
+        return HttpTarget(
+            client,
+            may_write=client.role != "read-only" and not (page is not None and page.connected is False),
+            may_start=not targets.may_start_http(self.gathering.facts, client),
+            may_ask=not same_process,
+            threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
+            database=database,
+        )
+
+    def _why_no_http_level(self, doors: list[HttpTarget]) -> NotGathered | LeftOut | None:
+        if not doors:
+            return NotGathered("no client answers")
+        if any(door.may_start and door.may_write for door in doors):
+            return None
+        reasons = [targets.may_start_http(self.gathering.facts, door.client) for door in doors]
+        told = dict.fromkeys(reason or "it says (disconnected)" for reason in reasons)
+        return NotGathered(f"nothing could be written through the running clients: {'; '.join(told)}")
+
+    def _before_write(self, client: str) -> str | None:
+        """A look at the commit locks of this client's servers, right before a write through it."""
+        own = [way for way in targets.zeo_targets(self.gathering.facts) if way.client == client]
+        return self._locked(own) or None
+
+    def _own_transactions(self) -> dict[str, str]:
+        """By client: what the ZEO server of its zope.conf must list now, since it was just committed there."""
+        histories = self.gathering.facts.raw(ZeoHistories)
+        if not isinstance(histories, ZeoHistories):
+            return {}
+        roots = {
+            client.name: conf.root.name
+            for client in self.inventory.clients
+            if isinstance(conf := self.gathering.facts.raw(ZopeConf, client.name), ZopeConf) and conf.root is not None
+        }
+        return {
+            operation.session: f"zcheck run={self.settings.run_id}"
+            for history in histories.histories
+            for operation in history.operations
+            if operation.action == "write"
+            and operation.outcome == "ok"
+            and roots.get(operation.session) == history.database
+        }
+
+    def _remember_who_hung(self, history: History, owing: dict[str, state.Unanswered]) -> None:
+        """Keep whose thread may still wait for its ZEO server, so that the next run does not take another one."""
+        import time
+
+        from zcheck.probes import state
+
+        kept = dict(owing)
+        for client in self.inventory.clients:
+            fared = history.state(client.name)
+            panel = self.gathering.facts.raw(ControlPanel, client.name)
+            if fared is not None and fared.hung:
+                process = panel.process_id if isinstance(panel, ControlPanel) else None
+                kept[str(client.dialled)] = state.Unanswered(process, time.time())
+            elif fared is not None and fared.joined:
+                kept.pop(str(client.dialled), None)
+        if kept != owing:
+            state.keep_unanswered(self.settings.state_folder, kept)
+
+    # --- afterwards ------------------------------------------------------------------------------
+
+    def _look_back(self) -> None:
+        """What this run left: markers, the folder, connections."""
+        from zcheck.probes import state
+
+        if self.worker is not None:
+            self.worker.close()
+        left: list[str] = []
+        checked: list[str] = []
+        for kind in (ZeoHistories, HttpHistories):
+            fact = self.gathering.facts.raw(kind)
+            for history in fact.histories if isinstance(fact, kind) else ():
+                left += history.left
+                checked += [f.client for f in history.clients]
+        connections = self._connections()
+        if not checked and not connections:
+            self.gathering.keep("", LeftOut("nothing was written"), Remains)
+            return
+        removal = f"zcheck leftovers {self.inventory.file} --remove"
+        looked = (*dict.fromkeys(checked), *connections)
+        self.gathering.keep("", Remains(tuple(left), removal, looked, connections))
+        if not left:
+            state.forget_journal(self.journal)
+
+    def _connections(self) -> dict[str, tuple[int, int]]:
+        """Registered clients of each server and storage before and after; the server needs a moment to notice."""
+        import time
+
+        from zcheck.probes import zeo
+
+        found = {}
+        used = {(way.storage, dialled) for way in self.ways for dialled in way.dialled}
+        for storage, dialled in sorted(used, key=str):
+            before = _count(self.asked.get(dialled), storage)
+            if before is None:
+                continue
+            end = time.monotonic() + LET_GO_S
+            while True:
+                after = _count(zeo.ask(dialled, timeout_s=self.settings.timeout_s), storage)
+                if after is None or after <= before or time.monotonic() > end:
+                    break
+                time.sleep(0.02)
+            if after is not None:
+                found[f"{dialled}, storage {storage}"] = (before, after)
+        return found
+
+    def _within(self) -> float:
+        """Seconds for the next job of the child."""
+        return max(self.gathering.deadline.left(), 0.1)
+
+
+HOW_TO_HAVE_CREDENTIALS = (
+    "add user and password-file to [cluster] of clients.ini, or leave it out by --skip edits-are-seen-everywhere"
+)
+LET_GO_S = 1.0
+"""How long a ZEO server may take to notice that a connection was closed."""
+
+
+def _target(way: targets.ZeoTarget) -> Target:
+    from zcheck.consistency.jobs import Target
+
+    return Target(
+        way.client,
+        way.database,
+        way.dialled,
+        way.storage,
+        may_write=not way.not_written,
+        why_not=way.not_written,
+    )
+
+
+def _count(asked: Asked | NotGathered | None, storage: str) -> int | None:
+    if asked is None or isinstance(asked, NotGathered) or storage not in asked.storages:
+        return None
+    return asked.storages[storage].connections

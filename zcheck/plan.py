@@ -30,7 +30,7 @@ def tell(inventory: Inventory, *, timeout_s: float, deadline_s: float, offline: 
         lines += [*_zeo_writes(ways), *_http_writes(facts, inventory)]
     lines += [
         "",
-        f"take a second or two, and {deadline_s:g} s at the worst (--deadline), {timeout_s:g} s for one wait (--timeout)",
+        f"take a second or two, at the worst {deadline_s:g} s (--deadline), with {timeout_s:g} s a wait (--timeout)",
     ]
     return "\n".join(lines) + "\n"
 
@@ -72,9 +72,12 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
             f"this WILL write to {server}, storage {storage}: two small commits for each of {names}"
             f" ({2 * len(set(clients))} in all) of objects that nothing links to, and one that deletes them"
         )
+    not_written: dict[tuple[str, str], list[str]] = {}
     for way in ways:
         if way.not_written:
-            yield f"not write to database {way.database} as {way.client} names it: {way.not_written}"
+            not_written.setdefault((way.database, way.not_written), []).append(way.client)
+    for (database, reason), clients in not_written.items():
+        yield f"not write to database {database} of {', '.join(clients)}: {reason}"
 
 
 def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
@@ -86,7 +89,7 @@ def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
         yield "write nothing through the running clients: none of them is known to use the server that clients.ini pins"
         return
     yield (
-        f"this WILL write through the running clients, as user {inventory.credentials.user}: one folder zcheck-RUN at the"
-        f" root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
+        f"this WILL write through the running clients, as user {inventory.credentials.user}: one folder zcheck-RUN at"
+        f" the root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
         " each edited once; removed again"
     )

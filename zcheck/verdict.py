@@ -86,7 +86,7 @@ _IMPACTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("client-accepts-writes",), "edits on {clients} are not saved"),
     (
         ("edits-are-seen-everywhere", "zeo-passes-writes-on", "every-database-is-one"),
-        "edits made on one of {clients} are not seen on every other: users would see different pages, edits would vanish",
+        "edits are not seen by all of {clients}: users would see different pages, edits would vanish",
     ),
     (
         ("zeo-servers-agree", "storage-names-agree", "no-private-storage"),

@@ -1,0 +1,190 @@
+"""The command line: exit codes, usage errors, what goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from zcheck import cli
+
+SAMPLES = Path(__file__).parent.parent / "sample-confs"
+HEALTHY = str(SAMPLES / "healthy" / "clients.ini")
+
+
+@pytest.mark.parametrize(
+    ("expected", "argv"),
+    [
+        pytest.param("did you mean 'preflight'", ["preflihgt"], id="unknown command"),
+        pytest.param("No such option", ["preflight", "--bogus", HEALTHY], id="unknown option"),
+        pytest.param("Missing argument", ["preflight"], id="no clients.ini"),
+        pytest.param("No such file", ["preflight", "nowhere.ini"], id="no such file"),
+        pytest.param(
+            "did you mean 'mount-points-agree'", ["preflight", "--only", "mount-point-agree", HEALTHY], id="only"
+        ),
+        pytest.param("did you mean 'config'", ["preflight", "--skip", "confg", HEALTHY], id="skip"),
+        pytest.param("no duration", ["preflight", "--timeout", "soon", HEALTHY], id="duration"),
+        pytest.param("no duration", ["preflight", "--deadline", "0", HEALTHY], id="zero"),
+        pytest.param("did you mean 'json'", ["preflight", "-o", "jsn", HEALTHY], id="format"),
+        pytest.param("only one format", ["preflight", "-o", "json", "-o", "text", HEALTHY], id="two to stdout"),
+        pytest.param("did you mean", ["explain", "mount-point-agree"], id="unknown check"),
+    ],
+)
+def test_wrong_usage_is_exit_code_3_and_says_so_on_stderr(
+    expected: str, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(argv) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["preflight", "--help"], ["explain"], ["schema"]], ids=" ".join
+)
+def test_asking_is_exit_code_0(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(argv) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_healthy_sample_passes_offline(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["preflight", "--offline", HEALTHY]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].startswith("OK: ")
+    assert "3 of 3 clients" in out
+    assert "no pair proven" in out
+    assert err == ""
+    assert "\033" not in out
+
+
+def test_json_is_valid_against_the_schema_and_holds_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+    from zcheck.checks import CATALOGUE
+    from zcheck.reporters.json import schema
+
+    assert cli.main(["preflight", "--offline", "-o", "json", str(SAMPLES / "mount-points-differ" / "clients.ini")]) == 2
+    report = json.loads(capsys.readouterr().out)
+    jsonschema.validate(report, json.loads(schema()))
+    assert [result["check"] for result in report["checks"]] == [check.name for check in CATALOGUE]
+    assert report["verdict"]["status"] == "CRITICAL"
+    assert report["verdict"]["exit_code"] == 2
+    assert report["consistency"] == {
+        "levels": [],
+        "held": None,
+        "receipt": {"transactions": 0, "bytes": 0, "left_behind": 0},
+    }
+    assert [finding["check"] for finding in report["findings"]] == ["mount-points-agree"]
+
+
+def test_two_outputs_and_what_is_in_a_file_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "report.json"
+    assert cli.main(["preflight", "--offline", "-o", f"json:{path}", "-o", "nagios", HEALTHY]) == 0
+    assert capsys.readouterr().out.startswith("ZCHECK OK - ")
+    assert json.loads(path.read_text())["verdict"]["status"] == "OK"
+    assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_an_output_that_cannot_be_written_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["preflight", "--offline", "-o", "json:/nowhere/report.json", HEALTHY]) == 3
+    assert "/nowhere/report.json: cannot be written" in capsys.readouterr().err
+
+
+def test_option_beats_environment_beats_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ini = tmp_path / "clients.ini"
+    ini.write_text(
+        "[cluster]\nname = t\n[zcheck]\nonly = inventory\noutput = nagios\n[client:a]\naddress = 10.0.0.1:80\n"
+    )
+    assert cli.main(["preflight", str(ini)]) == 2
+    assert capsys.readouterr().out.startswith("ZCHECK CRITICAL - t: at-least-two-clients")
+    monkeypatch.setenv("ZCHECK_OUTPUT", "text")
+    assert cli.main(["preflight", str(ini)]) == 2
+    assert "page: zcheck explain at-least-two-clients" in capsys.readouterr().out
+    assert cli.main(["preflight", "-o", "json", str(ini)]) == 2
+    assert json.loads(capsys.readouterr().out)["cluster"]["clients"] == ["a"]
+
+
+def test_a_bad_option_in_the_inventory_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ini = tmp_path / "clients.ini"
+    ini.write_text("[zcheck]\ntimeout = soon\n[client:a]\naddress = 10.0.0.1:80\n")
+    assert cli.main(["preflight", str(ini)]) == 3
+    assert "[zcheck] timeout: 'soon' is no duration" in capsys.readouterr().err
+
+
+def test_quiet_is_the_verdict_alone_and_verbose_tells_each_check(capsys: pytest.CaptureFixture[str]) -> None:
+    from zcheck.checks import CATALOGUE
+
+    assert cli.main(["preflight", "--offline", "-q", HEALTHY]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert cli.main(["preflight", "--offline", "-v", HEALTHY]) == 0
+    out = capsys.readouterr().out
+    assert all(check.name in out for check in CATALOGUE)
+
+
+def test_a_crash_is_exit_code_3_and_shows_no_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zcheck import preflight
+
+    def crash(*args: object, **options: object) -> None:
+        raise RuntimeError("password is hunter2")
+
+    monkeypatch.setattr(preflight, "run", crash)
+    assert cli.main(["preflight", "--offline", HEALTHY]) == 3
+    err = capsys.readouterr().err
+    assert "RuntimeError" in err
+    assert "hunter2" not in err
+
+
+def test_a_closed_pipe_is_exit_code_3() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zcheck", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=30) == 3
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_colour_is_forced_and_forbidden_by_the_environment() -> None:
+    def run(**environ: str) -> str:
+        env = {**os.environ, **environ}
+        env.pop("CI", None)
+        argv = [sys.executable, "-m", "zcheck", "preflight", "--offline", HEALTHY]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    assert "\033[" in run(FORCE_COLOR="1")
+    assert "\033[" not in run(FORCE_COLOR="1", NO_COLOR="1")
+    assert "\033[" not in run()
+
+
+def test_explain_shows_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "mount-points-agree"]) == 0
+    out = capsys.readouterr().out
+    for heading in ("What it examines", "Why it matters", "What it does not prove", "How to repair it"):
+        assert heading in out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    assert "_ZCHECK_COMPLETE" in capsys.readouterr().out
+
+
+def test_plan_tells_what_would_be_written_and_contacts_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", HEALTHY]) == 0
+    out = capsys.readouterr().out
+    assert "this WILL write to" in out
+    assert "storage 1" in out
+    assert "worst" in out
+    assert cli.main(["plan", "--read-only", HEALTHY]) == 0
+    assert "WILL write" not in capsys.readouterr().out
