@@ -164,17 +164,15 @@ def locate(host: str, inventory: Inventory, names: Names | None = None) -> froze
 def _places(endpoint: Endpoint, inventory: Inventory, names: Names | None) -> frozenset[str]:
     """The addresses of the machine that serves an endpoint, or :data:`_UNRESOLVED` and the name that nothing knows.
 
-    ``[hosts]`` tells names as the clients see them: a loopback address in it is the client's own machine.
+    Where ``[hosts]`` gives a loopback address it may mean the machine where zcheck runs, or each client's own: the name
+    is then taken for both known and unknown, so that nothing is proven different by it.
     """
     if endpoint.is_local:
         return _machine_places(endpoint.machine, inventory, names)
-    listed = inventory.hosts.get(endpoint.host)
-    if not listed:
-        return _machine_places(endpoint.host, inventory, names)
-    places: set[str] = set()
-    for address in listed:
-        places |= _machine_places(endpoint.machine if is_loopback(address) else address, inventory, names)
-    return frozenset(places)
+    places = _machine_places(endpoint.host, inventory, names)
+    if any(is_loopback(address) for address in inventory.hosts.get(endpoint.host, ())):
+        return places | {_UNRESOLVED + endpoint.host}
+    return places
 
 
 _UNRESOLVED = "?"
