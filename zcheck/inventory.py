@@ -371,7 +371,7 @@ def _client(part: _Part) -> Client:
         name=part.name,
         address=address,
         section=part.section,
-        machine=part.word("machine") or address.host,
+        machine=_machine(part) or address.host,
         role=_role(part),
         connect=part.host_port("connect"),
         zope_conf=part.path("zope-conf"),
@@ -384,6 +384,13 @@ def _client(part: _Part) -> Client:
         balancer_server=part.word("balancer-server"),
         via=_command(part, "via"),
     )
+
+
+def _machine(part: _Part) -> str | None:
+    value = part.get("machine")
+    if value is not None and not _HOST.fullmatch(value) and not _is_ip(value):
+        raise part.bad("machine", "is no machine", "write a host's name or address, without a port")
+    return value
 
 
 def _role(part: _Part) -> Role:
@@ -505,7 +512,7 @@ def _zeo_server(part: _Part) -> ZeoSection:
         section=part.section,
         connect=None if connect is None else part.server("connect", connect),
         conf=part.path("conf"),
-        machine=part.word("machine"),
+        machine=_machine(part),
     )
 
 
