@@ -14,7 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PARSERS = ("zcheck.inventory", "zcheck.zopeconf", "zcheck.wsgiconf", "zcheck.redact", "zcheck.balancer.conf")
+PARSERS = (
+    "zcheck.inventory",
+    "zcheck.zopeconf",
+    "zcheck.wsgiconf",
+    "zcheck.zeoconf",
+    "zcheck.redact",
+    "zcheck.balancer.conf",
+)
 EVERYTHING = ("zcheck", "zcheck.*")
 
 
@@ -60,6 +67,7 @@ TABLE = (
     ),
     Layer(("zcheck.runner", "zcheck.verdict", "zcheck.report"), ("zcheck.check", "zcheck.facts", "zcheck.report")),
     Layer(("zcheck.reporters", "zcheck.reporters.*"), ("zcheck.report", "zcheck.reporters.*")),
+    Layer(("zcheck.zeoconf",), ("zcheck.facts", "zcheck.addresses", "zcheck.redact", "zcheck.zopeconf")),
     Layer((*PARSERS, "zcheck.targets"), ("zcheck.facts", "zcheck.addresses", "zcheck.redact")),
     Layer(("zcheck.there",), (), world=True),
     Layer(

@@ -14,6 +14,7 @@ import io
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from ZConfig import ConfigurationSyntaxError
@@ -96,11 +97,15 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZopeConf:
     )
 
 
-def read_tree(text: str, url: str, env: Mapping[str, str], read: Read, hint: str) -> tuple[_Context, _Open]:
-    """Read any file of ZConfig's syntax, whatever its schema: what was met on the way, and the outermost section.
+class Tree(NamedTuple):
+    """A file of ZConfig's syntax, whatever its schema: its outermost section, and what was met on the way."""
 
-    ``hint`` is what to do about an empty file.
-    """
+    context: _Context
+    top: _Open
+
+
+def read_tree(text: str, url: str, env: Mapping[str, str], read: Read, hint: str) -> Tree:
+    """Read such a file; the arguments are those of :func:`parse`, and ``hint`` is what to do about an empty one."""
     context = _Context(env, read)
     top = _Open("", None, url, 1)
     if not text.strip():
@@ -109,7 +114,7 @@ def read_tree(text: str, url: str, env: Mapping[str, str], read: Read, hint: str
         context.template(url, *template)
     else:
         context.read_text(text, url, top)
-    return context, top
+    return Tree(context, top)
 
 
 class _Open:
