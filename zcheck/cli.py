@@ -278,6 +278,13 @@ def _rendered(report: Any, form: str, options: dict[str, Any], *, colour: bool) 
     return text.render(report, colour=colour, verbose=options["verbose"], quiet=options["quiet"])
 
 
+def _echo(text: str) -> None:
+    """Print lines that may hold what a file or a peer said."""
+    from zcheck.reporters.text import clean
+
+    click.echo("\n".join(clean(line) for line in text.splitlines()))
+
+
 def _colours() -> bool:
     from zcheck.terminal import colours
 
@@ -366,7 +373,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
         offline=options["offline"],
         read_only=options["read_only"],
     )
-    click.echo(text, nl=False)
+    _echo(text)
     return 0
 
 
@@ -426,7 +433,10 @@ def explain(ctx: click.Context, check: str | None) -> int:
 @INI
 @click.option("--remove", is_flag=True, help="Remove what is found, however young; not beside a running preflight.")
 @click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer.")
-def leftovers(ini: str, remove: bool, timeout: float) -> int:
+@click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole search.")
+@click.option("--since", type=Duration(), default="168h", show_default=True, help="How far back storages are searched.")
+@click.pass_context
+def leftovers(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Find what a killed run left in the cluster.
 
     Exit code 0: nothing, 1: something; with --remove 0: nothing is left on any client, 2: something still is.
@@ -434,9 +444,17 @@ def leftovers(ini: str, remove: bool, timeout: float) -> int:
     from zcheck import leftovers as remains
 
     inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
     with _interruptible():
-        outcome = remains.look(inventory, secret, timeout_s=timeout, remove=remove)
-    click.echo(outcome.text, nl=False)
+        outcome = remains.look(
+            inventory,
+            secret,
+            timeout_s=options["timeout"],
+            deadline_s=options["deadline"],
+            since_s=options["since"],
+            remove=options["remove"],
+        )
+    _echo(outcome.text)
     return outcome.exit_code
 
 

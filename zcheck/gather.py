@@ -91,8 +91,13 @@ class Deadline:
 
 def wanted_kinds(checks: Iterable[Check]) -> frozenset[type[Any]]:
     """Every kind that these checks need or use, and what has to be gathered before it."""
+    return with_what_they_need(kind for check in checks for kind in (*check.needs, *check.uses))
+
+
+def with_what_they_need(kinds: Iterable[type[Any]]) -> frozenset[type[Any]]:
+    """These kinds, and every kind that has to be gathered before one of them can be."""
     wanted: set[type[Any]] = set()
-    stack = [kind for check in checks for kind in (*check.needs, *check.uses)]
+    stack = list(kinds)
     while stack:
         kind = stack.pop()
         if kind not in wanted:

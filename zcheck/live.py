@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from zcheck.consistency.history import History, HttpHistories, ZeoHistories
 from zcheck.facts import (
     Client,
     ControlPanel,
+    Facts,
     HostPort,
     HttpAnswer,
     LeftOut,
@@ -194,7 +195,7 @@ class LiveWaves:
         assert self.worker is not None
         for way in ways:
             self.gathering.progress(way.client, "connecting to its ZEO server")
-        self.failures = self.worker.connect([_target(way) for way in ways], within_s=self._within())
+        self.failures = self.worker.connect([zeo_target(way) for way in ways], within_s=self._within())
         identity = self.worker.identity(within_s=self._within())
         self.gathering.keep("", self._with_failures(identity), ZeoIdentity)
         self.ways = ways
@@ -278,7 +279,7 @@ class LiveWaves:
             return
         assert credentials is not None
         owing = state.unanswered(self.settings.state_folder)
-        doors = [self._http_target(client, owing) for client in self.inventory.clients]
+        doors = [http_target(self.gathering.facts, client, owing) for client in self.inventory.clients]
         asked = [door for door in doors if door is not None]
         nothing = self._why_no_http_level(asked)
         if nothing is not None:
@@ -299,30 +300,6 @@ class LiveWaves:
         )
         self.gathering.keep("", HttpHistories((history,)))
         self._remember_who_hung(history, owing)
-
-    def _http_target(self, client: Client, owing: dict[str, state.Unanswered]) -> HttpTarget | None:
-        """How this client may be used at the HTTP level; None where it does not answer."""
-        from zcheck.consistency.http import HttpTarget
-
-        answer = self.gathering.facts.raw(HttpAnswer, client.name)
-        if not isinstance(answer, HttpAnswer) or answer.outcome != "http":
-            return None
-        conf = self.gathering.facts.raw(ZopeConf, client.name)
-        wsgi = self.gathering.facts.raw(WsgiConf, client.name)
-        panel = self.gathering.facts.raw(ControlPanel, client.name)
-        root = conf.root if isinstance(conf, ZopeConf) else None
-        database = root.name if root is not None else "main"
-        page = panel.database(database) if isinstance(panel, ControlPanel) else None
-        owes = owing.get(str(client.dialled))
-        same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
-        return HttpTarget(
-            client,
-            may_write=client.role != "read-only" and not (page is not None and page.connected is False),
-            may_start=not targets.may_start_http(self.gathering.facts, client),
-            may_ask=not same_process,
-            threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
-            database=database,
-        )
 
     def _why_no_http_level(self, doors: list[HttpTarget]) -> NotGathered | LeftOut | None:
         if not doors:
@@ -434,7 +411,34 @@ LET_GO_S = 1.0
 """How long a ZEO server may take to notice that a connection was closed."""
 
 
-def _target(way: targets.ZeoTarget) -> Target:
+def http_target(facts: Facts, client: Client, owing: Mapping[str, state.Unanswered]) -> HttpTarget | None:
+    """How this client may be used at the HTTP level; None where it does not answer.
+
+    ``owing``: the clients that still owe an answer to a request that made them ask their ZEO server.
+    """
+    from zcheck.consistency.http import HttpTarget
+
+    answer = facts.raw(HttpAnswer, client.name)
+    if not isinstance(answer, HttpAnswer) or answer.outcome != "http":
+        return None
+    conf, wsgi, panel = (facts.raw(kind, client.name) for kind in (ZopeConf, WsgiConf, ControlPanel))
+    root = conf.root if isinstance(conf, ZopeConf) else None
+    database = root.name if root is not None else "main"
+    page = panel.database(database) if isinstance(panel, ControlPanel) else None
+    owes = owing.get(str(client.dialled))
+    same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
+    return HttpTarget(
+        client,
+        may_write=client.role != "read-only" and not (page is not None and page.connected is False),
+        may_start=not targets.may_start_http(facts, client),
+        may_ask=not same_process,
+        threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
+        database=database,
+    )
+
+
+def zeo_target(way: targets.ZeoTarget) -> Target:
+    """The same way as the writing child is told of it."""
     from zcheck.consistency.jobs import Target
 
     return Target(

@@ -1,0 +1,177 @@
+"""Find and remove what a killed run left: its folder on the clients, its orphans in the storages.
+
+Both are known by their names alone (the folder's id and title, the transactions' user and description): no state file
+is needed, and what somebody else made is never taken for ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from zcheck import gather, live, targets
+from zcheck.consistency import http, zeo
+from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers
+from zcheck.probes import zeo as zeo_probe
+
+SINCE_S = 7 * 24 * 3600.0
+"""How far back the storages' transactions are searched by default: a week."""
+
+_NEEDED = frozenset({PortAnswer, ControlPanel, ZeoAnswers})
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was found, as text, and the command's exit code."""
+
+    text: str
+    exit_code: int
+
+
+class _Found(msgspec.Struct):
+    folders: Mapping[str, tuple[str, ...] | NotGathered]
+    orphans: zeo.Orphans
+    not_looked_at: list[str]
+
+    @property
+    def things(self) -> list[str]:
+        told = [
+            f"{client}: folder {folder}"
+            for client, folders in self.folders.items()
+            for folder in (folders if isinstance(folders, tuple) else ())
+        ]
+        by_place: dict[tuple[str, str, str], int] = {}
+        for orphan in self.orphans.found:
+            place = (orphan.server, orphan.database, orphan.run_id)
+            by_place[place] = by_place.get(place, 0) + 1
+        return told + [
+            f"{server}: {count} unreachable marker objects of run {run} in database {database}"
+            for (server, database, run), count in by_place.items()
+        ]
+
+    @property
+    def unknown(self) -> list[str]:
+        silent = [f"{name}: {why.reason}" for name, why in self.folders.items() if isinstance(why, NotGathered)]
+        return [*self.not_looked_at, *silent, *self.orphans.unknown]
+
+
+def look(
+    inventory: Inventory,
+    secret: str | NotGathered,
+    *,
+    timeout_s: float,
+    deadline_s: float,
+    since_s: float = SINCE_S,
+    remove: bool = False,
+) -> Outcome:
+    """Look on every client and in every storage; with ``remove`` delete what is found, and look again.
+
+    Nothing is removed from a server or storage that clients.ini pins otherwise.
+    """
+    wanted = gather.with_what_they_need(_NEEDED)
+    settings = gather.Settings(run_id="leftovers", timeout_s=timeout_s, deadline_s=deadline_s)
+    gathering = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None)
+    facts = gathering.run()
+    doors, silent = _doors(facts)
+    with zeo.ZeoWorker("leftovers", timeout_s=timeout_s) as worker:
+        unreached = _connect(worker, facts, gathering.deadline.left())
+        found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left())
+        found.not_looked_at += [*silent, *unreached]
+        before = found.things
+        if remove and before:
+            _remove(worker, found, doors, facts, secret, timeout_s, gathering.deadline.left_to_clean_up())
+            found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left_to_clean_up())
+            found.not_looked_at += [*silent, *unreached]
+    return _told(before, found, remove, inventory)
+
+
+def _doors(facts: Facts) -> tuple[list[http.HttpTarget], list[str]]:
+    """The clients that can be asked, and in words those that cannot."""
+    found, silent = [], []
+    for client in facts.inventory.clients:
+        door = live.http_target(facts, client, {})
+        if door is None:
+            silent.append(f"{client.name}: {client.dialled} does not answer")
+        else:
+            not_here = targets.may_start_http(facts, client)
+            found.append(msgspec.structs.replace(door, may_write=door.may_write and not not_here))
+    return found, silent
+
+
+def _connect(worker: zeo.ZeoWorker, facts: Facts, within_s: float) -> list[str]:
+    ways = targets.zeo_targets(facts)
+    usable = [way for way in ways if not way.unreachable]
+    failures = worker.connect([live.zeo_target(way) for way in usable], within_s=within_s)
+    told = [f"database {way.database} of {way.client}: {way.unreachable}" for way in ways if way.unreachable]
+    return told + [f"database {failure.database} of {failure.client}: {failure.reason}" for failure in failures]
+
+
+def _look(
+    worker: zeo.ZeoWorker,
+    doors: list[http.HttpTarget],
+    inventory: Inventory,
+    secret: str | NotGathered,
+    timeout_s: float,
+    since_s: float,
+    within_s: float,
+) -> _Found:
+    orphans = worker.orphans(since_s=since_s, within_s=max(within_s, 1.0))
+    if isinstance(secret, NotGathered) or inventory.credentials is None:
+        reason = secret.reason if isinstance(secret, NotGathered) else "there are no credentials"
+        return _Found({}, orphans, [f"the running clients were not asked: {reason}"])
+    folders = http.leftovers(
+        doors, user=inventory.credentials.user, password=secret, timeout_s=timeout_s, hosts=inventory.hosts
+    )
+    return _Found(folders, orphans, [])
+
+
+def _remove(
+    worker: zeo.ZeoWorker,
+    found: _Found,
+    doors: list[http.HttpTarget],
+    facts: Facts,
+    secret: str | NotGathered,
+    timeout_s: float,
+    within_s: float,
+) -> None:
+    ways = targets.zeo_targets(facts)
+    kept = {(way.client, way.database) for way in ways if way.not_written}
+    ours = [orphan for orphan in found.orphans.found if (orphan.client, orphan.database) not in kept]
+    if ours:
+        worker.remove(ours, within_s=max(within_s / 2, 1.0))
+    credentials = facts.inventory.credentials
+    if credentials is not None and isinstance(secret, str):
+        http.remove_leftovers(
+            doors,
+            user=credentials.user,
+            password=secret,
+            timeout_s=timeout_s,
+            before_write=lambda client: _locked(ways, client, timeout_s),
+            hosts=facts.inventory.hosts,
+        )
+
+
+def _locked(ways: Iterable[targets.ZeoTarget], client: str, timeout_s: float) -> str | None:
+    for way in ways:
+        for dialled in way.dialled if way.client == client else ():
+            reason = zeo_probe.wait_until_free(dialled, way.storage, timeout_s=timeout_s)
+            # A server that cannot be asked from here is the client's business alone.
+            if "lock" in reason:
+                return reason
+    return None
+
+
+def _told(before: list[str], found: _Found, remove: bool, inventory: Inventory) -> Outcome:
+    lines = [f"left: {thing}" for thing in found.things]
+    lines += [f"removed: {thing}" for thing in before if remove and thing not in found.things]
+    lines += [f"not looked at: {where}" for where in dict.fromkeys(found.unknown)]
+    if found.things:
+        code = 2 if remove else 1
+        lines.append("still there" if remove else f"remove it: zcheck leftovers {inventory.file} --remove")
+    elif found.unknown:
+        code = 3
+        lines.append("UNKNOWN: nothing was found where it could be looked")
+    else:
+        code = 0
+        lines.append("nothing is left" if before else "nothing was left behind")
+    return Outcome("\n".join(lines) + "\n", code)
