@@ -107,10 +107,14 @@ def zeo_saying(hello: bytes, answer_to_ruok: bytes | None) -> Answer:
 
 
 class Proxy:
-    """A TCP proxy to ``target``.  ``swallow_answers`` and ``swallow_requests`` lose one direction from then on."""
+    """A TCP proxy to ``target``.  ``swallow_answers`` and ``swallow_requests`` lose one direction from then on.
 
-    def __init__(self, target: HostPort) -> None:
+    With ``lose_answers_after`` the answers are lost from the first request on that holds these bytes.
+    """
+
+    def __init__(self, target: HostPort, lose_answers_after: bytes = b"") -> None:
         self._target = target
+        self._trigger = lose_answers_after
         self.swallow_answers = threading.Event()
         self.swallow_requests = threading.Event()
         self.requested = 0
@@ -134,6 +138,8 @@ class Proxy:
             while data := source.recv(65536):
                 if count:
                     self.requested += len(data)
+                    if self._trigger and self._trigger in data:
+                        self.swallow_answers.set()
                 if not lose.is_set():
                     sink.sendall(data)
         with contextlib.suppress(OSError):
@@ -148,9 +154,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy(target: HostPort) -> Iterator[Proxy]:
+def proxy(target: HostPort, lose_answers_after: bytes = b"") -> Iterator[Proxy]:
     """A :class:`Proxy`, closed when the block is left."""
-    made = Proxy(target)
+    made = Proxy(target, lose_answers_after)
     try:
         yield made
     finally:

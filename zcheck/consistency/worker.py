@@ -378,6 +378,8 @@ def words(error: BaseException) -> str:
         return f"the server says {str(name).rpartition('.')[2]}: {said}"
     if isinstance(error, ReadOnlyError):
         return "the server or its storage is read-only"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
     text = " ".join(str(error).split())
     return text if isinstance(error, NoAnswer | OSError) and text else f"{type(error).__name__}: {text}".rstrip(": ")
 
