@@ -25,6 +25,7 @@ from zcheck.report import (
 )
 from zcheck.reporters import json as as_json
 from zcheck.reporters import nagios, text
+from zcheck.verdict import worst_first
 
 MOUNTS = Finding(
     check="mount-points-agree",
@@ -101,7 +102,7 @@ def test_a_finding_is_printed_as_a_compiler_prints_it() -> None:
 
 
 def test_worst_first_impact_before_the_verdict_and_the_verdict_last() -> None:
-    lines = text.render(report(ADVICE, UNKNOWN, MOUNTS)).splitlines()
+    lines = text.render(report(*worst_first([ADVICE, UNKNOWN, MOUNTS]))).splitlines()
     found = [line for line in lines if ": critical:" in line or "unknown:" in line or "advice:" in line]
     assert [line.split(":")[-3 if "zope.conf" in line else 0].strip() for line in found][1:] == ["unknown", "advice"]
     assert "critical" in found[0]

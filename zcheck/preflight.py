@@ -115,11 +115,11 @@ def assemble(
         verdict=Verdict(
             verdict.status(judgement.findings),
             verdict.exit_code(judgement.findings, fail_on),
-            verdict.impact(judgement, inventory.client_names),
+            verdict.impact(judgement.findings, inventory.client_names),
         ),
         coverage=_coverage(facts, judgement, levels),
         checks=judgement.results,
-        findings=judgement.findings,
+        findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
         consistency=Consistency(levels, None, _receipt(facts)),
         timings=tuple(timings),

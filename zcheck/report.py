@@ -148,6 +148,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage
     checks: tuple[CheckResult, ...]
     findings: tuple[Finding, ...]
+    """Worst first."""
     consistency: Consistency
     remarks: tuple[Remark, ...] = ()
     timings: tuple[Timing, ...] = ()

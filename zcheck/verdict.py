@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from zcheck.check import Severity
-from zcheck.report import Finding, Judgement
+from zcheck.report import Finding
 
 Status = Literal["OK", "WARNING", "UNKNOWN", "CRITICAL"]
 FailOn = Literal["advice", "warning", "critical"]
@@ -19,6 +19,11 @@ def worst(findings: Iterable[Finding]) -> Severity:
     """The most important severity among the findings that are not suppressed."""
     live = (Severity[finding.severity] for finding in findings if finding.suppressed_by is None)
     return max(live, default=Severity.OK)
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """In the order in which they are told: by importance, then what names most clients, then as in the catalogue."""
+    return tuple(sorted(findings, key=lambda finding: (-Severity[finding.severity], -len(finding.clients))))
 
 
 def status(findings: Iterable[Finding]) -> Status:
@@ -47,54 +52,60 @@ def exit_code(findings: Iterable[Finding], fail_on: FailOn = "warning") -> int:
     return EXIT_CODES[status(findings)]
 
 
-def impact(judgement: Judgement, clients: tuple[str, ...]) -> str:
+def impact(findings: Iterable[Finding], clients: tuple[str, ...]) -> str:
     """One line for whoever is woken at night: what users notice, worst cause first.
 
     It is told from the checks that found something, so it never says more than was seen.
     """
-    found: dict[str, list[Finding]] = {}
-    for finding in judgement.findings:
-        if finding.suppressed_by is None and finding.severity == "CRITICAL":
-            found.setdefault(finding.check, []).append(finding)
-    told = [sentence for checks, tell in _IMPACTS if (sentence := _tell(checks, tell, found, clients))]
+    findings = list(findings)
+    critical = [f for f in findings if f.suppressed_by is None and f.severity == "CRITICAL"]
+    told: dict[str, str] = {}
+    for theme, checks, sentence in _IMPACTS:
+        named = {name for finding in critical if finding.check in checks for name in finding.clients}
+        if named and theme not in told:
+            blamed = [name for name in clients if name in named]
+            told[theme] = sentence.format(
+                clients=", ".join(blamed), serving=len(clients) - len(blamed), total=len(clients)
+            )
     if told:
-        return "; ".join(told)
-    state = status(judgement.findings)
-    if state == "UNKNOWN":
-        return "whether these clients can be balanced is not known"
-    if state == "CRITICAL":
-        return "do not balance these clients yet"
-    return ""
+        return "; ".join(told.values())
+    fallback = {
+        "UNKNOWN": "whether these clients can be balanced is not known",
+        "CRITICAL": "do not balance these clients yet",
+    }
+    return fallback.get(status(findings), "")
 
 
-def _tell(checks: tuple[str, ...], tell: str, found: dict[str, list[Finding]], clients: tuple[str, ...]) -> str:
-    named = {name for check in checks for finding in found.get(check, ()) for name in finding.clients}
-    if not named:
-        return ""
-    blamed = [name for name in clients if name in named]
-    return tell.format(clients=", ".join(blamed), serving=len(clients) - len(blamed), total=len(clients))
-
-
-# What users notice, by the checks that tell of it; {clients} are those that the findings name.
-_IMPACTS: tuple[tuple[tuple[str, ...], str], ...] = (
+# What users notice, by the checks that tell of it; {clients} are those that the findings name.  Of one theme the first
+# that applies is told: what was seen to happen, rather than what the files let expect.
+_IMPACTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
+        "save",
         ("zeo-server-answers", "zeo-commit-lock-is-free", "zeo-storage-exists"),
         "nobody can save through {clients}; pages come from caches",
     ),
-    (("client-port-answers", "client-serves-http"), "{serving} of {total} clients serve"),
-    (("client-is-connected-to-zeo",), "{clients}: pages come from caches, saving hangs"),
-    (("client-accepts-writes",), "edits on {clients} are not saved"),
+    ("serve", ("client-port-answers", "client-serves-http"), "{serving} of {total} clients serve"),
+    ("hang", ("client-is-connected-to-zeo",), "{clients}: pages come from caches, saving hangs"),
+    ("refuse", ("client-accepts-writes",), "edits on {clients} are not saved"),
     (
-        ("edits-are-seen-everywhere", "zeo-passes-writes-on", "every-database-is-one"),
-        "edits are not seen by all of {clients}: users would see different pages, edits would vanish",
+        "split",
+        ("edits-are-seen-everywhere",),
+        "edits are not seen by all of {clients}: users would see different pages, and edits would vanish",
     ),
     (
+        "split",
+        ("zeo-passes-writes-on", "every-database-is-one"),
+        "{clients} are not on one database: users would see different pages, and edits would vanish",
+    ),
+    (
+        "split",
         ("zeo-servers-agree", "storage-names-agree", "no-private-storage"),
-        "as configured, {clients} do not share one database: users would see different pages, edits would vanish",
+        "as configured, {clients} are not on one database: users would see different pages, and edits would vanish",
     ),
     (
+        "missing",
         ("mount-points-agree", "database-names-agree", "root-mount-exists"),
         "parts of the site are missing on some of {clients}",
     ),
-    (("zope-conf-parses",), "{clients} would not start with the zope.conf on disk"),
+    ("start", ("zope-conf-parses",), "{clients} would not start with the zope.conf on disk"),
 )

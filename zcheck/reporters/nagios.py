@@ -5,19 +5,18 @@ The form is the Monitoring Plugins' guidelines': ``|`` begins the performance da
 
 from __future__ import annotations
 
+from collections import Counter
+
 from zcheck.report import Finding, Report
 from zcheck.reporters.text import clean
 
 LIMIT = 1024
 """Bytes: what every Nagios reads of a plug-in's output."""
 
-_WORST_FIRST = {"CRITICAL": 0, "UNKNOWN": 1, "WARNING": 2, "ADVICE": 3}
-
 
 def render(report: Report, limit: int = LIMIT) -> str:
     """The first line with the performance data whole, then as many findings as fit into ``limit`` bytes."""
     live = [finding for finding in report.findings if finding.suppressed_by is None]
-    live.sort(key=lambda finding: _WORST_FIRST[finding.severity])
     perfdata = " | " + _perfdata(report, live)
     summary = _fit(_summary(report, live), limit - len(perfdata.encode()) - 1)
     text = summary + perfdata + "\n"
@@ -41,7 +40,7 @@ def _summary(report: Report, live: list[Finding]) -> str:
 def _perfdata(report: Report, live: list[Finding]) -> str:
     coverage, tried = report.coverage, {level.level for level in report.consistency.levels}
     lags = [pair.lag_ms for level in report.consistency.levels for pair in level.pairs if pair.lag_ms is not None]
-    count = {severity: sum(finding.severity == severity for finding in live) for severity in _WORST_FIRST}
+    count = Counter(finding.severity for finding in live)
     return " ".join(
         [
             f"time={report.run.duration_s:.1f}s;;60;0",

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from zcheck.report import CheckResult, Finding, Level, Report
 
 _COLOURS = {"CRITICAL": "1;31", "UNKNOWN": "1;35", "WARNING": "1;33", "ADVICE": "36", "OK": "1;32"}
-_WORST_FIRST = {"CRITICAL": 0, "UNKNOWN": 1, "WARNING": 2, "ADVICE": 3}
 _LARGEST_TABLE = 12
 
 
@@ -16,8 +15,7 @@ def render(report: Report, *, colour: bool = False, verbose: bool = False, quiet
     paint = _Paint(colour)
     lines: list[str] = []
     if not quiet:
-        findings = sorted(report.findings, key=lambda finding: _WORST_FIRST[finding.severity])
-        for finding in findings:
+        for finding in report.findings:
             lines += [*_finding(finding, paint), ""]
         if verbose:
             lines += [*_checks(report.checks), ""]
