@@ -1,0 +1,624 @@
+"""The checks of the config stage: each with cases that fire, and cases beside them that must not."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+from zcheck import zopeconf
+from zcheck.check import Check
+from zcheck.checks import CATALOGUE
+from zcheck.facts import (
+    Facts,
+    Inventory,
+    LeftOut,
+    Names,
+    NotGathered,
+    OidRange,
+    StorageProof,
+    ZeoIdentity,
+    ZopeConf,
+)
+from zcheck.inventory import parse as parse_inventory
+from zcheck.report import Judgement
+from zcheck.runner import run
+
+CHECKS = {check.name: check for check in CATALOGUE}
+
+
+def nothing_to_include(path: str) -> str:
+    raise OSError(2, "No such file or directory", path)
+
+
+def zeo(servers: str = "10.0.0.5:8100", *keys: str, kind: str = "zeoclient") -> str:
+    """A storage section on ZEO; several servers with blanks between."""
+    return "\n".join([f"<{kind}>", *(f"server {server}" for server in servers.split()), *keys, f"</{kind}>"])
+
+
+def database(name: str = "main", mount: str = "/", storage: str = "", *keys: str) -> str:
+    """A ``<zodb_db>`` section; several mount points with blanks between."""
+    lines = [f"<zodb_db {name}>", storage or zeo(), *(f"mount-point {point}" for point in mount.split()), *keys]
+    return "\n".join([*lines, "</zodb_db>"])
+
+
+def inside(wrapper: str, storage: str) -> str:
+    """A storage within a wrapper."""
+    return f"<{wrapper}>\n{storage}\n</{wrapper}>"
+
+
+FILE = "<filestorage>\npath /srv/var/Data.fs\n</filestorage>"
+TEMPORARY = database("temporary", "/temp_folder", "<temporarystorage>\nname sessions\n</temporarystorage>")
+
+
+def cluster(clients: int = 2, extra: str = "", **keys: str) -> Inventory:
+    """Clients app1, app2 and so on at 10.0.0.1, 10.0.0.2; ``app2="role = worker"`` adds lines to a client's section."""
+    text = "[cluster]\nname = test\n" + textwrap.dedent(keys.pop("cluster", "")) + "\n"
+    for number in range(1, clients + 1):
+        text += f"[client:app{number}]\naddress = 10.0.0.{number}:8080\n{keys.get(f'app{number}', '')}\n"
+    return parse_inventory(text + extra, "clients.ini")
+
+
+def judge(name: str, *confs: Any, ini: Inventory | None = None, facts: dict[type[Any], Any] | None = None) -> Judgement:
+    """What one check says, with the checks that it stands after, of these clients' zope.conf texts (or stand-ins)."""
+    given = ini or cluster(len(confs))
+    known = Facts().with_fact("", given)
+    for client, conf in zip(given.clients, confs, strict=True):
+        if isinstance(conf, str):
+            conf = zopeconf.parse(conf, f"{client.name}/zope.conf", client.env, nothing_to_include)
+        known = known.with_fact(client.name, conf, ZopeConf)
+    for kind, fact in (facts or {}).items():
+        known = known.with_fact("", fact, kind)
+    return run([*_before(CHECKS[name]), CHECKS[name]], known, today="2026-11-20")
+
+
+def _before(check: Check) -> list[Check]:
+    return [CHECKS[name] for name in check.after]
+
+
+def told(name: str, judgement: Judgement) -> list[tuple[str, str, str]]:
+    """The findings of one check: severity, clients, message."""
+    return [(f.severity, " ".join(f.clients), f.message) for f in judgement.findings if f.check == name]
+
+
+def outcome(judgement: Judgement) -> str:
+    return judgement.results[-1].outcome
+
+
+class Case:
+    """Some clients' files, and what one check must say of them; no finding where ``severity`` is empty."""
+
+    def __init__(
+        self,
+        name: str,
+        *confs: Any,
+        says: tuple[str, str, str] | None = None,
+        outcome: str = "",
+        ini: Inventory | None = None,
+        **facts: Any,
+    ) -> None:
+        self.name = name
+        self.confs = confs
+        self.says = says
+        self.outcome = outcome or ("pass" if says is None else "unknown" if says[0] == "UNKNOWN" else "problem")
+        self.ini = ini
+        self.facts = {type(fact): fact for fact in facts.values()}
+
+
+def row(id: str, case: Case) -> Any:
+    return pytest.param(case, id=f"{case.name}: {id}")
+
+
+HEALTHY = database()
+HOSTS = "[hosts]\nzeo1 = 10.0.0.5\nzeo2 = 10.0.0.6\n"
+PINNED = cluster(2, cluster="zeo = 10.0.0.5:8100\nstorage = 1")
+
+
+def identity(interleaved: bool) -> ZeoIdentity:
+    """Object ids as one server hands them out in turn to two clients, or as two servers do."""
+    second = [(2, 101, 200), (4, 301, 400)] if interleaved else [(2, 1, 100), (4, 101, 200)]
+    ranges = {"app1": [(1, 1, 100), (3, 201, 300) if interleaved else (3, 101, 200)], "app2": second}
+    proofs = tuple(
+        StorageProof(client, "10.0.0.5:8100", oids=tuple(OidRange(*answer) for answer in answers))
+        for client, answers in ranges.items()
+    )
+    return ZeoIdentity({"main": proofs})
+
+
+CASES = [
+    # zope-conf-parses
+    row("healthy", Case("zope-conf-parses", HEALTHY, HEALTHY)),
+    row(
+        "syntax error",
+        Case("zope-conf-parses", HEALTHY, "<zodb_db main", says=("CRITICAL", "app2", "malformed section start")),
+    ),
+    row(
+        "included file not at hand",
+        Case(
+            "zope-conf-parses", HEALTHY, f"%include x\n{HEALTHY}", says=("UNKNOWN", "app2", "%include x could not be")
+        ),
+    ),
+    row("no zope.conf at hand", Case("zope-conf-parses", HEALTHY, LeftOut("no zope-conf"))),
+    row(
+        "unreadable",
+        Case(
+            "zope-conf-parses", HEALTHY, NotGathered("permission denied"), says=("UNKNOWN", "app2", "permission denied")
+        ),
+    ),
+    # root-mount-exists
+    row("healthy", Case("root-mount-exists", HEALTHY, HEALTHY)),
+    row("virtual path", Case("root-mount-exists", HEALTHY, database(mount="/:/site"))),
+    row(
+        "none", Case("root-mount-exists", HEALTHY, "debug-mode off", says=("CRITICAL", "app2", "app2 has no <zodb_db>"))
+    ),
+    row(
+        "another path",
+        Case("root-mount-exists", HEALTHY, database(mount="/site"), says=("CRITICAL", "app2", "app2 mounts /site")),
+    ),
+    row(
+        "slash twice",
+        Case("root-mount-exists", HEALTHY, database(mount="//"), says=("CRITICAL", "app2", "nothing is mounted on /")),
+    ),
+    row(
+        "perhaps in an included file",
+        Case("root-mount-exists", HEALTHY, "%include x", says=("UNKNOWN", "app2", "could be read in part only")),
+    ),
+    # mount-points-agree
+    row("healthy", Case("mount-points-agree", HEALTHY, HEALTHY)),
+    row(
+        "another order",
+        Case("mount-points-agree", f"{HEALTHY}\n{database('a', '/a')}", f"{database('a', '/a')}\n{HEALTHY}"),
+    ),
+    row("one path written in two ways", Case("mount-points-agree", database(mount="/ /a"), database(mount="/ /a:/a"))),
+    row(
+        "one more",
+        Case(
+            "mount-points-agree",
+            HEALTHY,
+            f"{HEALTHY}\n{database('archive', '/archive')}",
+            says=("CRITICAL", "app2 app1", "app2 mounts / and /archive; app1 mounts /"),
+        ),
+    ),
+    row(
+        "many on one side",
+        Case(
+            "mount-points-agree",
+            HEALTHY,
+            HEALTHY,
+            database(mount="/ /a"),
+            HEALTHY,
+            says=("CRITICAL", "app3 app1 app2 app4", "app3 mounts / and /a; app1, app2, app4 mount /"),
+        ),
+    ),
+    row(
+        "another path inside",
+        Case(
+            "mount-points-agree",
+            database(mount="/ /a"),
+            database(mount="/ /a:/old/a"),
+            says=("CRITICAL", "app1 app2", "app1 mounts / and /a; app2 mounts / and /a:/old/a"),
+        ),
+    ),
+    row(
+        "a slash at the end is another path",
+        Case("mount-points-agree", database(mount="/ /a"), database(mount="/ /a/"), says=("CRITICAL", "app1 app2", "")),
+    ),
+    row(
+        "sessions on one client alone",
+        Case("mount-points-agree", HEALTHY, f"{HEALTHY}\n{TEMPORARY}", says=("CRITICAL", "app2 app1", "/temp_folder")),
+    ),
+    row(
+        "a worker needs no sessions",
+        Case("mount-points-agree", f"{HEALTHY}\n{TEMPORARY}", HEALTHY, ini=cluster(2, app2="role = worker")),
+    ),
+    row(
+        "a worker without the archive",
+        Case(
+            "mount-points-agree",
+            f"{HEALTHY}\n{database('archive', '/archive')}",
+            HEALTHY,
+            ini=cluster(2, app2="role = worker"),
+            says=("CRITICAL", "app1 app2", "/archive"),
+        ),
+    ),
+    row(
+        "perhaps in an included file",
+        Case(
+            "mount-points-agree",
+            database(mount="/ /a"),
+            f"{HEALTHY}\n%include x",
+            says=("UNKNOWN", "app2", "app2 is not seen to mount /a"),
+        ),
+    ),
+    row("the included file cannot take away", Case("mount-points-agree", HEALTHY, f"{HEALTHY}\n%include x")),
+    row(
+        "one alone",
+        Case("mount-points-agree", HEALTHY, LeftOut("no zope-conf"), outcome="skipped"),
+    ),
+    # database-names-agree
+    row("healthy", Case("database-names-agree", HEALTHY, database("MAIN"))),
+    row(
+        "another name",
+        Case(
+            "database-names-agree",
+            HEALTHY,
+            database("site"),
+            says=("CRITICAL", "app1 app2", "the database on / is called main for app1; site for app2"),
+        ),
+    ),
+    row("a name that has no counterpart", Case("database-names-agree", HEALTHY, f"{HEALTHY}\n{database('a', '/a')}")),
+    # no-private-storage
+    row("healthy", Case("no-private-storage", HEALTHY, HEALTHY)),
+    row(
+        "filestorage",
+        Case("no-private-storage", HEALTHY, database(storage=FILE), says=("CRITICAL", "app2", "in a <filestorage>")),
+    ),
+    row(
+        "filestorage on both",
+        Case(
+            "no-private-storage",
+            database(storage=FILE),
+            database(storage=FILE),
+            says=("CRITICAL", "app1 app2", "main of app1, app2"),
+        ),
+    ),
+    row(
+        "filestorage within a wrapper",
+        Case(
+            "no-private-storage",
+            HEALTHY,
+            database(storage=inside("blobstorage", FILE)),
+            says=("CRITICAL", "app2", "in a <filestorage>"),
+        ),
+    ),
+    row(
+        "demo over ZEO",
+        Case(
+            "no-private-storage",
+            HEALTHY,
+            database(storage=inside("demostorage", zeo())),
+            says=("CRITICAL", "app2", "in a <demostorage>, which keeps what is written to itself"),
+        ),
+    ),
+    row(
+        "main database in memory",
+        Case(
+            "no-private-storage", HEALTHY, database(storage="<mappingstorage/>"), says=("CRITICAL", "app2", "<mapping")
+        ),
+    ),
+    row("sessions", Case("no-private-storage", f"{HEALTHY}\n{TEMPORARY}", f"{HEALTHY}\n{TEMPORARY}")),
+    row(
+        "a mapping beside the root",
+        Case("no-private-storage", *[f"{HEALTHY}\n{database('x', '/x', '<mappingstorage/>')}"] * 2),
+    ),
+    row(
+        "a file beside the root",
+        Case(
+            "no-private-storage",
+            *[f"{HEALTHY}\n{database('x', '/x', FILE)}"] * 2,
+            says=("CRITICAL", "app1 app2", "x of"),
+        ),
+    ),
+    row(
+        "a read-only file beside the root",
+        Case(
+            "no-private-storage",
+            *[HEALTHY + "\n" + database("x", "/x", FILE.replace("path", "read-only on\npath"))] * 2,
+        ),
+    ),
+    row("one client alone", Case("no-private-storage", database(storage=FILE), outcome="skipped")),
+    row("a storage of an add-on", Case("no-private-storage", HEALTHY, database(storage="<newtstorage/>"))),
+    # zeo-addresses-are-valid
+    row("healthy", Case("zeo-addresses-are-valid", HEALTHY, database(storage=zeo("8100 /run/zeo.sock")))),
+    row(
+        "no port",
+        Case(
+            "zeo-addresses-are-valid",
+            HEALTHY,
+            database(storage=zeo("10.0.0.5:8100 zeo2")),
+            says=("CRITICAL", "app2", "'zeo2' has no port"),
+        ),
+    ),
+    row(
+        "two on a line",
+        Case(
+            "zeo-addresses-are-valid",
+            HEALTHY,
+            HEALTHY.replace("server 10.0.0.5:8100", "server zeo1:8100 zeo2:8100"),
+            says=("CRITICAL", "app2", "is not one address"),
+        ),
+    ),
+    row(
+        "the same fault on both",
+        Case(
+            "zeo-addresses-are-valid",
+            *[database(storage=zeo("zeo1"))] * 2,
+            says=("CRITICAL", "app1 app2", "main of app1, app2"),
+        ),
+    ),
+    row(
+        "a variable without a value",
+        Case(
+            "zeo-addresses-are-valid",
+            HEALTHY,
+            database(storage=zeo("$(Z)")),
+            says=("UNKNOWN", "app2", "no value for $(Z)"),
+        ),
+    ),
+    row(
+        "a variable with a value",
+        Case(
+            "zeo-addresses-are-valid",
+            HEALTHY,
+            database(storage=zeo("$(Z)")),
+            ini=cluster(2, app2="env.Z = 10.0.0.5:8100"),
+        ),
+    ),
+    row("no ZEO", Case("zeo-addresses-are-valid", *[database(storage=FILE)] * 2, outcome="skipped")),
+    # zeo-servers-agree
+    row("healthy", Case("zeo-servers-agree", HEALTHY, HEALTHY)),
+    row("clientstorage", Case("zeo-servers-agree", HEALTHY, database(storage=zeo(kind="clientstorage")))),
+    row(
+        "two addresses",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            database(storage=zeo("10.0.0.6:8100")),
+            says=("CRITICAL", "app1 app2", "database main is on 10.0.0.5:8100 for app1; on 10.0.0.6:8100 for app2"),
+        ),
+    ),
+    row(
+        "another port",
+        Case("zeo-servers-agree", HEALTHY, database(storage=zeo("10.0.0.5:8200")), says=("CRITICAL", "app1 app2", "")),
+    ),
+    row(
+        "localhost of two machines",
+        Case(
+            "zeo-servers-agree",
+            *[database(storage=zeo("8100"))] * 2,
+            says=("CRITICAL", "app1 app2", "8100 on 10.0.0.1"),
+        ),
+    ),
+    row(
+        "localhost of one machine, in three spellings",
+        Case(
+            "zeo-servers-agree",
+            *(database(storage=zeo(text)) for text in ("8100", "localhost:8100", "127.0.0.1:8100")),
+            ini=parse_inventory(
+                "[cluster]\nname = x\n" + "".join(f"[client:app{n}]\naddress = 127.0.0.1:808{n}\n" for n in range(3)),
+                "x",
+            ),
+        ),
+    ),
+    row(
+        "name and address by [hosts]",
+        Case("zeo-servers-agree", HEALTHY, database(storage=zeo("zeo1:8100")), ini=cluster(2, HOSTS)),
+    ),
+    row(
+        "name and address by DNS",
+        Case("zeo-servers-agree", HEALTHY, database(storage=zeo("zeo1:8100")), names=Names({"zeo1": ("10.0.0.5",)})),
+    ),
+    row(
+        "name and foreign address",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            database(storage=zeo("zeo2:8100")),
+            ini=cluster(2, HOSTS),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "a name that nothing knows",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            database(storage=zeo("zeo1:8100")),
+            says=("UNKNOWN", "app1 app2", "cannot be told"),
+        ),
+    ),
+    row("an unknown name on both", Case("zeo-servers-agree", *[database(storage=zeo("zeo1:8100"))] * 2)),
+    row(
+        "an unknown name, proven by the servers",
+        Case("zeo-servers-agree", HEALTHY, database(storage=zeo("zeo1:8100")), identity=identity(True)),
+    ),
+    row(
+        "an unknown name, not proven by the servers",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            database(storage=zeo("zeo1:8100")),
+            identity=identity(False),
+            says=("UNKNOWN", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "two addresses of one server, proven by the servers",
+        Case("zeo-servers-agree", HEALTHY, database(storage=zeo("10.0.0.6:8100")), identity=identity(True)),
+    ),
+    row(
+        "localhost of two machines stays different, whatever was dialled",
+        Case(
+            "zeo-servers-agree",
+            *[database(storage=zeo("8100"))] * 2,
+            identity=identity(True),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "two that agree, one that cannot be told",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            HEALTHY,
+            database(storage=zeo("zeo1:8100")),
+            says=("UNKNOWN", "app1 app2 app3", "on 10.0.0.5:8100 for app1, app2; on zeo1:8100 for app3"),
+        ),
+    ),
+    row(
+        "the order of several",
+        Case(
+            "zeo-servers-agree",
+            database(storage=zeo("10.0.0.5:8100 10.0.0.6:8100")),
+            database(storage=zeo("10.0.0.6:8100 10.0.0.5:8100")),
+        ),
+    ),
+    row(
+        "one of several is missing",
+        Case(
+            "zeo-servers-agree",
+            database(storage=zeo("10.0.0.5:8100 10.0.0.6:8100")),
+            HEALTHY,
+            says=("CRITICAL", "app1 app2", "10.0.0.5:8100, 10.0.0.6:8100 for app1"),
+        ),
+    ),
+    row(
+        "by mount point, where names differ",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            database("site", storage=zeo("10.0.0.6:8100")),
+            says=("CRITICAL", "app1 app2", "the database on / is on"),
+        ),
+    ),
+    row(
+        "by name, where mount points differ",
+        Case(
+            "zeo-servers-agree",
+            f"{HEALTHY}\n{database('a', '/a')}",
+            f"{HEALTHY}\n{database('a', '/b', zeo('10.0.0.6:8100'))}",
+            says=("CRITICAL", "app1 app2", "database a is on"),
+        ),
+    ),
+    row(
+        "what one client alone has",
+        Case("zeo-servers-agree", HEALTHY, f"{HEALTHY}\n{database('a', '/a', zeo('8100'))}"),
+    ),
+    row("RelStorage", Case("zeo-servers-agree", *[database(storage="<relstorage/>")] * 2, outcome="skipped")),
+    row(
+        "a variable without a value",
+        Case(
+            "zeo-servers-agree", HEALTHY, database(storage=zeo("$(Z)")), says=("UNKNOWN", "app2", "no value for $(Z)")
+        ),
+    ),
+    # zeo-server-is-the-pinned-one
+    row("healthy", Case("zeo-server-is-the-pinned-one", HEALTHY, HEALTHY, ini=PINNED)),
+    row("not pinned", Case("zeo-server-is-the-pinned-one", HEALTHY, HEALTHY, outcome="skipped")),
+    row(
+        "another server",
+        Case(
+            "zeo-server-is-the-pinned-one",
+            HEALTHY,
+            database(storage=zeo("10.0.0.6:8100")),
+            ini=PINNED,
+            says=("CRITICAL", "app2", "database main is on 10.0.0.6:8100 for app2; clients.ini pins 10.0.0.5:8100"),
+        ),
+    ),
+    row(
+        "another storage",
+        Case(
+            "zeo-server-is-the-pinned-one",
+            HEALTHY,
+            database(storage=zeo("10.0.0.5:8100", "storage test")),
+            ini=PINNED,
+            says=("CRITICAL", "app2", "in storage test for app2; clients.ini pins storage 1"),
+        ),
+    ),
+    row(
+        "a name that nothing knows",
+        Case(
+            "zeo-server-is-the-pinned-one",
+            HEALTHY,
+            database(storage=zeo("zeo1:8100")),
+            ini=PINNED,
+            says=("UNKNOWN", "app2", "cannot be told"),
+        ),
+    ),
+    row(
+        "beside the root any server will do",
+        Case("zeo-server-is-the-pinned-one", *[f"{HEALTHY}\n{database('a', '/a', zeo('8200'))}"] * 2, ini=PINNED),
+    ),
+    row(
+        "RelStorage",
+        Case("zeo-server-is-the-pinned-one", *[database(storage="<relstorage/>")] * 2, ini=PINNED, outcome="skipped"),
+    ),
+    # storage-names-agree
+    row("healthy", Case("storage-names-agree", HEALTHY, database(storage=zeo("10.0.0.5:8100", "storage 1")))),
+    row(
+        "two names",
+        Case(
+            "storage-names-agree",
+            database(storage=zeo("8100", "storage main")),
+            HEALTHY,
+            says=("CRITICAL", "app1 app2", "database main is in storage main for app1; in storage 1 for app2"),
+        ),
+    ),
+    row(
+        "upper case is another name",
+        Case(
+            "storage-names-agree",
+            *(database(storage=zeo("8100", f"storage {n}")) for n in "aA"),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "a variable without a value",
+        Case(
+            "storage-names-agree",
+            HEALTHY,
+            database(storage=zeo("8100", "storage $(S)")),
+            says=("UNKNOWN", "app2", "no value for $(S)"),
+        ),
+    ),
+    row("no ZEO", Case("storage-names-agree", *[database(storage="<relstorage/>")] * 2, outcome="skipped")),
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_check(case: Case) -> None:
+    judgement = judge(case.name, *case.confs, ini=case.ini, facts=case.facts)
+    findings = told(case.name, judgement)
+    assert case.outcome == outcome(judgement), findings
+    if case.says is None:
+        assert [] == findings
+    else:
+        severity, clients, part = case.says
+        ((seen, named, message),) = findings
+        assert (severity, clients) == (seen, named)
+        assert part in message
+
+
+def test_every_check_of_the_stage_has_a_case_that_fires_and_one_that_does_not() -> None:
+    cases = [parameter.values[0] for parameter in CASES]
+    for check in CATALOGUE:
+        if check.stage == "config" and check.name not in OF_OTHER_TESTS:
+            says = [case.says for case in cases if case.name == check.name]
+            assert None in says, check.name
+            assert any(said is not None and said[0] == check.severity.name for said in says), check.name
+
+
+# They read more than zope.conf, and are tested beside their parsers.
+OF_OTHER_TESTS = {"blob-storage-agrees", "listen-address-matches", "zeo-conf-serves-the-storages"}
+
+
+def test_both_places_are_shown_and_what_is_missing_is_shown_where_it_belongs() -> None:
+    other = f"{HEALTHY}\n{database('archive', '/archive')}"
+    (finding,) = judge("mount-points-agree", HEALTHY, other).findings
+    assert [
+        ("app2/zope.conf", 11, "mount-point /archive", ""),
+        ("app1/zope.conf", 6, "</zodb_db>", "app1's mounts end here"),
+    ] == [(place.file, place.line, place.text, place.note) for place in finding.places]
+    assert finding.hint == "add the same <zodb_db archive> to app1, or remove it from app2"
+
+
+def test_another_spelling_of_one_server_is_told_beside_the_pass() -> None:
+    judgement = judge("zeo-servers-agree", HEALTHY, database(storage=zeo("zeo1:8100")), ini=cluster(2, HOSTS))
+    (remark,) = judgement.remarks
+    assert remark.message == "database main: 10.0.0.5:8100 (app1) and zeo1:8100 (app2) are one server"
+
+
+def test_a_client_whose_file_zope_refuses_is_left_to_that_finding() -> None:
+    judgement = judge("mount-points-agree", HEALTHY, "<zodb_db x>\n</zodb_db>", database(mount="/ /a"))
+    assert ["app2"] == [s.client for s in judgement.results[-1].skipped_for if s.because == "zope-conf-parses"]
+    assert [("CRITICAL", "app3 app1", "app3 mounts / and /a; app1 mounts /")] == told("mount-points-agree", judgement)
