@@ -248,6 +248,53 @@ def test_what_cannot_be_is_refused(clients: int, fault: str | None) -> None:
         run_demo(keep=False, clients=clients, fault=fault, preflight=lambda ini: 0, say=lambda line: None)
 
 
+# --- the command ----------------------------------------------------------------------------------
+
+FIRST_FINDINGS = {
+    # fault: the first finding, which names the clients on each side and the cause
+    "copy": r"critical: zeo-servers-agree: database main is on localhost:\d+ for app1, app2; on \d+ for app3$",
+    "copy-hidden": r"critical: edits-are-seen-everywhere: app3 does not show what is saved through app1, app2\b.*",
+    "mount": r"critical: mount-points-agree: app1, app2 mount / and /archive; app3 mounts /$",
+    "storage": r"critical: storage-names-agree: database main is in storage 1 for app1, app2; .* staging for app3$",
+    "down": r"critical: client-port-answers: app3 at 127\.0\.0\.1:\d+ refuses connections$",
+}
+
+
+def demo_command(*options: str) -> tuple[int, str]:
+    """``zcheck demo`` in a process of its own: exit code and standard output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zcheck", "demo", *options],
+        capture_output=True,
+        text=True,
+        timeout=4 * LIMIT_S,
+    )
+    return done.returncode, done.stdout
+
+
+def findings(text: str) -> list[str]:
+    """The first line of each finding, from the severity on."""
+    return re.findall(r"^(?:\S+:\d+: )?((?:critical|unknown|warning|advice): .*)$", text, re.M)
+
+
+def test_the_command_verifies_a_healthy_cluster() -> None:
+    code, text = demo_command()
+    assert 0 == code, text
+    assert ["clients-on-several-machines"] == [line.split(": ")[1] for line in findings(text)]
+    assert re.match(r"OK: .* 6 of 6 pairs proven through the running clients, 6 of 6 over ZEO;", text.splitlines()[-1])
+    assert not Path(re.findall(r"in (/\S+zcheck-demo-\w+)", text)[0]).exists()
+
+
+@pytest.mark.parametrize(("fault", "expected"), FIRST_FINDINGS.items(), ids=FIRST_FINDINGS)
+def test_the_command_tells_a_fault_in_its_first_finding(fault: str, expected: str) -> None:
+    code, text = demo_command("--fault", fault)
+    assert 2 == code, text
+    assert re.fullmatch(expected, findings(text)[0]), text
+
+
+def test_every_fault_has_a_first_finding() -> None:
+    assert set(FAULTS) == set(FIRST_FINDINGS)
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 DEMO = """
