@@ -111,6 +111,12 @@ def test_what_the_user_leaves_out_is_skipped_for_all() -> None:
     assert judgement.results[0].outcome == "skipped"
 
 
+def test_what_the_user_leaves_out_explains_nothing() -> None:
+    facts = facts_of(app1=[CLOSED, (HttpAnswer, NotGathered("it does not answer"))])
+    judgement = runner.run([port_is_open, page_is_served], facts, left_out={"port-is-open": "left out by --skip"})
+    assert [(finding.check, finding.severity) for finding in judgement.findings] == [("page-is-served", "UNKNOWN")]
+
+
 @pytest.mark.parametrize(
     ("expected", "code", "severities"),
     [

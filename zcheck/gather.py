@@ -52,7 +52,8 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ZeoAnswers: (ZopeConf, Names),
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
-    HttpHistories: (ControlPanel, ZopeConf, ZeoAnswers),
+    # What was just committed over ZEO is what a client's own server must list before it is written to.
+    HttpHistories: (ControlPanel, ZopeConf, ZeoHistories),
     Remains: (ZeoHistories, HttpHistories),
 }
 """Which kinds have to be gathered before a kind can be."""
@@ -78,11 +79,11 @@ class Deadline:
 
     def __init__(self, total_s: float) -> None:
         self._end = time.monotonic() + total_s
-        self._reserved = min(10.0, total_s / 4)
+        self.reserved_s = min(10.0, total_s / 4)
 
     def left(self) -> float:
         """Seconds that work may still take; 0 when only clean-up's share is left."""
-        return max(0.0, self._end - self._reserved - time.monotonic())
+        return max(0.0, self._end - self.reserved_s - time.monotonic())
 
     def left_to_clean_up(self) -> float:
         """Seconds until the very end."""

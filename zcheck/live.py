@@ -296,7 +296,8 @@ class LiveWaves:
             deadline=self.gathering.deadline.left,
             progress=self.gathering.progress,
             hosts=self.inventory.hosts,
-            must_show=bool(self.inventory.pinned_zeo),
+            must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
+            clean_up_s=self.gathering.deadline.reserved_s,
         )
         self.gathering.keep("", HttpHistories((history,)))
         self._remember_who_hung(history, owing)

@@ -33,7 +33,7 @@ def render(report: Report, *, colour: bool = False, verbose: bool = False, quiet
 
 
 def clean(text: str) -> str:
-    """The text with every control character and lone surrogate made visible: nothing of a conf reaches the terminal raw.
+    """The text with control characters and lone surrogates made visible: nothing of a conf reaches the terminal raw.
 
     Bidirectional overrides are made visible too, since they change what a person reads.
     """
