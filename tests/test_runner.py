@@ -111,6 +111,19 @@ def test_what_the_user_leaves_out_is_skipped_for_all() -> None:
     assert judgement.results[0].outcome == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("expected", "left_out"),
+    [
+        pytest.param("skipped", {}, id="the check that tells why was judged"),
+        pytest.param("unknown", {"port-is-open": "left out by --skip"}, id="it was left out by the user"),
+    ],
+)
+def test_what_another_check_tells_is_skipped_only_when_it_is_told(expected: str, left_out: dict[str, str]) -> None:
+    facts = facts_of(app1=[CLOSED, (HttpAnswer, LeftOut("it does not answer", "port-is-open"))])
+    judgement = runner.run([port_is_open, page_is_served], facts, left_out=left_out)
+    assert judgement.results[1].outcome == expected
+
+
 def test_what_the_user_leaves_out_explains_nothing() -> None:
     facts = facts_of(app1=[CLOSED, (HttpAnswer, NotGathered("it does not answer"))])
     judgement = runner.run([port_is_open, page_is_served], facts, left_out={"port-is-open": "left out by --skip"})

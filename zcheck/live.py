@@ -215,7 +215,7 @@ class LiveWaves:
         if ways:
             return None
         if targets.zeo_targets(self.gathering.facts):
-            return NotGathered("no ZEO server answered")
+            return LeftOut("no ZEO server answered with a storage that a client names", "zeo-server-answers")
         conf_read = any(
             isinstance(fact, ZopeConf) for kind, _, fact in self.gathering.facts.items() if kind is ZopeConf
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -150,16 +151,26 @@ class _Case:
         """What stands in for the first needed per-client fact that is not there."""
         for kind in self.check.needs:
             if kind.scope == "client":
-                missing = _stand_in(self.facts.raw(kind, client))
+                missing = self._stand_in(kind, client)
                 if missing is not None:
                     return missing
         return None
+
+    def _stand_in(self, kind: type[Any], subject: str) -> NotGathered | LeftOut | None:
+        """What is there in place of a fact; None where the fact is there."""
+        fact = self.facts.raw(kind, subject)
+        if fact is None:
+            return NotGathered("nothing was gathered")
+        if isinstance(fact, LeftOut) and fact.because is not None and not self.seen.get(fact.because):
+            # The check that would have told why is not part of this run.
+            return NotGathered(fact.reason)
+        return fact if isinstance(fact, NotGathered | LeftOut) else None
 
     def _cluster_facts_are_there(self, clients: tuple[str, ...]) -> bool:
         for kind in self.check.needs:
             if kind.scope == "client":
                 continue
-            missing = _stand_in(self.facts.raw(kind))
+            missing = self._stand_in(kind, "")
             if isinstance(missing, LeftOut):
                 self.skip(clients, missing.because or missing.reason)
                 return False
@@ -195,12 +206,6 @@ class _Case:
                 places=one.places,
             )
         )
-
-
-def _stand_in(fact: object) -> NotGathered | LeftOut | None:
-    if fact is None:
-        return NotGathered("nothing was gathered")
-    return fact if isinstance(fact, NotGathered | LeftOut) else None
 
 
 def _fingerprint(name: str, severity: Severity, one: Problem | Unknown) -> str:
