@@ -122,20 +122,13 @@ def test_when_a_file_was_changed(tmp_path: Path) -> None:
     assert None is files.modified(str(tmp_path / "other"))
 
 
-BESIDE = {
-    "zope.ini": (["zope.ini", "wsgi.ini"], "zope.ini"),
-    "wsgi.ini": (["wsgi.ini"], "wsgi.ini"),
-    "another": (["other.ini"], None),
-    "none": ([], None),
-}
-
-
-@pytest.mark.parametrize(("names", "expected"), BESIDE.values(), ids=BESIDE)
-def test_the_ini_beside(tmp_path: Path, names: list[str], expected: str | None) -> None:
-    for name in names:
-        (tmp_path / name).write_bytes(b"")
-    found = files.wsgi_ini_beside(str(tmp_path / "zope.conf"))
-    assert (None if expected is None else str(tmp_path / expected)) == found
+def test_a_file_that_may_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a")
+    assert "a" == files.read_if_there(str(tmp_path / "file"))
+    assert None is files.read_if_there(str(tmp_path / "other"))
+    assert None is files.read_if_there(str(tmp_path / "file/other"))
+    with pytest.raises(CannotRead, match="is a directory"):
+        files.read_if_there(str(tmp_path))
 
 
 # --- env files -------------------------------------------------------------------------------------

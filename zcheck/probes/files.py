@@ -24,8 +24,6 @@ MAX_INCLUDED = 8 * 1024 * 1024
 MAX_PASSWORD = 4096
 """Bytes of a file whose first line is a password."""
 
-WSGI_INI_NAMES = ("zope.ini", "wsgi.ini")
-
 _KINDS = (
     (stat.S_ISDIR, "is a directory, not a file"),
     (stat.S_ISFIFO, "is a FIFO, not a file"),
@@ -42,9 +40,10 @@ _IN_SINGLE_QUOTES = re.compile(r"'([^']*)'\s*(?:[#;].*)?$")
 class CannotRead(OSError):
     """A file could not be read; ``str()`` names it and says why."""
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, is_missing: bool = False) -> None:
         self.path = path
         self.why = why
+        self.is_missing = is_missing
         super().__init__(f"{path}: {why}")
 
 
@@ -57,24 +56,22 @@ def read_text(path: str, limit: int = LIMIT) -> str:
     return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
 
 
+def read_if_there(path: str, limit: int = LIMIT) -> str | None:
+    """The same, or None where there is no file of that name."""
+    try:
+        return read_text(path, limit)
+    except CannotRead as error:
+        if error.is_missing:
+            return None
+        raise
+
+
 def modified(path: str) -> float | None:
     """When the file was last changed, in seconds since the epoch; None where that cannot be told."""
     try:
         return Path(path).stat().st_mtime
     except (OSError, ValueError):
         return None
-
-
-def wsgi_ini_beside(zope_conf: str) -> str | None:
-    """The path of the ini file that stands beside a zope.conf and would start it; None where there is none."""
-    for name in WSGI_INI_NAMES:
-        path = Path(os.path.dirname(zope_conf), name)  # noqa: PTH120 - a relative path stays as it was written
-        try:
-            if path.is_file():
-                return str(path)
-        except (OSError, ValueError):
-            return None
-    return None
 
 
 def read_env_file(path: str) -> dict[str, str]:
@@ -182,7 +179,7 @@ def _read_bytes(path: str, limit: int) -> bytes:
     except CannotRead:
         raise
     except (OSError, ValueError) as error:
-        raise CannotRead(path, _why(error)) from None
+        raise CannotRead(path, _why(error), isinstance(error, FileNotFoundError | NotADirectoryError)) from None
     if len(data) > limit:
         raise CannotRead(path, f"larger than {_size(limit)}, which no file of this kind is")
     return data
