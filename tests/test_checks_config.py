@@ -268,7 +268,7 @@ CASES = [
         Case(
             "no-private-storage",
             HEALTHY,
-            database(storage=inside("blobstorage", FILE)),
+            database(storage=inside("zlibstorage", FILE)),
             says=("CRITICAL", "app2", "in a <filestorage>"),
         ),
     ),

@@ -3,8 +3,8 @@
 What it examines
     Each client's zope.conf with all that it includes, by ZConfig's own parser: sections that are not closed, lines that
     are no ``key value``, undefined ``$names``, a name given to two databases, a database without a mount point or a
-    storage, two databases on one mount point, a second ``<environment>``. A file of another kind (a ZEO server's, Zope
-    3's, a template that was not rendered) is told as such.
+    storage, two databases on one mount point, a second ``<environment>``, a key that is given twice, a number that is
+    none. A file of another kind (a ZEO server's, Zope 3's, a template that was not rendered) is told as such.
 Why it matters
     A client that Zope refuses to start is missing from the cluster after its next restart. And what cannot be read
     cannot be compared.
@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
+from zcheck.checks.config._schema import refusals
 from zcheck.facts import ConfFault, Facts, ZopeConf
 
 
@@ -36,7 +37,8 @@ def zope_conf_parses(facts: Facts) -> Iterator[Problem | Unknown]:
     """One finding a faulty line; clients that read the same file share it."""
     found: dict[ConfFault, list[str]] = {}
     for client, conf in facts.each(ZopeConf).items():
-        for fault in conf.faults:
+        refused = any(fault.kind == "refused" for fault in conf.faults)
+        for fault in (*conf.faults, *(() if refused else refusals(conf))):
             found.setdefault(fault, []).append(client)
     for fault, clients in found.items():
         places = (Place.of(fault),)
