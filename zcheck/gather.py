@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from zcheck import addresses, zopeconf
+from zcheck import addresses, wsgiconf, zeoconf, zopeconf
 from zcheck.check import Check
 from zcheck.consistency.history import HttpHistories, ZeoHistories
 from zcheck.facts import (
@@ -31,7 +31,10 @@ from zcheck.facts import (
     PortAnswer,
     Remains,
     SecretFiles,
+    Today,
+    WsgiConf,
     ZeoAnswers,
+    ZeoConfs,
     ZeoIdentity,
     ZopeConf,
 )
@@ -45,6 +48,7 @@ IN_FLIGHT = 32
 """Peers that are probed at one time."""
 
 NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
+    WsgiConf: (ZopeConf,),
     Names: (ZopeConf,),
     PortAnswer: (Names,),
     HttpAnswer: (PortAnswer,),
@@ -53,7 +57,7 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
-    HttpHistories: (ControlPanel, ZopeConf, ZeoHistories),
+    HttpHistories: (ControlPanel, WsgiConf, ZeoHistories),
     Remains: (ZeoHistories, HttpHistories),
 }
 """Which kinds have to be gathered before a kind can be."""
@@ -70,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True):
     read_only: bool = False
     timeout_s: float = 5.0
     deadline_s: float = 60.0
+    today: str = ""
+    """The day of the run: an ISO date, UTC."""
     state_folder: str | None = None
     """Where journals are kept; None: nowhere."""
 
@@ -193,9 +199,16 @@ class Gathering:
     def _read_files(self) -> None:
         if SecretFiles in self.wanted:
             self.keep("", files.secret_files(self.inventory))
-        if ZopeConf in self.wanted:
-            for client in self.inventory.clients:
+        if Today in self.wanted:
+            self.keep("", Today(self.settings.today))
+        for client in self.inventory.clients:
+            if ZopeConf in self.wanted:
                 self.keep(client.name, _zope_conf(client, self.inventory), ZopeConf)
+            if WsgiConf in self.wanted:
+                self.keep(client.name, _wsgi_conf(client, self.facts.raw(ZopeConf, client.name)), WsgiConf)
+        if ZeoConfs in self.wanted:
+            confs = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
+            self.keep("", confs or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
 
     def _look_names_up(self) -> None:
         if Names not in self.wanted:
@@ -240,8 +253,17 @@ def _zope_conf(client: Client, inventory: Inventory) -> ZopeConf | NotGathered |
     try:
         env = files.read_env_file(client.env_file) if client.env_file else {}
         text = files.read_text(client.zope_conf)
-        read = files.conf_reader(files.folders_of(client.zope_conf, inventory.file))
-        conf = zopeconf.parse(text, client.zope_conf, {**env, **client.env}, read)
+        conf = zopeconf.parse(text, client.zope_conf, {**env, **client.env}, _reader(inventory, client.zope_conf))
         return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
     except files.CannotRead as error:
         return NotGathered(str(error))
+
+
+def _wsgi_conf(client: Client, conf: object) -> WsgiConf | NotGathered | LeftOut:
+    known = conf if isinstance(conf, ZopeConf) else None
+    return wsgiconf.of_client(client.zope_conf, client.wsgi_ini, known, files.read_if_there)
+
+
+def _reader(inventory: Inventory, path: str) -> Callable[[str], str]:
+    """The bounded reader of what this file includes."""
+    return files.conf_reader(files.folders_of(path, inventory.file))

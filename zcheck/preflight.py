@@ -78,12 +78,12 @@ def run(
     """One whole run.  ``startup_s``: seconds that had passed before this was called, for the timings."""
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.perf_counter()
+    settings = msgspec.structs.replace(settings, today=started.date().isoformat())
     wanted = gather.wanted_kinds(check for check in catalogue if check.name not in reasons)
     gathering = gather.Gathering(inventory, settings, wanted, secret, progress)
     facts = gathering.run()
     judged_from = time.perf_counter()
-    today = started.date().isoformat()
-    judgement = runner.run(catalogue, facts, left_out=reasons, today=today, clock=time.perf_counter)
+    judgement = runner.run(catalogue, facts, left_out=reasons, today=settings.today, clock=time.perf_counter)
     ended = time.perf_counter()
     spent = [("start-up", startup_s), *gathering.timings, ("judge", ended - judged_from)]
     return assemble(
