@@ -18,8 +18,10 @@ from zcheck.checks.config.zope_conf_parses import zope_conf_parses
 from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
+from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.database_locations_agree import database_locations_agree
+from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
 from zcheck.checks.inventory.clients_on_several_machines import clients_on_several_machines
@@ -29,6 +31,9 @@ from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
 from zcheck.checks.reach.client_port_answers import client_port_answers
 from zcheck.checks.reach.client_serves_http import client_serves_http
+from zcheck.checks.reach.zeo_commit_lock_is_free import zeo_commit_lock_is_free
+from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
+from zcheck.checks.reach.zeo_storage_exists import zeo_storage_exists
 
 CATALOGUE: tuple[Check, ...] = (
     # inventory
@@ -50,12 +55,17 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_server_is_the_pinned_one,
     storage_names_agree,
     # reach
+    zeo_server_answers,
+    zeo_storage_exists,
+    zeo_commit_lock_is_free,
     client_port_answers,
     client_serves_http,
     # identity
+    every_database_is_one,
     client_is_connected_to_zeo,
     database_locations_agree,
     # consistency
+    zeo_passes_writes_on,
     client_accepts_writes,
     edits_are_seen_everywhere,
     nothing_is_left_behind,

@@ -58,6 +58,11 @@ TABLE = (
         ("zcheck.checks.identity.client_is_connected_to_zeo",),
         ("zcheck.check", "zcheck.facts", "zcheck.consistency.history"),
     ),
+    # Which connections reach one storage is judged beside who saw whose write: both are proofs over ZEO.
+    Layer(
+        ("zcheck.checks.identity.every_database_is_one",),
+        ("zcheck.check", "zcheck.facts", "zcheck.consistency.judge", "zcheck.checks.identity._*"),
+    ),
     *(
         Layer(
             (f"zcheck.checks.{stage}", f"zcheck.checks.{stage}.*"),

@@ -1,0 +1,104 @@
+"""Each database is one storage for all clients, and no client has a copy of it.
+
+What it examines
+    Each client's own ``server`` lines are dialled, and every connection is asked in turn for new object ids. One
+    storage hands out one rising sequence; a copy hands out the same numbers again. And what is loaded through one
+    connection must raise the count of loads that the others see. Nothing is written, not a byte.
+Why it matters
+    A copy looks like the database in everything: the same pages, users and transactions. Only the next edit differs,
+    and from then on there are two sites. A server that was restored beside the old one, or a second ``server`` line
+    that leads to a stale copy, is found in no other way before the damage is done.
+What it does not prove
+    That the running clients use what their zope.conf names: a client that was not restarted since may be on another
+    server. See edits-are-seen-everywhere.
+How to repair it
+    Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
+    it. What was saved in the copy is not in the database: export it before you delete the copy.
+
+>>> from zcheck.checks.identity._storages import identity
+>>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
+>>> show(every_database_is_one, proofs, app1=[], app2=[])
+OK
+>>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", app3="zeo2:8100 1 4")
+>>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
+CRITICAL app1, app2, app3: database main is two storages: app1, app2 reach /srv/Data.fs on zeo1:8100; app3 reaches
+/srv/Data.fs on zeo2:8100
+>>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=0")
+>>> show(every_database_is_one, proofs, app1=[], app2=[])
+UNKNOWN app2: database main: whether app2 reaches the same storage as app1 was not proven: object ids through app1 and
+app2 are one sequence, and the server does not count the loads of both
+>>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", app3="error: the connection was lost")
+>>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
+UNKNOWN app3: database main could not be examined through app3: the connection was lost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.identity._storages import shown
+from zcheck.consistency.judge import StorageGroups, storage_groups
+from zcheck.facts import Facts, StorageProof, ZeoIdentity
+
+NUMBERS = {2: "two", 3: "three", 4: "four"}
+
+
+@check(
+    "every-database-is-one",
+    stage="identity",
+    needs=[ZeoIdentity],
+    severity=Severity.CRITICAL,
+    after=["zeo-server-answers", "zeo-storage-exists"],
+)
+def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """No vote is taken: every side is named, with what it reaches."""
+    identity = facts.the(ZeoIdentity)
+    compared: set[str] = set()
+    for database, everyone in identity.databases.items():
+        proofs = tuple(proof for proof in everyone if proof.client in facts.clients)
+        yield from _not_examined(database, proofs)
+        usable = [proof.client for proof in proofs if not proof.error]
+        compared |= {proof.client for proof in proofs if proof.error}
+        if len(usable) > 1:
+            compared |= set(usable)
+            found = storage_groups(proofs, identity.loads.get(database, ()))
+            if len(found.groups) > 1:
+                yield _split(database, found, proofs)
+            yield from _not_proven(database, found)
+    alone = tuple(client for client in facts.clients if client not in compared)
+    yield Skipped(alone, "there is no other client's connection to a ZEO server to compare with")
+
+
+def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]) -> Problem:
+    sides = []
+    for group in found.groups:
+        reach = "reaches" if len(group) == 1 else "reach"
+        sides.append(f"{', '.join(group)} {reach} {shown(proof for proof in proofs if proof.client in group)}")
+    count = NUMBERS.get(len(sides), str(len(sides)))
+    clients = tuple(proof.client for proof in proofs if any(proof.client in group for group in found.groups))
+    hint = "stop editing on all sides but one, and give every client that one's 'server' lines"
+    return Problem(clients, f"database {database} is {count} storages: {'; '.join(sides)}", (), hint, about=database)
+
+
+def _not_proven(database: str, found: StorageGroups) -> Iterator[Unknown]:
+    for unclear in found.unclear:
+        names = ", ".join(unclear.clients)
+        if found.groups:
+            reach = "reaches" if len(unclear.clients) == 1 else "reach"
+            question = f"whether {names} {reach} the same storage as {', '.join(found.groups[0])}"
+        else:
+            question = f"whether {names} reach one storage"
+        yield Unknown(
+            unclear.clients, f"database {database}: {question} was not proven: {unclear.reason}", about=database
+        )
+
+
+def _not_examined(database: str, proofs: tuple[StorageProof, ...]) -> Iterator[Unknown]:
+    reasons: dict[str, list[str]] = {}
+    for proof in proofs:
+        if proof.error:
+            reasons.setdefault(proof.error, []).append(proof.client)
+    for reason, clients in reasons.items():
+        message = f"database {database} could not be examined through {', '.join(clients)}: {reason}"
+        yield Unknown(tuple(clients), message, about=database)

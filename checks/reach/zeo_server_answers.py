@@ -1,0 +1,130 @@
+"""Every ZEO server that a client's zope.conf names answers as one.
+
+What it examines
+    Every ``server`` line of every database: it is dialled from here, its hello is read, and it is asked ``ruok``, which
+    registers nothing. A port that is closed, silent, or speaks HTTP, TLS or another protocol is told apart.
+Why it matters
+    A client whose ZEO server is gone goes on serving the pages it has in its caches; every edit fails after minutes,
+    and a client that is restarted does not come up. A second ``server`` line that nobody answers is no fallback.
+What it does not prove
+    That the clients reach it: they stand elsewhere in the network. Where it cannot be reached from here, and every
+    running client that names it says "(connected)", the check is skipped, and so is the proof over ZEO.
+How to repair it
+    Start the server, or correct the line. Where the server is reached from the clients' network alone, give a way to it
+    in clients.ini: a section ``[zeo:NAME]`` with ``address`` and ``connect``.
+
+>>> from zcheck.checks.reach._zeo import zeo_answer
+>>> show(zeo_server_answers, app1=zeo_answer(), app2=zeo_answer(server="10.0.0.5:8100"))
+OK
+>>> show(zeo_server_answers, app1=zeo_answer("refused"), app2=zeo_answer("refused"))
+CRITICAL app1, app2: the ZEO server zeo1:8100 of app1, app2 refuses connections
+>>> show(zeo_server_answers, app1=zeo_answer("http", detail="answers HTTP: 'HTTP/1.1 404 Not Found'"))
+CRITICAL app1: the ZEO server zeo1:8100 of app1 is none: it answers HTTP: 'HTTP/1.1 404 Not Found'
+>>> connected = ControlPanel((DatabasePage("main", "zeostorage", True),))
+>>> show(zeo_server_answers, app1=[zeo_answer("unreachable"), connected], app2=zeo_answer("unreachable"))
+skipped: the ZEO server zeo1:8100 cannot be reached from here, and app1 says it is connected to it
+>>> show(zeo_server_answers, app1=zeo_answer(), app2=NotGathered("not done before zcheck's own deadline"))
+UNKNOWN app2: not done before zcheck's own deadline
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.reach._zeo import Asked, by_server
+from zcheck.facts import ControlPanel, Facts, ZeoAnswers, ZopeConf
+
+NOT_FROM_HERE = frozenset({"refused", "unreachable", "unknown-name", "timeout"})
+
+PHRASES = {
+    "refused": "refuses connections",
+    "unreachable": "cannot be reached",
+    "unknown-name": "has a name that nothing here resolves",
+    "timeout": "does not answer the connect",
+    "silent": "is silent",
+    "http": "is none",
+    "foreign": "is none",
+    "tls": "speaks TLS, and their zope.conf has no <ssl> section for it",
+}
+HINTS = {
+    "refused": "start the ZEO server, or correct the 'server' line",
+    "unreachable": "see routes and firewalls; 'connect' in a [zeo:NAME] section gives another way to it",
+    "unknown-name": "correct the name, or give its address in [hosts]",
+    "timeout": "see whether the machine is up and whether a firewall drops connections to this port",
+    "silent": "see the ZEO server's log: its process may be stopped or hang; restart it",
+    "http": "the line names a web server's port: give the ZEO server's",
+    "foreign": "the line names another server's port: give the ZEO server's",
+    "tls": "add an <ssl> section with a certificate to the <clientstorage>, or give the port without TLS",
+}
+
+
+@check(
+    "zeo-server-answers",
+    stage="reach",
+    needs=[ZeoAnswers],
+    uses=[ControlPanel, ZopeConf],
+    severity=Severity.CRITICAL,
+)
+def zeo_server_answers(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """One finding for each server that does not answer, whoever names it."""
+    for asked in by_server(facts):
+        outcome, name = asked.first.outcome, asked.name
+        if outcome == "answers":
+            continue
+        connected = _connected(asked, facts)
+        if outcome == "too-old":
+            yield Skipped(asked.clients, f"the ZEO server {name} {asked.first.detail}")
+        elif outcome in NOT_FROM_HERE and connected and not (outcome == "refused" and asked.first.here):
+            reason = f"the ZEO server {name} cannot be reached from here, and {connected} it is connected to it"
+            yield Skipped(asked.clients, reason, f"[zeo:NAME] with address = {asked.first.server} and connect = ...")
+        elif outcome == "tls":
+            yield from _tls(asked, facts)
+        else:
+            yield _problem(asked)
+
+
+def _problem(asked: Asked) -> Problem:
+    answer = asked.first
+    detail = f": it {answer.detail}" if answer.detail and answer.outcome in ("silent", "http", "foreign") else ""
+    if answer.outcome == "unreachable" and answer.detail:
+        detail = f": {answer.detail}"
+    message = f"the ZEO server {asked.name} of {', '.join(asked.clients)} {PHRASES[answer.outcome]}{detail}"
+    return Problem(asked.clients, message, asked.places, HINTS[answer.outcome], about=answer.dialled)
+
+
+def _connected(asked: Asked, facts: Facts) -> str:
+    """Who says that it is connected, as a phrase; empty where nobody can say so or somebody says that it is not.
+
+    A client that names several servers for this database may be connected to another one: it cannot say so.
+    """
+    panels, found = facts.each(ControlPanel), facts.each(ZeoAnswers)
+    says = {}
+    for client, answer in asked.answers:
+        page = panels[client].database(answer.database) if client in panels else None
+        others = [a for a in found[client].answers if a.database == answer.database and a.dialled != answer.dialled]
+        if page is not None and page.connected is not None:
+            says[client] = page.connected and not others
+    if not says or not all(says.values()):
+        return ""
+    return f"{', '.join(says)} {'says' if len(says) == 1 else 'say'}"
+
+
+def _tls(asked: Asked, facts: Facts) -> Iterator[Problem | Unknown]:
+    """With an <ssl> section of the client's it is as it should be, and zcheck has no certificate to look further."""
+    confs = facts.each(ZopeConf)
+    prepared = [client for client, answer in asked.answers if _has_ssl(confs.get(client), answer.database)]
+    others = [client for client in asked.clients if client not in prepared]
+    if prepared:
+        some = asked.only(prepared)
+        message = (
+            f"the ZEO server {some.name} of {', '.join(some.clients)} speaks TLS, for which zcheck has no certificate"
+        )
+        yield Unknown(some.clients, message, some.places, about=asked.first.dialled)
+    if others:
+        yield _problem(asked.only(others))
+
+
+def _has_ssl(conf: ZopeConf | None, name: str) -> bool:
+    database = conf.database(name) if conf is not None else None
+    return database is not None and database.leaf is not None and bool(database.leaf.nested("ssl"))
