@@ -7,7 +7,6 @@ give ``(Kind, NotGathered(...))``.  Clients are at 10.0.0.1, 10.0.0.2 and so on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from zcheck import inventory as _inventory
@@ -87,5 +86,5 @@ def _with(facts: Facts, subject: str, fact: Any, kind: type[Any]) -> Facts:
     return facts.with_fact(subject, fact)
 
 
-def _no_includes(url: str) -> Sequence[str] | str:
+def _no_includes(url: str) -> str:
     raise OSError(f"{url}: no file is read in a test of this form")
