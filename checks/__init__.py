@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from zcheck.check import Check
+from zcheck.checks.config.blob_storage_agrees import blob_storage_agrees
 from zcheck.checks.config.database_names_agree import database_names_agree
+from zcheck.checks.config.listen_address_matches import listen_address_matches
 from zcheck.checks.config.mount_points_agree import mount_points_agree
 from zcheck.checks.config.no_private_storage import no_private_storage
 from zcheck.checks.config.root_mount_exists import root_mount_exists
 from zcheck.checks.config.storage_names_agree import storage_names_agree
 from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
+from zcheck.checks.config.zeo_conf_serves_the_storages import zeo_conf_serves_the_storages
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
 from zcheck.checks.config.zope_conf_parses import zope_conf_parses
@@ -54,6 +57,9 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_servers_agree,
     zeo_server_is_the_pinned_one,
     storage_names_agree,
+    blob_storage_agrees,
+    listen_address_matches,
+    zeo_conf_serves_the_storages,
     # reach
     zeo_server_answers,
     zeo_storage_exists,

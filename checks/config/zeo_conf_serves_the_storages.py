@@ -1,0 +1,194 @@
+"""Each ZEO server's own file serves what the clients ask it for, where they ask for it.
+
+What it examines
+    The file of each ``[zeo:NAME]`` section that names one with ``conf``: ZEO starts with it; every storage that a
+    client names is in it; what it binds can be dialled as the clients dial it; it is not read-only while a client opens
+    it to write; blob directories fit (a shared one is the server's own, a cache is not, and a client with one has a
+    server that keeps blobs). No two storages keep their data in one file or their blobs in one directory, and one
+    database is not in two files on two servers. Told beside a pass: ``pack-gc false``, ``transaction-timeout`` and a
+    server with blobs whose clients have no ``blob-dir``.
+Why it matters
+    A client that asks for a storage that is not there, or dials what is not bound, waits for ever. Two servers on one
+    Data.fs destroy it. A storage that is packed removes the blobs of another one in its directory. With ``pack-gc
+    false`` no packing removes what a killed run of zcheck left in the database; and a server that has dropped a client
+    because of ``transaction-timeout`` may keep its commit lock, so that nobody can write until it is started again.
+What it does not prove
+    That the server runs with this file (see zeo-server-answers and zeo-storage-exists), that a shared blob directory of
+    another machine is the server's (see blob-directories-are-one), or that no address is translated on the way.
+How to repair it
+    Bring the ``<zeo>`` section and the storages of the server's file, or the ``server`` and ``storage`` lines of the
+    clients, in line. If clients.ini gives the file of another server, correct ``conf`` or ``address`` there.
+
+>>> from zcheck.zeoconf import parse
+>>> one = inventory('''[cluster]
+... name = intranet
+... [client:app1]
+... address = 10.0.0.1:8080
+... [zeo:main]
+... address = 10.0.0.5:8100
+... conf = zeo.conf''')
+>>> def served(address, storage):
+...     text = f"<zeo>\\n address {address}\\n</zeo>\\n<filestorage {storage}>\\n path /srv/Data.fs\\n</filestorage>"
+...     return ZeoConfs({"main": parse(text, "zeo.conf", {}, str)})
+>>> app1 = zope_conf(server="10.0.0.5:8100", storage="main")
+>>> show(zeo_conf_serves_the_storages, one, served("8100", "main"), app1=app1)
+OK
+>>> show(zeo_conf_serves_the_storages, one, served("8100", "1"), app1=app1)
+CRITICAL app1: zeo.conf serves storage 1, and not storage main, which app1 asks for
+>>> show(zeo_conf_serves_the_storages, one, served("localhost:8100", "main"), app1=app1)
+CRITICAL app1: zeo.conf binds localhost:8100, and app1 cannot reach that as 10.0.0.5:8100
+>>> show(zeo_conf_serves_the_storages, one, ZeoConfs({"main": NotGathered("zeo.conf: Permission denied")}), app1=app1)
+UNKNOWN app1: zeo.conf: Permission denied
+"""
+
+from __future__ import annotations
+
+from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import is_on, listed, place_of_end
+from zcheck.checks.config._kept import Found, apart, blobs, locations, remarks, unresolved_there
+from zcheck.checks.config._served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
+from zcheck.facts import Facts, Names, NotGathered, ServedStorage, ZeoConf, ZeoConfs, ZopeConf
+
+
+@check(
+    "zeo-conf-serves-the-storages",
+    stage="config",
+    needs=[ZopeConf, ZeoConfs],
+    uses=[Names],
+    severity=Severity.CRITICAL,
+    after=["zope-conf-parses", "zeo-addresses-are-valid"],
+)
+def zeo_conf_serves_the_storages(facts: Facts) -> Found:
+    """Each server by itself, then what two may not have in common, then what one database may not have twice."""
+    cluster = Cluster(facts.inventory, facts.maybe(Names))
+    servers = servers_of(facts)
+    yield from _not_examined(facts, servers)
+    for server in servers:
+        if isinstance(server.conf, NotGathered):
+            if server.uses:
+                yield Unknown(
+                    clients_of(server.uses), server.conf.reason, hint=server.conf.hint, about=server.section.name
+                )
+        else:
+            yield from _faults(server, server.conf)
+            yield from _address(server, server.conf, cluster)
+            yield from _storages(server, server.conf, cluster)
+    yield from apart(servers, cluster, facts.clients)
+    yield from locations(facts, servers)
+
+
+def _not_examined(facts: Facts, servers: tuple[Server, ...]) -> Found:
+    """The clients of which no server's own file is at hand, or of which that cannot be told."""
+    examined = set(clients_of(use for server in servers for use in server.uses))
+    perhaps = [use for server in servers for use in server.perhaps if use.client.name not in examined]
+    if perhaps:
+        names = listed(f"[zeo:{server.section.name}]" for server in servers if server.perhaps)
+        message = f"whether {perhaps[0].endpoint} is the server of {names} cannot be told"
+        hint = "write the addresses of these names into [hosts] of clients.ini"
+        yield Unknown(clients_of(perhaps), message, (Place.of(perhaps[0].line),), hint, about="server")
+    examined.update(clients_of(perhaps))
+    without = tuple(client for client in facts.clients if client not in examined)
+    if without:
+        yield Skipped(without, "nothing to examine: clients.ini names no file of a ZEO server that this client uses")
+
+
+def _faults(server: Server, conf: ZeoConf) -> Found:
+    clients = clients_of(server.uses)
+    for fault in conf.faults if clients else ():
+        if fault.kind == "refused":
+            message = f"ZEO does not start with this file: {fault.message}"
+            yield Problem(clients, message, (Place.of(fault),), fault.hint, about=fault.message)
+        else:
+            yield Unknown(clients, fault.message, (Place.of(fault),), fault.hint, about=fault.message)
+
+
+def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
+    line = conf.address
+    clients = clients_of(server.uses)
+    if line is None or not clients:
+        return
+    if line.unresolved:
+        yield unresolved_there(clients, line)
+        return
+    address = bound(line.value)
+    if address is None:
+        message = f"{conf.file} binds {line.value}, which names no port"
+        yield Problem(clients, message, (Place.of(line),), "write address HOST:PORT", about="address")
+        return
+    answers: dict[tuple[Dialable, str], list[Use]] = {}
+    for use in server.uses:
+        answer = dialable(use.endpoint, address, use, server.machine, cluster)
+        answers.setdefault((answer, str(use.endpoint)), []).append(use)
+    for (answer, dialled), uses in answers.items():
+        names = clients_of(uses)
+        places = (Place.of(line), Place.of(uses[0].line))
+        said = f"{conf.file} binds {line.value}, and"
+        if answer == "no":
+            hint = f"bind what the clients dial, as in 'address 0.0.0.0:{uses[0].endpoint.port or 8100}'"
+            message = f"{said} {', '.join(names)} cannot reach that as {dialled}"
+            yield Problem(names, message, places, hint, about=dialled)
+        elif answer == "unknown":
+            message = f"{said} whether {', '.join(names)} can reach that as {dialled} cannot be told"
+            yield Unknown(names, message, places, "write the addresses of these names into [hosts]", about=dialled)
+
+
+def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
+    asked: dict[tuple[str, str], list[Use]] = {}
+    for use in server.uses:
+        line = use.database.leaf.first("storage") if use.database.leaf is not None else None
+        if line is not None and line.unresolved:
+            yield unresolved_there((use.client.name,), line)
+        else:
+            asked.setdefault((use.database.name, use.database.storage_name), []).append(use)
+    for (database, name), uses in asked.items():
+        storage = conf.storage(name)
+        if storage is None:
+            yield from _missing(conf, database, name, uses)
+        else:
+            yield from _read_only(conf, storage, uses)
+            yield from blobs(server, conf, storage, uses, cluster)
+            yield from remarks(conf, storage, uses)
+
+
+def _missing(conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
+    clients = clients_of(uses)
+    if any(fault.kind == "unread" for fault in conf.faults):
+        message = f"storage {name} is not seen in {conf.file}, which could be read in part only"
+        yield Unknown(clients, message, about=name)
+        return
+    if not conf.storages or conf.zeo is None:
+        return  # No file of a ZEO server, which is told already.
+    leaf = uses[0].database.leaf
+    line = leaf.first("storage") if leaf is not None else None
+    places = [Place.of(line)] if line is not None else []
+    places += [place_of_end(leaf, "without a storage line it is 1")] if leaf is not None and line is None else []
+    places += [Place.of(storage.section) for storage in conf.storages]
+    served = listed(f"storage {storage.name}" for storage in conf.storages)
+    asks = "asks" if len(clients) == 1 else "ask"
+    message = f"{conf.file} serves {served}, and not storage {name}, which {', '.join(clients)} {asks} for"
+    hint = f"write storage {conf.storages[0].name} into the client's file, or <filestorage {name}> into the server's"
+    if name != name.lower() and conf.storage(name.lower()) is not None:
+        hint = f"write storage {name.lower()}: ZEO reads the names of its storages in lower case"
+    yield Problem(clients, message, tuple(places), hint, about=f"{database} {name}")
+
+
+def _read_only(conf: ZeoConf, storage: ServedStorage, uses: list[Use]) -> Found:
+    """A server refuses a client that opens to write what is read-only (ZEO/StorageServer.py, register)."""
+    lines = [conf.zeo.first("read-only") if conf.zeo is not None else None, storage.setting("read-only")]
+    line = next((line for line in lines if line is not None and is_on(line)), None)
+    writing = [use for use in uses if not _may_be_read_only(use)]
+    if line is None or not writing:
+        return
+    clients = clients_of(writing)
+    leaf = writing[0].database.leaf
+    places = [Place.of(line), *([place_of_end(leaf, f"{clients[0]} opens it to write")] if leaf is not None else [])]
+    opens = "opens" if len(clients) == 1 else "open"
+    message = f"{conf.file} serves storage {storage.name} read-only, and {', '.join(clients)} {opens} it to write"
+    hint = "write read-only false there, or read-only true for the clients that only read"
+    yield Problem(clients, message, tuple(places), hint, about=f"read-only {storage.name}")
+
+
+def _may_be_read_only(use: Use) -> bool:
+    leaf = use.database.leaf
+    lines = [leaf.first("read-only"), leaf.first("read-only-fallback")] if leaf is not None else []
+    return any(line is not None and (is_on(line) or bool(line.unresolved)) for line in lines)
