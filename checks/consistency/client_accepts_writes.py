@@ -57,8 +57,9 @@ def client_accepts_writes(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     for client in facts.clients:
         if client not in facts.inventory.writers:
             yield Skipped((client,), "its role is read-only")
-        elif client not in tried:
-            yield Unknown((client,), f"no edit was tried through {client}")
+    untried = tuple(c for c in facts.clients if c in facts.inventory.writers and c not in tried)
+    if untried:
+        yield Unknown(untried, f"no edit was tried through {', '.join(untried)}")
     for history in histories(facts):
         yield from _refused(history, facts)
 

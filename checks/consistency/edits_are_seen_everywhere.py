@@ -55,9 +55,9 @@ from zcheck.facts import ControlPanel, Facts
 def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A pair that was not tried is told, and is never a pass."""
     tried = {state.client for history in histories(facts) for state in history.clients}
-    for client in facts.clients:
-        if client not in tried:
-            yield Unknown((client,), f"{client} was not tried")
+    untried = tuple(client for client in facts.clients if client not in tried)
+    if untried:
+        yield Unknown(untried, f"nothing was tried through {', '.join(untried)}")
     for history in histories(facts):
         found = judged_pairs(facts, history)
         unseen = [pair for pair in found if pair.seen is False]

@@ -16,7 +16,7 @@ How to repair it
     If the ZEO server is up, restart the client. If several clients have lost it, look at the server and the network in
     between; a firewall that forgets idle connections makes them half-open.
 
->>> def panel(connected): return ControlPanel((DatabasePage("main", "zeostorage", connected),))
+>>> def panel(connected): return [HttpAnswer("http"), ControlPanel((DatabasePage("main", "zeostorage", connected),))]
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=panel(True))
 OK
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=panel(False))
@@ -24,7 +24,8 @@ CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected)
 >>> hung = History("http", "main", "1", clients=(ClientState("app2", hung=True),))
 >>> show(client_is_connected_to_zeo, HttpHistories((hung,)), app1=panel(True), app2=panel(True))
 CRITICAL app2: app2 says it is connected to its ZEO server, and hangs as soon as it has to ask it
->>> show(client_is_connected_to_zeo, app1=panel(True), app2=NotGathered("the user lacks the permission"))
+>>> refused = [HttpAnswer("http"), (ControlPanel, NotGathered("the user lacks the permission"))]
+>>> show(client_is_connected_to_zeo, app1=panel(True), app2=refused)
 UNKNOWN app2: the user lacks the permission
 """
 
@@ -32,34 +33,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.consistency.history import HttpHistories
-from zcheck.facts import ControlPanel, Facts
+from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered
 
 
 @check(
     "client-is-connected-to-zeo",
     stage="identity",
-    needs=[ControlPanel],
-    uses=[HttpHistories],
+    needs=[HttpAnswer],
+    uses=[ControlPanel, HttpHistories],
     severity=Severity.CRITICAL,
-    after=["client-serves-http"],
+    after=["client-port-answers", "client-serves-http"],
 )
-def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Skipped]:
-    """What the client says of itself, and what it did when it had to prove it."""
+def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
     hung = _hung(facts)
-    for client, panel in facts.each(ControlPanel).items():
-        lost = [page.name for page in panel.databases if page.connected is False]
-        if lost:
-            what = f"database{'s' * (len(lost) > 1)} {', '.join(lost)} {'say' if len(lost) > 1 else 'says'}"
-            message = f"{client} has lost its ZEO server: {what} (disconnected)"
-            yield Problem((client,), message, hint="restart it once its ZEO server answers; see zeo-server-answers")
-        elif client in hung:
-            message = f"{client} says it is connected to its ZEO server, and hangs as soon as it has to ask it"
-            hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
-            yield Problem((client,), message, hint=hint)
-        elif all(page.connected is None for page in panel.databases):
-            yield Skipped((client,), "none of its databases is on ZEO, by its Control Panel")
+    for client in facts.each(HttpAnswer):
+        panel = facts.raw(ControlPanel, client)
+        if client in hung:
+            yield _hanging(client, panel)
+        elif isinstance(panel, ControlPanel):
+            yield from _by_its_own_word(client, panel)
+        elif isinstance(panel, LeftOut):
+            yield Skipped((client,), panel.reason)
+        else:
+            told = panel or NotGathered("its Control Panel was not read")
+            yield Unknown((client,), told.reason, hint=told.hint)
+
+
+def _hanging(client: str, panel: object) -> Problem:
+    connected = isinstance(panel, ControlPanel) and all(page.connected is not False for page in panel.databases)
+    says = "says it is connected to its ZEO server, and" if connected else "answers, and"
+    message = f"{client} {says} hangs as soon as it has to ask {'it' if connected else 'its ZEO server'}"
+    hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
+    return Problem((client,), message, hint=hint)
+
+
+def _by_its_own_word(client: str, panel: ControlPanel) -> Iterator[Problem | Skipped]:
+    lost = [page.name for page in panel.databases if page.connected is False]
+    if lost:
+        what = f"database{'s' * (len(lost) > 1)} {', '.join(lost)} {'say' if len(lost) > 1 else 'says'}"
+        message = f"{client} has lost its ZEO server: {what} (disconnected)"
+        yield Problem((client,), message, hint="restart it once its ZEO server answers; see zeo-server-answers")
+    elif all(page.connected is None for page in panel.databases):
+        yield Skipped((client,), "none of its databases is on ZEO, by its Control Panel")
 
 
 def _hung(facts: Facts) -> frozenset[str]:

@@ -38,6 +38,8 @@ DOORS_AT_ONCE = 16
 """Clients that are spoken to side by side."""
 ASK_AFTER_S = 1.5
 """A folder not seen for so long is no lag of milliseconds: the client's ZEO server is asked whether it has it."""
+SILENT_S = 1.5
+"""How long a client that had joined, and gives no usable answer any more, is asked whether the folder is gone."""
 READ_BACK_S = 2.0
 """How long a client may take to show what was written through itself; the answer's own process knows it at once."""
 ONE_BY_ONE = 8
@@ -245,6 +247,8 @@ class _Level:
         self.unanswered = ""
         self.remains: list[str] = []
         self._asked: dict[str, tuple[Undoable, ...] | None] = {}
+        self._lacking: list[str] = []
+        self._declined: set[str] = set()
 
     def history(self) -> History:
         database = next((door.target.database for door in self.doors.values()), "main")
@@ -268,7 +272,7 @@ class _Level:
         self._make_folder(self._creators(expect_transaction, must_show))
         others = [name for name, state in self.states.items() if name != self.creator and not state.hung]
         self._side_by_side(self._join, others)
-        writers = [name for name in self.doors if self.states[name].joined and self.doors[name].target.may_write]
+        writers = [name for name in self.doors if self._takes_writes(name)]
         writers.sort(key=lambda name: name != self.creator)
         shown: dict[str, str] = {}
         for number in range(1, self.rounds + 1):
@@ -285,7 +289,6 @@ class _Level:
         They are asked one after the other, and no further one once there is one to start with: on a half-open client
         the question costs one of its threads.
         """
-        passed_over = []
         for name, door in self.doors.items():
             if not (door.target.may_write and door.target.may_start and door.target.may_ask):
                 continue
@@ -298,9 +301,9 @@ class _Level:
                 yield name
                 continue
             self._note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
-            passed_over.append(name)
+            self._lacking.append(name)
         if not must_show:
-            yield from passed_over
+            yield from self._lacking
 
     def _ask_server(self, name: str) -> tuple[Undoable, ...] | None:
         """The newest transactions of this client's ZEO server; None where it did not tell.  Once a run and client."""
@@ -338,6 +341,7 @@ class _Level:
                     words = "it answered as if the folder had been added, and does not show it"
                     raise NotAccepted("not-saved", words)
             except NotAccepted as refused:
+                self._declined.add(name)
                 self._refused(name, "add", 0, begun, refused)
                 continue
             self.commits += 1
@@ -398,6 +402,9 @@ class _Level:
 
     def _explains(self, name: str) -> bool:
         """Ask the client's own server about the folder; whether its answer settles that it will never be shown."""
+        if name in self._asked:
+            # Its one answer is older than the folder; only what it lacked even then settles anything.
+            return name in self._lacking
         before = self._asked.get(self.creator or "") or ()
         newest = max((transaction.tid for transaction in before), default=b"")
         listed = self._ask_server(name)
@@ -410,6 +417,10 @@ class _Level:
             return False
         self._note(name, detail="its ZEO server lists no such transaction: it runs on another database")
         return True
+
+    def _takes_writes(self, name: str) -> bool:
+        """It is in, may be written to, and has not refused the folder itself."""
+        return bool(self.states[name].joined) and self.doors[name].target.may_write and name not in self._declined
 
     # --- d. one document a writer, added, edited, and read by all
 
@@ -572,13 +583,15 @@ class _Level:
     def _is_gone(self, name: str) -> bool | None:
         """Poll until the client does not show the folder; None where it gives no usable answer."""
         begun = time.monotonic_ns()
+        started = time.monotonic()
         pause = FIRST_PAUSE_S
         while True:
             there = self.doors[name].shows_title(f"/{self.folder}", self.title, self._limit())
             if there is False:
                 self._record(name, "gone", 0, begun, "ok")
                 return True
-            if self.left() <= 0 or (there is None and not self.states[name].joined):
+            patience = SILENT_S if self.states[name].joined else 0.0
+            if self.left() <= 0 or (there is None and time.monotonic() - started > patience):
                 self._record(name, "gone", 0, begun, "fail" if there else "info")
                 return None if there is None else False
             time.sleep(pause)
