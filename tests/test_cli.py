@@ -85,7 +85,7 @@ def test_two_outputs_and_what_is_in_a_file_is_whole(tmp_path: Path, capsys: pyte
     assert cli.main(["preflight", "--offline", "-o", f"json:{path}", "-o", "nagios", HEALTHY]) == 0
     assert capsys.readouterr().out.startswith("ZCHECK OK - ")
     assert json.loads(path.read_text())["verdict"]["status"] == "OK"
-    assert os.listdir(tmp_path) == ["report.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_an_output_that_cannot_be_written_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
