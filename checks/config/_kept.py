@@ -32,7 +32,7 @@ def blobs(server: Server, conf: ZeoConf, storage: ServedStorage, uses: list[Use]
             yield Problem(clients, message, places, hint, about=f"blobs {storage.name}")
         return
     without = clients_of(use for use in uses if blob_dir(use.database) is None)
-    if without:
+    if without and not with_blobs:
         have = "has" if len(without) == 1 else "have"
         message = f"storage {storage.name} keeps blobs, and {', '.join(without)} {have} no blob-dir to read them with"
         yield Note(without, message, (Place.of(kept),))
@@ -109,15 +109,17 @@ def _in_one_place(key: str, path: str, one: Kept, other: Kept, cluster: Cluster,
         return  # One file that two sections name; two machines; or relative to folders that no file tells.
     clients = clients_of((*first.uses, *second.uses)) or everybody
     places = (Place.of(other_line), Place.of(line))
-    where = "" if first is second else f" on {first.machine} and {second.machine}"
-    both = f"storage {a.name} of {line.file} and storage {b.name} of {other_line.file}"
+    both = f"storage {a.name} and storage {b.name} of {line.file}"
+    if line.file != other_line.file:
+        both = f"storage {a.name} of {line.file} and storage {b.name} of {other_line.file}"
     what = "data" if key == "path" else "blobs"
-    message = f"{both} keep their {what} in {path}{where}"
+    message = f"{both} keep their {what} in {path}"
     if together:
         yield Problem(clients, message, places, f"give each storage a {key} of its own", about=f"{key} {path}")
     else:
         hint = "write the addresses of both machines into [hosts] of clients.ini"
-        yield Unknown(clients, f"{message}; one machine or two: cannot be told", places, hint, about=f"{key} {path}")
+        message = f"{message}; whether {first.machine} and {second.machine} are one machine cannot be told"
+        yield Unknown(clients, message, places, hint, about=f"{key} {path}")
 
 
 def locations(facts: Facts, servers: Iterable[Server]) -> Found:

@@ -33,10 +33,12 @@ from collections.abc import Iterator
 
 from zcheck.addresses import is_loopback
 from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.facts import Client, Facts, HostPort, Inventory, WsgiConf
+from zcheck.facts import Client, Facts, HostPort, Inventory, Setting, WsgiConf
 
 # The lines that say where a client listens, the most telling one first.
-_TELLING = ("listen", "fast-listen", "unix_socket", "socket", "address", "port", "host", "use")
+_TELLING = ("listen", "fast-listen", "unix_socket", "socket", "address")
+_TELLING_PORT = (*_TELLING, "port", "host", "use")
+_TELLING_HOST = (*_TELLING, "host", "port", "use")
 
 
 @check("listen-address-matches", stage="config", needs=[WsgiConf], severity=Severity.CRITICAL)
@@ -101,7 +103,8 @@ def _problem(
     verb = "listens" if len(clients) == 1 else "listen"
     message = f"{', '.join(names)} {verb} on {where or 'no port at all'}{reach}; clients.ini says {said}"
     ini = [Place.in_ini(inventory.file, client.section, key) for client in clients]
-    places = [place for client in clients for place in _places(confs[client.name])]
+    keys = _TELLING_HOST if is_local else _TELLING_PORT
+    places = [place for client in clients for place in _places(confs[client.name], keys)]
     return Problem(names, message, (*places, *ini), _hint(is_local, clients[0], confs[clients[0].name]), about=where)
 
 
@@ -109,17 +112,23 @@ def _hint(is_local: bool, client: Client, conf: WsgiConf) -> str:
     if not is_local:
         listened = conf.listen[0].port if conf.listen else client.address.port
         return f"let it listen on port {client.listens or client.address.port}, or write {listened} in clients.ini"
-    line = conf.first(*_TELLING)
-    if line is not None and line.key in ("host", "port"):
+    line = _line(conf, _TELLING_HOST)
+    if line is None or line.key in ("host", "port", "use"):
         return "write host = 0.0.0.0, or the address of the interface that the balancer reaches"
-    key = line.key if line is not None else "listen"
-    separator = " " if key == "address" else " = "
-    return f"write {key}{separator}0.0.0.0:{client.address.port}, or the interface that the balancer reaches"
+    separator = " " if line.key == "address" else " = "
+    return f"write {line.key}{separator}0.0.0.0:{client.address.port}, or the interface that the balancer reaches"
 
 
-def _places(conf: WsgiConf) -> tuple[Place, ...]:
-    line = conf.first(*_TELLING)
-    return (Place.of(line),) if line is not None else (Place(conf.file),)
+def _line(conf: WsgiConf, keys: tuple[str, ...]) -> Setting | None:
+    return next((line for key in keys if (line := conf.first(key)) is not None), None)
+
+
+def _places(conf: WsgiConf, keys: tuple[str, ...] = _TELLING_PORT) -> tuple[Place, ...]:
+    line = _line(conf, keys)
+    if line is None:
+        return (Place(conf.file),)
+    # Zope 2 says it in its zope.conf, whose lines are "key value".
+    return (Place.of(line) if line.key == "address" else Place(line.file, line.line, f"{line.key} = {line.value}"),)
 
 
 def _listed(listen: tuple[HostPort, ...]) -> str:

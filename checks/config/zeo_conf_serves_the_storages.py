@@ -36,7 +36,7 @@ OK
 >>> show(zeo_conf_serves_the_storages, one, served("8100", "1"), app1=app1)
 CRITICAL app1: zeo.conf serves storage 1, and not storage main, which app1 asks for
 >>> show(zeo_conf_serves_the_storages, one, served("localhost:8100", "main"), app1=app1)
-CRITICAL app1: zeo.conf binds localhost:8100, and app1 cannot reach that as 10.0.0.5:8100
+CRITICAL app1: zeo.conf binds localhost:8100, which cannot be dialled as 10.0.0.5:8100 (app1)
 >>> show(zeo_conf_serves_the_storages, one, ZeoConfs({"main": NotGathered("zeo.conf: Permission denied")}), app1=app1)
 UNKNOWN app1: zeo.conf: Permission denied
 """
@@ -47,7 +47,7 @@ from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.config._databases import is_on, listed, place_of_end
 from zcheck.checks.config._kept import Found, apart, blobs, locations, remarks, unresolved_there
 from zcheck.checks.config._served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
-from zcheck.facts import Facts, Names, NotGathered, ServedStorage, ZeoConf, ZeoConfs, ZopeConf
+from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoConf, ZeoConfs, ZopeConf
 
 
 @check(
@@ -115,21 +115,21 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
         message = f"{conf.file} binds {line.value}, which names no port"
         yield Problem(clients, message, (Place.of(line),), "write address HOST:PORT", about="address")
         return
-    answers: dict[tuple[Dialable, str], list[Use]] = {}
+    answers: dict[Dialable, dict[str, list[Use]]] = {}
     for use in server.uses:
         answer = dialable(use.endpoint, address, use, server.machine, cluster)
-        answers.setdefault((answer, str(use.endpoint)), []).append(use)
-    for (answer, dialled), uses in answers.items():
-        names = clients_of(uses)
-        places = (Place.of(line), Place.of(uses[0].line))
-        said = f"{conf.file} binds {line.value}, and"
+        answers.setdefault(answer, {}).setdefault(str(use.endpoint), []).append(use)
+    for answer, by_spelling in answers.items():
+        names = clients_of(use for uses in by_spelling.values() for use in uses)
+        places = (Place.of(line), *(Place.of(uses[0].line) for uses in by_spelling.values()))
+        dialled = listed(f"{spelling} ({', '.join(clients_of(uses))})" for spelling, uses in by_spelling.items())
         if answer == "no":
-            hint = f"bind what the clients dial, as in 'address 0.0.0.0:{uses[0].endpoint.port or 8100}'"
-            message = f"{said} {', '.join(names)} cannot reach that as {dialled}"
-            yield Problem(names, message, places, hint, about=dialled)
+            hint = f"bind what the clients dial, as in 'address 0.0.0.0:{server.uses[0].endpoint.port or 8100}'"
+            message = f"{conf.file} binds {line.value}, which cannot be dialled as {dialled}"
+            yield Problem(names, message, places, hint, about="address")
         elif answer == "unknown":
-            message = f"{said} whether {', '.join(names)} can reach that as {dialled} cannot be told"
-            yield Unknown(names, message, places, "write the addresses of these names into [hosts]", about=dialled)
+            message = f"{conf.file} binds {line.value}; whether that can be dialled as {dialled} cannot be told"
+            yield Unknown(names, message, places, "write the addresses of these names into [hosts]", about="address")
 
 
 def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
@@ -140,14 +140,16 @@ def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
             yield unresolved_there((use.client.name,), line)
         else:
             asked.setdefault((use.database.name, use.database.storage_name), []).append(use)
+    served: list[tuple[ServedStorage, list[Use]]] = []
     for (database, name), uses in asked.items():
         storage = conf.storage(name)
         if storage is None:
             yield from _missing(conf, database, name, uses)
         else:
-            yield from _read_only(conf, storage, uses)
+            served.append((storage, uses))
             yield from blobs(server, conf, storage, uses, cluster)
             yield from remarks(conf, storage, uses)
+    yield from _read_only(conf, served)
 
 
 def _missing(conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
@@ -172,20 +174,26 @@ def _missing(conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
     yield Problem(clients, message, tuple(places), hint, about=f"{database} {name}")
 
 
-def _read_only(conf: ZeoConf, storage: ServedStorage, uses: list[Use]) -> Found:
+def _read_only(conf: ZeoConf, served: list[tuple[ServedStorage, list[Use]]]) -> Found:
     """A server refuses a client that opens to write what is read-only (ZEO/StorageServer.py, register)."""
-    lines = [conf.zeo.first("read-only") if conf.zeo is not None else None, storage.setting("read-only")]
-    line = next((line for line in lines if line is not None and is_on(line)), None)
-    writing = [use for use in uses if not _may_be_read_only(use)]
-    if line is None or not writing:
-        return
-    clients = clients_of(writing)
-    leaf = writing[0].database.leaf
-    places = [Place.of(line), *([place_of_end(leaf, f"{clients[0]} opens it to write")] if leaf is not None else [])]
-    opens = "opens" if len(clients) == 1 else "open"
-    message = f"{conf.file} serves storage {storage.name} read-only, and {', '.join(clients)} {opens} it to write"
-    hint = "write read-only false there, or read-only true for the clients that only read"
-    yield Problem(clients, message, tuple(places), hint, about=f"read-only {storage.name}")
+    everything = conf.zeo.first("read-only") if conf.zeo is not None else None
+    found: dict[Setting, dict[str, list[Use]]] = {}
+    for storage, uses in served:
+        lines = (everything, storage.setting("read-only"))
+        line = next((line for line in lines if line is not None and is_on(line)), None)
+        writing = [use for use in uses if not _may_be_read_only(use)]
+        if line is not None and writing:
+            found.setdefault(line, {}).setdefault(storage.name, []).extend(writing)
+    for line, by_name in found.items():
+        writing = [use for uses in by_name.values() for use in uses]
+        clients = clients_of(writing)
+        leaf = writing[0].database.leaf
+        places = [Place.of(line)]
+        places += [place_of_end(leaf, f"{clients[0]} opens it to write")] if leaf is not None else []
+        storages = listed(f"storage {name}" for name in by_name)
+        message = f"{conf.file} serves {storages} read-only; opened to write by {', '.join(clients)}"
+        hint = "write read-only false there, or read-only true for the clients that only read"
+        yield Problem(clients, message, tuple(places), hint, about=f"read-only {storages}")
 
 
 def _may_be_read_only(use: Use) -> bool:
