@@ -257,9 +257,10 @@ class _Reader:
     def _option(self, text: str, number: int) -> None:
         section = self.section or ""
         at = min((text.find(mark) for mark in "=:" if mark in text), default=-1)
-        formatted = _FORMATTED.match(text)
-        if formatted is not None:
-            raise _template(formatted.group(), number)
+        # Neither a key nor a value yet: whole lines that another program puts in.
+        whole = _FORMATTED.match(text) or _PLACEHOLDER.match(text)
+        if whole is not None:
+            raise _template(whole.group(), number)
         if at <= 0:
             if placeholder := _PLACEHOLDER.search(text):
                 raise _template(placeholder.group(), number)
