@@ -676,6 +676,9 @@ class Cluster:
             lines += [f"zope-conf = {client.zope_conf.relative_to(self.folder)}", f"machine = {HOST}"]
             lines += [f"role = {client.spec.role}"] if client.spec.role != "balanced" else []
             lines += client.spec.ini.splitlines()
+        zeo = self.main_zeo
+        lines += ["", f"[zeo:{zeo.spec.name}]", f"address = {zeo.address}"]
+        lines += [f"conf = {zeo.conf.relative_to(self.folder)}", f"machine = {HOST}"]
         self.ini.write_text("\n".join([*lines, "", self._more_ini]))
 
     def _kept(self) -> Keeper:
