@@ -41,6 +41,7 @@ from zcheck.checks.identity._storages import shown
 from zcheck.consistency.judge import StorageGroups, storage_groups
 from zcheck.facts import Facts, StorageProof, ZeoIdentity
 
+HINT = "stop editing on all sides but one, and give every client that one's 'server' and 'storage' lines"
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
@@ -77,13 +78,18 @@ def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]
         sides.append(f"{', '.join(group)} {reach} {shown(proof for proof in proofs if proof.client in group)}")
     count = NUMBERS.get(len(sides), str(len(sides)))
     clients = tuple(proof.client for proof in proofs if any(proof.client in group for group in found.groups))
-    hint = "stop editing on all sides but one, and give every client that one's 'server' lines"
-    return Problem(clients, f"database {database} is {count} storages: {'; '.join(sides)}", (), hint, about=database)
+    return Problem(clients, f"database {database} is {count} storages: {'; '.join(sides)}", (), HINT, about=database)
 
 
-def _not_proven(database: str, found: StorageGroups) -> Iterator[Unknown]:
+def _not_proven(database: str, found: StorageGroups) -> Iterator[Problem | Unknown]:
     for unclear in found.unclear:
         names = ", ".join(unclear.clients)
+        if unclear.split:
+            message = (
+                f"database {database} is not one storage for {names}: {unclear.reason}; who reaches which is unclear"
+            )
+            yield Problem(unclear.clients, message, (), HINT, about=database)
+            continue
         if found.groups:
             reach = "reaches" if len(unclear.clients) == 1 else "reach"
             question = f"whether {names} {reach} the same storage as {', '.join(found.groups[0])}"

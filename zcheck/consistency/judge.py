@@ -16,7 +16,8 @@ class SeenPair(msgspec.Struct, frozen=True):
     """Whether ``reader`` served what was written through ``writer``, in every round in which it was.
 
     ``seen`` is None where it was not tried: the writer's write was not accepted, or the reader never answered.
-    ``lag_ms``: from the acknowledgement of the write to the first answer that showed it; the worst round's.
+    ``lag_ms``: from the acknowledgement of the write to the first answer that showed it, fenced or not; the worst
+    round's.
     """
 
     writer: str
@@ -35,48 +36,57 @@ def pairs(history: History, writers: Iterable[str], readers: Iterable[str]) -> t
     readers = tuple(readers)
     reads = _reads_by_client(history)
     written = _writes_by_client(history)
+    all_fenced = any(op.fenced for client in reads.values() for op in client)
     found = []
     for writer in writers:
         for reader in readers:
             if writer != reader:
-                found.append(_pair(history, writer, reader, written.get(writer, []), reads.get(reader, [])))
+                some, seen = written.get(writer, []), reads.get(reader, [])
+                found.append(_pair(history, writer, reader, some, seen, all_fenced))
     return tuple(found)
 
 
-def _pair(history: History, writer: str, reader: str, writes: list[Operation], reads: list[Operation]) -> SeenPair:
+def _pair(
+    history: History, writer: str, reader: str, writes: list[Operation], reads: list[Operation], all_fenced: bool
+) -> SeenPair:
     if not writes:
         return SeenPair(writer, reader)
     state = history.state(reader)
     if state is not None and state.joined is False and not state.hung:
         # It never showed the folder in which every other client's documents are.
         return SeenPair(writer, reader, seen=False)
-    rounds = [_seen_in_round(write, reads) for write in writes]
-    verdicts = [seen for seen, _ in rounds]
-    lags = [lag for _, lag in rounds if lag is not None]
-    lag_ms = max(lags) if lags else None
+    fenced = [op for op in reads if op.fenced]
+    verdicts = [_seen_in_round(write, fenced if all_fenced else reads) for write in writes]
     if False in verdicts:
         return SeenPair(writer, reader, False)
     if None in verdicts:
         return SeenPair(writer, reader, None)
-    return SeenPair(writer, reader, True, lag_ms)
+    return SeenPair(writer, reader, True, max(_lag_ms(write, reads) for write in writes))
 
 
-def _seen_in_round(write: Operation, reads: list[Operation]) -> tuple[bool | None, float | None]:
+def _later(write: Operation, reads: list[Operation]) -> list[Operation]:
+    """The reads of this write's round that began after it was acknowledged and looked at its marker."""
+    marker = next(iter(write.writes))
+    return [op for op in reads if op.round == write.round and op.invoke_ns >= write.return_ns and marker in op.reads]
+
+
+def _seen_in_round(write: Operation, reads: list[Operation]) -> bool | None:
     marker, nonce = next(iter(write.writes.items()))
-    later = [op for op in reads if op.round == write.round and op.invoke_ns >= write.return_ns and marker in op.reads]
+    later = _later(write, reads)
     if not later:
-        return None, None
+        return None
     blind_until = max((op.return_ns for op in later if op.reads[marker] != nonce), default=0)
-    showing = [op for op in later if op.reads[marker] == nonce]
-    if not any(op.invoke_ns >= blind_until for op in showing):
-        return False, None
-    return True, min(op.return_ns - write.return_ns for op in showing) / 1e6
+    return any(op.invoke_ns >= blind_until for op in later if op.reads[marker] == nonce)
+
+
+def _lag_ms(write: Operation, reads: list[Operation]) -> float:
+    marker, nonce = next(iter(write.writes.items()))
+    showing = [op for op in _later(write, reads) if op.reads[marker] == nonce]
+    return min(op.return_ns - write.return_ns for op in showing) / 1e6
 
 
 def _reads_by_client(history: History) -> dict[str, list[Operation]]:
     reads = [op for op in history.operations if op.action == "read" and op.outcome == "ok"]
-    if any(op.fenced for op in reads):
-        reads = [op for op in reads if op.fenced]
     found: dict[str, list[Operation]] = {}
     for op in reads:
         found.setdefault(op.session, []).append(op)
@@ -99,6 +109,8 @@ class Unclear(msgspec.Struct, frozen=True):
 
     clients: tuple[str, ...]
     reason: str
+    split: bool = False
+    """They surely do not all reach one storage; unclear is who reaches which."""
 
 
 class StorageGroups(msgspec.Struct, frozen=True):
@@ -127,7 +139,8 @@ def storage_groups(proofs: Iterable[StorageProof], loads: Iterable[LoadsCount]) 
         )
         doubt = next((found for group in groups if (found := _doubt(part, group, verdicts)) is not None), None)
         if contradiction is not None:
-            unclear.append(Unclear(part, f"the evidence contradicts itself: {contradiction.reason}"))
+            # Two copies that hand out ids in step make one sequence across them: only the counts tell who is where.
+            unclear.append(Unclear(part, contradiction.reason, split=True))
         elif doubt is not None:
             unclear.append(Unclear(part, doubt))
         else:
@@ -164,6 +177,10 @@ def _same_storage(one: StorageProof, other: StorageProof, loads: tuple[LoadsCoun
         return _Verdict(False, f"the same new object ids were handed out through {names}")
     if oids == "rising" and counted is not False:
         return _Verdict(True, "")
+    if counted is False and (_is_client(one) or _is_client(other)):
+        return _Verdict(
+            None, f"the ZEO servers of {names} pass on another server's storage, each with a count of its own"
+        )
     if oids == "falling" and counted is False:
         return _Verdict(False, f"what {names} are handed out is no one sequence")
     if oids == "missing" and counted is True and one.server == other.server and one.location == other.location:
@@ -177,6 +194,11 @@ def _same_storage(one: StorageProof, other: StorageProof, loads: tuple[LoadsCoun
     what = "are one sequence" if oids == "rising" else "are no one sequence"
     said = {False: "does not count", True: "counts", None: "does not tell of"}[counted]
     return _Verdict(None, f"object ids through {names} {what}, and the server {said} the loads of both")
+
+
+def _is_client(proof: StorageProof) -> bool:
+    """Whether the server's storage is itself a ZEO client's: such a server hands out blocks of the other's ids."""
+    return proof.location.endswith("connected)")
 
 
 def _by_oids(one: StorageProof, other: StorageProof) -> Literal["twice", "rising", "falling", "missing"]:

@@ -19,7 +19,8 @@ from zcheck.facts import LoadsCount, OidRange, StorageProof, ZeoIdentity
 if TYPE_CHECKING:
     from zcheck.consistency.worker import Connection
 
-ROUNDS = 2
+ROUNDS = 3
+"""More than the two that show a copy: one that hands out many ids itself just now must not look like one sequence."""
 OIDS = 3
 """Asked for in each call: a range is told from a single number that somebody else took."""
 LOADS = 7
