@@ -7,16 +7,29 @@ from __future__ import annotations
 
 from zcheck.check import Check
 from zcheck.checks.config.blob_storage_agrees import blob_storage_agrees
+from zcheck.checks.config.cache_files_are_distinct import cache_files_are_distinct
+from zcheck.checks.config.clients_are_writable import clients_are_writable
 from zcheck.checks.config.database_names_agree import database_names_agree
+from zcheck.checks.config.debug_mode_is_off import debug_mode_is_off
+from zcheck.checks.config.environment_agrees import environment_agrees
+from zcheck.checks.config.instance_homes_are_distinct import instance_homes_are_distinct
 from zcheck.checks.config.listen_address_matches import listen_address_matches
 from zcheck.checks.config.mount_points_agree import mount_points_agree
 from zcheck.checks.config.no_private_storage import no_private_storage
+from zcheck.checks.config.no_read_only_fallback import no_read_only_fallback
+from zcheck.checks.config.one_zeo_server_per_database import one_zeo_server_per_database
+from zcheck.checks.config.relstorage_databases_agree import relstorage_databases_agree
 from zcheck.checks.config.root_mount_exists import root_mount_exists
+from zcheck.checks.config.sessions_are_shared import sessions_are_shared
+from zcheck.checks.config.settings_agree import settings_agree
 from zcheck.checks.config.storage_names_agree import storage_names_agree
+from zcheck.checks.config.storage_wrappers_agree import storage_wrappers_agree
 from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
+from zcheck.checks.config.zeo_authentication_is_effective import zeo_authentication_is_effective
 from zcheck.checks.config.zeo_conf_serves_the_storages import zeo_conf_serves_the_storages
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
+from zcheck.checks.config.zope_conf_keys_are_known import zope_conf_keys_are_known
 from zcheck.checks.config.zope_conf_parses import zope_conf_parses
 from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
@@ -57,9 +70,22 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_servers_agree,
     zeo_server_is_the_pinned_one,
     storage_names_agree,
+    storage_wrappers_agree,
+    relstorage_databases_agree,
+    clients_are_writable,
     blob_storage_agrees,
+    cache_files_are_distinct,
+    instance_homes_are_distinct,
     listen_address_matches,
     zeo_conf_serves_the_storages,
+    one_zeo_server_per_database,
+    no_read_only_fallback,
+    sessions_are_shared,
+    zeo_authentication_is_effective,
+    settings_agree,
+    environment_agrees,
+    zope_conf_keys_are_known,
+    debug_mode_is_off,
     # reach
     zeo_server_answers,
     zeo_storage_exists,

@@ -89,6 +89,20 @@ def is_per_process(database: Database) -> bool:
     return leaf in VOLATILE_STORAGES or (database.name == "temporary" and leaf in PRIVATE_STORAGES)
 
 
+def private_storage(database: Database) -> Section | None:
+    """The storage that keeps this database from being shared; None where there is none."""
+    if is_per_process(database):
+        return None
+    overlay = next((storage for storage in database.chain if storage.type == "demostorage"), None)
+    if overlay is not None:
+        return overlay
+    leaf = database.leaf
+    if leaf is None or leaf.type not in PRIVATE_STORAGES:
+        return None
+    harmless = leaf.type == "filestorage" and not database.mounts_root and is_on(leaf.first("read-only"))
+    return None if harmless else leaf
+
+
 def virtual_paths(database: Database) -> dict[str, Setting]:
     """Where a database is mounted: the path before the colon, and the line that says so."""
     return {s.value.partition(":")[0]: s for s in database.mount_points if not s.unresolved}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -47,11 +48,12 @@ def alike(members: Mapping[str, Database], inventory: Inventory) -> list[Side]:
 
 
 Same = Callable[[Side, Side], "bool | None"]
+Kind = TypeVar("Kind")
 
 
-def joined(sides: list[Side], same: Same) -> list[list[Side]]:
-    """The sides, gathered to groups of those that are provably one set of servers."""
-    groups: list[list[Side]] = []
+def joined(sides: list[Kind], same: Callable[[Kind, Kind], bool | None]) -> list[list[Kind]]:
+    """The sides, gathered to groups of those that are provably the same."""
+    groups: list[list[Kind]] = []
     for side in sides:
         home = next((group for group in groups if any(same(side, other) for other in group)), None)
         if home is None:
@@ -61,7 +63,7 @@ def joined(sides: list[Side], same: Same) -> list[list[Side]]:
     return groups
 
 
-def provably_different(group: list[Side], groups: list[list[Side]], same: Same) -> bool:
+def provably_different(group: list[Kind], groups: list[list[Kind]], same: Callable[[Kind, Kind], bool | None]) -> bool:
     """Whether this group differs for sure from another one."""
     return any(same(one, two) is False for other in groups if other is not group for one in group for two in other)
 

@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import PRIVATE_STORAGES, is_on, is_per_process
-from zcheck.facts import Database, Facts, Section, ZopeConf
+from zcheck.checks.config._databases import private_storage
+from zcheck.facts import Facts, Section, ZopeConf
 
 
 @check("no-private-storage", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])
@@ -47,7 +47,7 @@ def no_private_storage(facts: Facts) -> Iterator[Problem | Skipped]:
     found: dict[tuple[str, str], dict[str, Section]] = {}
     for client, conf in confs.items():
         for database in conf.databases:
-            private = _private(database)
+            private = private_storage(database)
             if private is not None:
                 found.setdefault((database.name, private.type), {})[client] = private
     for (name, kind), owners in found.items():
@@ -55,17 +55,3 @@ def no_private_storage(facts: Facts) -> Iterator[Problem | Skipped]:
         message = f"database {name} of {', '.join(owners)} is in a <{kind}>, {ending}"
         hint = f"put database {name} on the ZEO server (<zeoclient>) that all clients use"
         yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=name)
-
-
-def _private(database: Database) -> Section | None:
-    """The storage that keeps this database from being shared; None where there is none."""
-    if is_per_process(database):
-        return None
-    overlay = next((storage for storage in database.chain if storage.type == "demostorage"), None)
-    if overlay is not None:
-        return overlay
-    leaf = database.leaf
-    if leaf is None or leaf.type not in PRIVATE_STORAGES:
-        return None
-    harmless = leaf.type == "filestorage" and not database.mounts_root and is_on(leaf.first("read-only"))
-    return None if harmless else leaf

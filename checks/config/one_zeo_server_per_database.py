@@ -1,0 +1,57 @@
+"""Each database names one ZEO server.
+
+What it examines
+    The ``server`` lines of each ``<zeoclient>`` and ``<clientstorage>``: several that do not provably mean one server.
+Why it matters
+    A client connects to all of them and keeps the first that accepts it, each client for itself and anew after each
+    loss of connection. Unless the servers are one behind the scenes (a replicated pair of which only one lets
+    clients write), some clients edit one database and some another.
+What it does not prove
+    That two servers hold different data; nor, of one name, that there is one server behind it.
+How to repair it
+    Write one ``server`` line; for a replicated pair an address that moves with the primary.
+
+>>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 zeo1:8100"))
+OK
+>>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 zeo2:8100"))
+WARNING app2: database main of app2 is on whichever answers first of zeo1:8100 and zeo2:8100
+>>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 $(SECOND)"))
+UNKNOWN app2: the inventory gives no value for $(SECOND), which server of app2 needs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.addresses import same_server
+from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import listed, unresolved
+from zcheck.checks.config._servers import readable
+from zcheck.facts import Facts, Names, Setting, ZopeConf
+
+
+@check(
+    "one-zeo-server-per-database",
+    stage="config",
+    needs=[ZopeConf],
+    uses=[Names],
+    severity=Severity.WARNING,
+    after=["zope-conf-parses", "zeo-addresses-are-valid"],
+)
+def one_zeo_server_per_database(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """One finding for all clients that name the same servers for a database."""
+    inventory, names = facts.inventory, facts.maybe(Names)
+    found: dict[tuple[str, str], dict[str, tuple[Setting, ...]]] = {}
+    for client, conf in facts.each(ZopeConf).items():
+        if not any(database.is_zeo for database in conf.databases):
+            yield Skipped((client,), "nothing to examine: no database on ZEO")
+        for database in conf.databases:
+            yield from unresolved(client, database.servers if len(database.servers) > 1 else ())
+            first, *others = readable(database, inventory.client(client).machine) or (None,)
+            if first and not all(same_server(first, other, inventory, names) for other in others):
+                shown = listed(dict.fromkeys(str(endpoint) for endpoint in (first, *others)))
+                found.setdefault((database.name, shown), {})[client] = database.servers
+    for (name, shown), owners in found.items():
+        message = f"database {name} of {', '.join(owners)} is on whichever answers first of {shown}"
+        places = tuple(Place.of(line) for lines in owners.values() for line in lines)
+        yield Problem(tuple(owners), message, places, "write one 'server' line", about=name)

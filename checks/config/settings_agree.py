@@ -1,0 +1,135 @@
+"""All clients have the same options.
+
+What it examines
+    The keys at the top of zope.conf, of ``<dos_protection>`` and ``<product-config>``, of each ``<zodb_db>`` and of its
+    storages. A key that is left out has its schema's default; ``128MB`` and ``131072KB`` are equal, as are ``on`` and
+    ``yes``. Left out is what differs by right: paths, ports, names, labels, logs; what other checks judge; and of a
+    client with the role ``worker`` or ``read-only`` its debugging, threads and caches.
+Why it matters
+    Behind a balancer a page comes from any client. Where one has a smaller cache it is slower, where one has another
+    encoding, another number of retries or another trusted proxy it answers differently, on every third click.
+What it does not prove
+    Which of the values is right; nor that the running clients were started with these files.
+How to repair it
+    Give every client the same line.
+
+>>> show(settings_agree, app1=zope_conf(cache_size="128MB"), app2=zope_conf(cache_size="131072KB"))
+OK
+>>> show(settings_agree, app1=zope_conf(cache_size="128MB"), app2=zope_conf())
+WARNING app1, app2: cache-size of database main's <zeoclient> is 128MB for app1; 20MB (the default) for app2
+>>> show(settings_agree, app1=zope_conf(cache_size="128MB"), app2=zope_conf(cache_size="$(CACHE)"))
+UNKNOWN app2: the inventory gives no value for $(CACHE), which cache-size of app2 needs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import is_per_process, nobody_to_compare, shared_databases, unresolved
+from zcheck.checks.config._schema import KEYS, Key, canonical
+from zcheck.checks.config._settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
+from zcheck.facts import ZEO_CLIENT_TYPES, Facts, Section, ZopeConf
+
+# Each client's own, or another check's matter.
+OWN = frozenset(
+    [
+        "debug-mode",
+        "debug-exceptions",
+        "ip-address",
+        "port-base",
+        "webdav-source-port",
+        "zeo-client-name",
+        "effective-user",
+        "dns-server",
+        "mount-point",
+        "database-name",
+        "server",
+        "storage",
+        "name",
+        "client",
+        "client-label",
+        "read-only",
+        "read-only-fallback",
+        "shared-blob-dir",
+        "username",
+        "password",
+        "realm",
+        "dsn",
+        "host",
+        "port",
+        "db",
+        "user",
+        "passwd",
+        "unix_socket",
+        "keep-history",
+        "commit-lock-id",
+        "address",
+    ]
+)
+IN_LOWER_CASE = frozenset(
+    {"security-policy-implementation", "datetime-format", "default-zpublisher-encoding", "locale"}
+)
+SECTIONS = ("dos_protection", "product-config")
+
+
+@check("settings-agree", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"])
+def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+    """One finding a key, with all sides."""
+    yield from nobody_to_compare(facts.each(ZopeConf))
+    for where, sections in _groups(facts):
+        kind = next(iter(sections.values())).type
+        keys = dict.fromkeys(line.key for section in sections.values() for line in section.settings)
+        for key in keys:
+            known = KEYS.get(kind, {}).get(key)
+            if key in OWN or (known is not None and known.kind == "path"):
+                continue
+            values: dict[str, Seen] = {}
+            for client, section in sections.items():
+                if facts.inventory.client(client).role in ("worker", "read-only") and BY_ROLE.search(key):
+                    continue
+                questions = list(unresolved(client, section.all(key)))
+                yield from questions
+                if not questions:
+                    values[client] = _seen(facts, client, section, key, known)
+            if not any(is_path(seen.same) for seen in values.values()):
+                yield from differences(facts, where, key, values, sections)
+
+
+def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
+    """What is compared with what: how messages call it, and the section of each client."""
+    confs = facts.each(ZopeConf)
+    yield "", {client: conf.top for client, conf in confs.items()}
+    names = {(s.type, s.name): None for conf in confs.values() for s in conf.sections if s.type in SECTIONS}
+    for kind, name in names:
+        found = {c: s for c, conf in confs.items() for s in conf.sections if (s.type, s.name) == (kind, name)}
+        if len(found) > 1:
+            yield f" of <{' '.join(filter(None, (kind, name)))}>", found
+    for shared in shared_databases(facts):
+        yield f" of {shared.label}", {client: database.section for client, database in shared.members.items()}
+        chains = {c: d.chain for c, d in shared.members.items() if not is_per_process(d)}
+        kinds = {tuple("zeo" if s.type in ZEO_CLIENT_TYPES else s.type for s in chain) for chain in chains.values()}
+        if len(kinds) == 1:
+            for level, storage in enumerate(next(iter(chains.values()))):
+                yield f" of {shared.label}'s <{storage.type}>", {c: chain[level] for c, chain in chains.items()}
+
+
+def _seen(facts: Facts, client: str, section: Section, key: str, known: Key | None) -> Seen:
+    lines = section.all(key)
+    conf = facts.each(ZopeConf)[client]
+    if not lines:
+        default = known.default if known is not None else ""
+        return Seen(_same(default, key, known) if default else "", f"{default} (the default)" if default else NOT_SET)
+    if known is not None and known.many:
+        shown = ", ".join(sorted({line.value for line in lines}))
+        return Seen(neutral(shown, client, conf), shown, lines[0])
+    line = lines[0]
+    value = f"{line.value} {line.seal}" if line.seal else neutral(line.value, client, conf)
+    return Seen(_same(value, key, known), line.value, line)
+
+
+def _same(value: str, key: str, known: Key | None) -> str:
+    if key in IN_LOWER_CASE:
+        return value.lower()
+    found = canonical(known.kind, value) if known is not None else None
+    return value if found is None else found

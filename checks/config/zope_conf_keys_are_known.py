@@ -1,0 +1,49 @@
+"""Every key of zope.conf is one that some version of Zope knows.
+
+What it examines
+    The keys at the top and in the sections of Zope, ZServer, ZODB, ZEO, RelStorage and zc.zlibstorage, against the
+    schemas from Zope 2.7 to Zope 6. A section type that is not among them is an add-on's, and nothing is said of it.
+Why it matters
+    A misspelt key is refused when Zope starts (``not a known key name``), or, within ``<environment>``, is not noticed
+    at all. The next restart is when everybody learns of it.
+What it does not prove
+    That the key is one of the version that this client runs: Zope 4 and later refuse much that Zope 2 knew.
+How to repair it
+    Correct the spelling, or remove the line.
+
+>>> show(zope_conf_keys_are_known, app1=zope_conf("debug-mode off"), app2=zope_conf("debug-mode off"))
+OK
+>>> show(zope_conf_keys_are_known, app1=zope_conf("debug-mode off"), app2=zope_conf("debugmode off"))
+WARNING app2: 'debugmode' is no key that Zope knows; did you mean 'debug-mode'?
+>>> show(zope_conf_keys_are_known, app1=zope_conf("debug-mode off"), app2=NotGathered("app2: permission denied"))
+UNKNOWN app2: app2: permission denied
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from zcheck.check import Place, Problem, Severity, check
+from zcheck.checks.config._schema import KEYS, every_section
+from zcheck.facts import Facts, Setting, ZopeConf
+
+
+@check(
+    "zope-conf-keys-are-known", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"]
+)
+def zope_conf_keys_are_known(facts: Facts) -> Iterator[Problem]:
+    """One finding a key and kind of section, with all clients that have it."""
+    found: dict[tuple[str, str], dict[str, Setting]] = {}
+    for client, conf in facts.each(ZopeConf).items():
+        for section in every_section(conf):
+            known = KEYS.get(section.type)
+            for setting in section.settings if known is not None else ():
+                if known is not None and setting.key not in known:
+                    found.setdefault((section.type, setting.key), {}).setdefault(client, setting)
+    for (kind, key), owners in found.items():
+        nearest = difflib.get_close_matches(key[:100], KEYS[kind], 1)
+        knows = f"'{key}' is no key that {f'<{kind}>' if kind else 'Zope'} knows"
+        message = f"{knows}; did you mean '{nearest[0]}'?" if nearest else knows
+        hint = f"write '{nearest[0]}', or remove the line" if nearest else "remove the line"
+        yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=f"{kind} {key}")
