@@ -132,9 +132,7 @@ def resolve(host: str, hosts: Mapping[str, Sequence[str]], timeout_s: float) -> 
     thread.start()
     thread.join(timeout_s)
     if not found:
-        raise HttpTrouble(
-            "unknown-name", f"has the name {host}, and looking that up took more than {seconds(timeout_s)}"
-        )
+        raise HttpTrouble("unknown-name", f"has the name {host}, which took more than {seconds(timeout_s)} to look up")
     if not found[0]:
         raise HttpTrouble("unknown-name", f"has the name {host}, which nothing here resolves")
     return found[0]
@@ -401,6 +399,8 @@ def _read(response: http.client.HTTPResponse, max_body: int) -> tuple[bytes, boo
         content += unpack(chunk, max_body + 1 - len(content))
         if len(content) > max_body:
             return bytes(content[:max_body]), True
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
     return bytes(content), False
 
 
