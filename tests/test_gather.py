@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from zcheck.checks import CATALOGUE
 from zcheck.consistency.history import HttpHistories, ZeoHistories
 from zcheck.facts import ControlPanel, NotGathered, PortAnswer, Remains, ZeoAnswers, ZopeConf
-from zcheck.gather import Deadline, side_by_side, wanted_kinds
+from zcheck.gather import WRITES, Deadline, side_by_side, wanted_kinds
+from zcheck.preflight import left_out
 
 
 def test_jobs_run_side_by_side() -> None:
@@ -65,3 +68,18 @@ def test_only_what_the_chosen_checks_need_is_gathered() -> None:
     port_only = wanted_kinds([by_name["client-port-answers"]])
     assert PortAnswer in port_only
     assert port_only & {ZeoHistories, HttpHistories, Remains} == set()
+
+
+@pytest.mark.parametrize(
+    ("only", "skip", "read_only"),
+    [
+        pytest.param([], [], True, id="read-only"),
+        pytest.param([], ["consistency"], False, id="the checks that write are skipped"),
+        pytest.param(["inventory", "config", "reach", "identity"], [], False, id="they are not asked for"),
+    ],
+)
+def test_nothing_is_written_for_what_is_merely_used(only: list[str], skip: list[str], read_only: bool) -> None:
+    reasons = left_out(CATALOGUE, only, skip, offline=False, read_only=read_only)
+    chosen = [check for check in CATALOGUE if check.name not in reasons]
+    assert chosen
+    assert wanted_kinds(chosen) & set(WRITES) == set()

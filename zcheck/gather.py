@@ -58,9 +58,8 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
     HttpHistories: (ControlPanel, WsgiConf, ZeoHistories),
-    Remains: (ZeoHistories, HttpHistories),
 }
-"""Which kinds have to be gathered before a kind can be."""
+"""Which kinds have to be gathered before a kind can be.  What a run left is looked for after whatever it did."""
 
 WRITES: tuple[type[Any], ...] = (ZeoHistories, HttpHistories, Remains)
 """The kinds that only a run that writes can have."""
@@ -97,8 +96,14 @@ class Deadline:
 
 
 def wanted_kinds(checks: Iterable[Check]) -> frozenset[type[Any]]:
-    """Every kind that these checks need or use, and what has to be gathered before it."""
-    return with_what_they_need(kind for check in checks for kind in (*check.needs, *check.uses))
+    """Every kind that these checks need or use, and what has to be gathered before it.
+
+    Nothing is written for the sake of a kind that is merely used: who leaves out the checks that write wants no writes.
+    """
+    checks = tuple(checks)
+    needed = {kind for check in checks for kind in check.needs}
+    used = {kind for check in checks for kind in check.uses}
+    return with_what_they_need(needed | (used - set(WRITES)))
 
 
 def with_what_they_need(kinds: Iterable[type[Any]]) -> frozenset[type[Any]]:
@@ -162,7 +167,7 @@ class Gathering:
     ) -> None:
         self.inventory = inventory
         self.settings = settings
-        self.wanted = wanted
+        self.wanted = wanted - set(WRITES) if settings.read_only else wanted
         self.secret = secret
         self.progress = progress
         self.deadline = Deadline(settings.deadline_s)
@@ -198,7 +203,7 @@ class Gathering:
 
     def _read_files(self) -> None:
         if SecretFiles in self.wanted:
-            self.keep("", files.secret_files(self.inventory))
+            self.keep("", files.secret_files(self.inventory), SecretFiles)
         if Today in self.wanted:
             self.keep("", Today(self.settings.today))
         for client in self.inventory.clients:
