@@ -20,19 +20,21 @@ from zcheck import __version__
 
 _STARTED = time.perf_counter()
 
-BEGUN = "zcheck.begun"
-"""Where a context says that its run began later than the process."""
-
 UNKNOWN = 3
 """The exit code for wrong usage, unreadable input, an interrupted run, a closed pipe and a crash of our own."""
 
 FORMATS = ("text", "nagios", "json")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1, 2 or 3 whatever happens."""
+def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> int:
+    """Run one command; the exit code is 0, 1, 2 or 3 whatever happens.
+
+    ``started``: when the process began, by ``time.perf_counter``, where it began for this command alone.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    begun = time.perf_counter() if started is None else started
     try:
-        code = zcheck.main(args=list(sys.argv[1:] if argv is None else argv), prog_name="zcheck", standalone_mode=False)
+        code = zcheck.main(args=arguments, prog_name="zcheck", standalone_mode=False, obj=begun)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The console script."""
-    code = main()
+    code = main(started=_STARTED)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -216,16 +218,7 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
     stdout = [form for form, path in options["output"] if not path]
     if len(stdout) > 1:
         raise click.UsageError(f"only one format can go to stdout, not {' and '.join(stdout)}", ctx)
-    try:
-        reasons = pipeline.left_out(
-            CATALOGUE,
-            [name for names in options["only"] for name in names],
-            [name for names in options["skip"] for name in names],
-            offline=options["offline"],
-            read_only=options["read_only"],
-        )
-    except pipeline.UnknownCheck as error:
-        raise click.UsageError(str(error), ctx) from None
+    reasons = _left_out(ctx, options)
     settings = Settings(
         run_id=secrets.token_hex(6),
         offline=options["offline"],
@@ -245,10 +238,27 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
             fail_on=options["fail_on"],
             progress=lines,
             timings=options["timings"],
-            startup_s=time.perf_counter() - ctx.meta.get(BEGUN, _STARTED),
+            startup_s=time.perf_counter() - ctx.obj,
         )
     _deliver(report, options)
     return report.verdict.exit_code
+
+
+def _left_out(ctx: click.Context, options: dict[str, Any]) -> dict[str, str]:
+    """Why each check that these options do not want is left out, by name."""
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+
+    try:
+        return pipeline.left_out(
+            CATALOGUE,
+            [name for names in options["only"] for name in names],
+            [name for names in options["skip"] for name in names],
+            offline=options["offline"],
+            read_only=options["read_only"],
+        )
+    except pipeline.UnknownCheck as error:
+        raise click.UsageError(str(error), ctx) from None
 
 
 def _deliver(report: Any, options: dict[str, Any]) -> None:
@@ -363,11 +373,15 @@ def _interruptible() -> Any:
 def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Tell what preflight with these options would read, contact and write, and touch nothing."""
     from zcheck import plan as planning
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import wanted_kinds
 
     inventory, _ = _inventory(ini)
     options = _completed(ctx, options, inventory.options, inventory.file)
+    reasons = _left_out(ctx, options)
     text = planning.tell(
         inventory,
+        wanted_kinds(check for check in CATALOGUE if check.name not in reasons),
         timeout_s=options["timeout"],
         deadline_s=options["deadline"],
         offline=options["offline"],
@@ -391,8 +405,7 @@ def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None) -> int
     from zcheck import demo as demonstration
 
     def verify(path: str) -> int:
-        with preflight.make_context("zcheck preflight", [path]) as context:
-            context.meta[BEGUN] = time.perf_counter()
+        with preflight.make_context("zcheck preflight", [path], obj=time.perf_counter()) as context:
             return int(preflight.invoke(context))
 
     with _interruptible():

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from zcheck import gather, targets
-from zcheck.facts import Facts, HostPort, Inventory, Names, NotGathered, SecretFiles, ZopeConf
+from zcheck.consistency.history import HttpHistories, ZeoHistories
+from zcheck.facts import (
+    Facts,
+    HostPort,
+    Inventory,
+    Names,
+    NotGathered,
+    PortAnswer,
+    SecretFiles,
+    ZeoAnswers,
+    ZopeConf,
+)
 
 
-def tell(inventory: Inventory, *, timeout_s: float, deadline_s: float, offline: bool, read_only: bool) -> str:
-    """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted."""
+def tell(
+    inventory: Inventory,
+    kinds: Collection[type[Any]],
+    *,
+    timeout_s: float,
+    deadline_s: float,
+    offline: bool,
+    read_only: bool,
+) -> str:
+    """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
+
+    ``kinds``: those that the chosen checks make the run gather.
+    """
     settings = gather.Settings(run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s)
     wanted = frozenset({ZopeConf, Names, SecretFiles})
     facts = gather.Gathering(
@@ -20,14 +43,16 @@ def tell(inventory: Inventory, *, timeout_s: float, deadline_s: float, offline: 
     lines += [f"  {line}" for line in _files(inventory)]
     if offline:
         return "\n".join([*lines, "", "contact nothing and write nothing (--offline)"]) + "\n"
-    lines += ["", "contact"]
-    lines += [f"  client {client.name}: http{'s' * client.tls}://{client.dialled}" for client in inventory.clients]
-    lines += [f"  ZEO server {line}" for line in _servers(ways)]
-    lines += [""]
+    clients = [f"  client {client.name}: http{'s' * client.tls}://{client.dialled}" for client in inventory.clients]
+    servers = [f"  ZEO server {line}" for line in _servers(ways)]
+    contacted = [*(clients if PortAnswer in kinds else ()), *(servers if ZeoAnswers in kinds else ())]
+    lines += ["", *(["contact", *contacted] if contacted else ["contact nothing"]), ""]
     if read_only:
         lines += ["write nothing (--read-only)"]
+    elif ZeoHistories in kinds:
+        lines += [*_zeo_writes(ways), *(_http_writes(facts, inventory) if HttpHistories in kinds else ())]
     else:
-        lines += [*_zeo_writes(ways), *_http_writes(facts, inventory)]
+        lines += ["write nothing (the checks that write are left out)"]
     lines += [
         "",
         f"take a second or two, at the worst {deadline_s:g} s (--deadline), with {timeout_s:g} s a wait (--timeout)",
