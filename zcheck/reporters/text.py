@@ -24,11 +24,12 @@ def render(report: Report, *, colour: bool = False, verbose: bool = False, quiet
             lines.append("")
         for level in report.consistency.levels:
             lines += _table(level, report.cluster.clients, paint)
-        if report.verdict.impact:
-            lines += [clean(report.verdict.impact)]
-    lines.append(_last_line(report, paint))
+    # The verdict stays the last line, whatever else was asked for.
     if report.timings:
-        lines += ["", *(f"{timing.seconds:8.3f} s  {timing.what}" for timing in report.timings)]
+        lines += [*(f"{timing.seconds:8.3f} s  {timing.what}" for timing in report.timings), ""]
+    if report.verdict.impact and not quiet:
+        lines += [clean(report.verdict.impact)]
+    lines.append(_last_line(report, paint))
     return "\n".join(lines) + "\n"
 
 
