@@ -317,7 +317,7 @@ class Matrix:
             (marker, record) for marker in outstanding if (record := found[marker.oid]) and self._is(marker, record)
         ]
         for marker in outstanding:
-            if found[marker.oid] is None and self.connections[marker.client].server == connection.server:
+            if found[marker.oid] is None and self._same_storage(marker, connection):
                 marker.nonces = set()  # a write whose answer was lost did not happen
         if not ours:
             return
@@ -346,6 +346,11 @@ class Matrix:
         )
         for marker, _ in ours:
             marker.nonces = set()
+
+    def _same_storage(self, written: Written, connection: Connection) -> bool:
+        """Whether this marker was written into the storage that the connection reaches: a server may have several."""
+        writer = self.connections[written.client]
+        return (writer.server, writer.target.storage) == (connection.server, connection.target.storage)
 
     def _is(self, written: Written, record: Record) -> bool:
         """Whether this record is one that this run wrote for this marker."""
