@@ -25,7 +25,7 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZeoConf:
         imports=tuple(tree.context.imports),
         lines=text.count("\n") + (not text.endswith("\n")),
     )
-    if not tree.context.is_template and not _is_another_kind(tree, conf):
+    if text.strip() and not tree.context.is_template and not _is_another_kind(tree, conf):
         judge_bytes(tree.context, tree.top)
         if not tree.context.broken and not tree.context.stopped:
             _judge_structure(tree, conf)
