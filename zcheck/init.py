@@ -393,12 +393,13 @@ def _known_to(client: Found, server: FoundServer, address: HostPort | None, file
     notes = client.notes
     if address is not None:
         notes = (f"address: as {file} has it", *(note for note in notes if not note.startswith("address: ")))
-    keys = client.keys + (_known_as(server) if server.name != client.name else ())
+    keys = client.keys + _known_as(server)
     return msgspec.structs.replace(client, address=address or client.address, keys=keys, notes=notes)
 
 
 def _known_as(server: FoundServer) -> tuple[tuple[str, str], ...]:
-    return (("balancer-server", server.name),) if server.name and server.name != _sanitised(server.name) else ()
+    """Its name in the balancer, told where it turns out not to be the client's."""
+    return (("balancer-server", server.name),) if server.name else ()
 
 
 # --- compose ---------------------------------------------------------------------------------------
@@ -626,7 +627,7 @@ def _client(client: Found) -> Iterator[str]:
     host = client.address.host if client.address is not None else ""
     port = client.address.port if client.address is not None else 8080
     yield _key("address", str(HostPort(host or f"{client.name}.invalid".lower(), port)))
-    yield from (_key(key, value) for key, value in client.keys)
+    yield from (_key(key, value) for key, value in client.keys if (key, value) != ("balancer-server", client.name))
 
 
 def _zeo_server(server: FoundZeo, clients: Sequence[Found]) -> Iterator[str]:

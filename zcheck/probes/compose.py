@@ -249,15 +249,15 @@ def _indent(text: str) -> int:
 
 def _without_comment(text: str) -> str:
     """The text before a ``#`` that begins the line or follows white space, outside of quotes."""
-    quote, escaped = "", False
-    for at, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote and not escaped else quote
-            escaped = character == "\\" and quote == '"' and not escaped
-        elif character in "\"'" and (at == 0 or text[at - 1] in " [{,:"):
-            quote = character
-        elif character == "#" and (at == 0 or text[at - 1].isspace()):
+    at = 0
+    while at < len(text):
+        quoted = _QUOTED.match(text, at) if at == 0 or text[at - 1] in " [{,:" else None
+        if quoted is not None:
+            at = quoted.end()
+        elif text[at] == "#" and (at == 0 or text[at - 1].isspace()):
             return text[:at]
+        else:
+            at += 1
     return text
 
 
