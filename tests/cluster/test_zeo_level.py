@@ -586,6 +586,50 @@ def test_a_worker_keeps_working_through_ctrl_c_and_ctrl_z_of_its_parents_termina
     assert "" == worker.matrix("main", within_s=LIMIT_S).stopped
 
 
+@pytest.mark.parametrize("after", [1, 4, 7])
+def test_an_interrupted_run_removes_what_it_wrote(server: ZeoServer, after: int) -> None:
+    script = (
+        "import sys\n"
+        "from zcheck.consistency.zeo import Target, ZeoWorker\n"
+        "from zcheck.facts import HostPort\n"
+        "address = HostPort('127.0.0.1', int(sys.argv[1]))\n"
+        "with ZeoWorker('interrupted') as worker:\n"
+        "    worker.connect([Target(name, 'main', (address,)) for name in ('app1', 'app2')], within_s=20)\n"
+        "    worker.matrix('main', rounds=100, within_s=60, max_rate=5)\n"
+    )
+    command = [sys.executable, "-c", script, str(server.port)]
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(lambda: commits(server) >= after)
+        os.killpg(run.pid, signal.SIGINT)
+        run.wait(10)
+    finally:
+        run.kill()
+        run.wait(10)
+    assert run.returncode not in (0, -signal.SIGKILL)
+    assert {None} == {records[-1] for records in our_records(server.data).values()}
+    wait_for(lambda: server.connections() == 0)
+    assert is_free(server)
+
+
+def test_closing_ends_a_job_that_another_thread_waits_for(server: ZeoServer) -> None:
+    with ZeoWorker(RUN) as worker:
+        worker.connect(targets(server.address, server.address), within_s=LIMIT_S)
+        histories: list[History] = []
+        running = threading.Thread(
+            target=lambda: histories.append(worker.matrix("main", rounds=100, within_s=LIMIT_S, max_rate=5))
+        )
+        running.start()
+        wait_for(lambda: commits(server) >= 3)
+        started = time.monotonic()
+        worker.close()
+        assert time.monotonic() - started < 3
+        running.join(5)
+    (history,) = histories
+    assert ("zcheck was interrupted", ()) == (history.stopped, history.left)
+    assert {None} == {records[-1] for records in our_records(server.data).values()}
+
+
 def test_a_tight_limit_yields_what_was_done_and_cleans_up(server: ZeoServer, worker: ZeoWorker) -> None:
     worker.connect(targets(*[server.address] * 3), within_s=LIMIT_S)
     started = time.monotonic()

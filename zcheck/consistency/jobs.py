@@ -1,4 +1,4 @@
-"""What zcheck and its writing child say to each other: one line of JSON a job, one a answer."""
+"""What zcheck and its writing child say to each other: one line of JSON a job, one an answer."""
 
 from __future__ import annotations
 

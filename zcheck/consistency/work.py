@@ -34,7 +34,7 @@ class Late(Exception):
 
 
 class OutOfTime(Exception):
-    """What the job has left is kept for cleaning up."""
+    """The time that a job has left is kept for cleaning up."""
 
 
 class ParentGone(BaseException):
@@ -71,6 +71,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._gone = threading.Event()
+        self._winding_up = threading.Event()
         self._started = 0.0
         self._within_s = 0.0
 
@@ -82,20 +83,28 @@ class Stop:
     def parent_is_gone(self) -> None:
         self._gone.set()
 
+    def wind_up(self) -> None:
+        """The parent was interrupted: what was begun is cleaned up, and no more."""
+        self._winding_up.set()
+
     def left(self, share: float = SHARE_FOR_WORK) -> float:
         """Seconds until this share of the job's time is used up; not below zero."""
+        if self._winding_up.is_set() and share < SHARE_FOR_ALL:
+            return 0.0
         return max(0.0, self._started + share * self._within_s - time.monotonic())
 
     def between(self, share: float = SHARE_FOR_WORK) -> None:
         """To be called between two operations; raises where none may follow."""
         if self._gone.is_set():
             raise ParentGone
+        if self._winding_up.is_set() and share < SHARE_FOR_ALL:
+            raise OutOfTime("zcheck was interrupted")
         if not self.left(share):
             raise OutOfTime("not done before zcheck's own deadline")
 
     def sleep(self, seconds: float) -> None:
         """Sleep, or less where the time is used up sooner."""
-        self._gone.wait(min(seconds, self.left()))
+        self._winding_up.wait(min(seconds, self.left()))
 
 
 def side_by_side(work: Mapping[Key, Callable[[], Result]], timeout_s: float) -> dict[Key, Result | BaseException]:

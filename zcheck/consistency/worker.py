@@ -46,6 +46,8 @@ ALARM_GRACE_S = 2.0
 NEWEST = b"\x7f" + b"\xff" * 7
 """Later than any transaction."""
 
+CLOSE = msgspec.json.encode(jobs.Close())
+
 _numbers = itertools.count(1)
 
 
@@ -445,6 +447,9 @@ def _listen_to_zeo() -> None:
 def _read_jobs(jobs_to_do: queue.SimpleQueue[bytes | None], stop: Stop) -> None:
     """Hand over line after line; when the parent's end of the pipe is closed, nothing new is begun."""
     for line in sys.stdin.buffer:
+        if line.strip() == CLOSE:
+            # Nobody asks for this while a job is being done, unless that job is not waited for any more.
+            stop.wind_up()
         jobs_to_do.put(line)
     stop.parent_is_gone()
     jobs_to_do.put(None)

@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 KILL_GRACE_S = 1.0
 """A job that is not answered this long after its limit is not going to be."""
 CLOSE_S = 3.0
+WIND_UP_S = 8.0
+"""How long a job that is not waited for any more may take to clean up."""
 SLACK_S = 0.5
 """How much earlier than the parent's limit the child's own is, so that it can answer with what it has."""
 
@@ -52,6 +54,8 @@ class ZeoWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._busy = False
+        """A job was sent and not answered."""
 
     def __enter__(self) -> ZeoWorker:
         self.start()
@@ -122,19 +126,27 @@ class ZeoWorker:
         return Orphans(orphans, (found.reason,)) if isinstance(found, NotGathered) else found
 
     def close(self) -> None:
-        """Close every connection and end the child; at most a few seconds, whatever state it is in."""
+        """End the child in good order; at most a few seconds, whatever state it is in.
+
+        A job that was interrupted is wound up first: what it wrote is removed.
+        """
         if self._process is None:
             return
         if not self.gone:
-            self._do(jobs.Close(CLOSE_S), type(None), CLOSE_S + SLACK_S)
+            watchdog = threading.Timer(WIND_UP_S if self._busy else CLOSE_S, self._kill)
+            watchdog.daemon = True
+            watchdog.start()
+            with contextlib.suppress(OSError):
+                self._send(msgspec.json.encode(jobs.Close()) + b"\n")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(WIND_UP_S + KILL_GRACE_S)
+            watchdog.cancel()
+        self.gone = self.gone or "zcheck's process for ZEO was closed"
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        try:
-            self._process.wait(KILL_GRACE_S)
-        except subprocess.TimeoutExpired:
+        if self._process.poll() is None:
             self._kill()
-        self.gone = self.gone or "zcheck's process for ZEO was closed"
 
     # --- the pipe
 
@@ -153,8 +165,10 @@ class ZeoWorker:
             watchdog.start()
             started = time.monotonic()
             try:
+                self._busy = True
                 self._send(msgspec.json.encode(job) + b"\n")
                 line = self._answers.get(timeout=within_s + KILL_GRACE_S)
+                self._busy = False
             except (OSError, queue.Empty):
                 line = None
             finally:
