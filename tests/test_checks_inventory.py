@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from judging import facts_of
 
+from zcheck import gather
 from zcheck.checks import CATALOGUE
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
@@ -20,7 +20,7 @@ from zcheck.checks.inventory.suppressions_are_current import suppressions_are_cu
 from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
 from zcheck.facts import Facts, Inventory, Names, NotGathered, SecretFile, SecretFiles, Today
-from zcheck.probes import files
+from zcheck.inventory import parse
 from zcheck.report import Judgement
 from zcheck.runner import run
 from zcheck.testing import inventory, judge
@@ -355,11 +355,17 @@ def sample(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return folder / "clients.ini"
 
 
+def gathered(ini: Path) -> Facts:
+    """What an offline run reads."""
+    given = parse(ini.read_text(), str(ini))
+    wanted = gather.wanted_kinds(FROM_FILES)
+    offline = gather.Settings(run_id="test", offline=True, today=TODAY)
+    return gather.Gathering(given, offline, wanted, NotGathered("not needed offline"), lambda client, what: None).run()
+
+
 @pytest.mark.parametrize(("sample", "expected"), SAMPLE_FINDINGS.items(), ids=SAMPLE_FINDINGS, indirect=["sample"])
 def test_a_sample_shows_its_fault_and_no_other(sample: Path, expected: list[tuple[str, str, str]]) -> None:
-    facts = facts_of(sample).with_fact("", Names()).with_fact("", Today(TODAY))
-    facts = facts.with_fact("", files.secret_files(facts.inventory), SecretFiles)
-    judgement = run(FROM_FILES, facts, today=TODAY)
+    judgement = run(FROM_FILES, gathered(sample), today=TODAY)
     assert expected == [(f.check, f.severity, " ".join(f.clients)) for f in judgement.findings]
     for finding in judgement.findings:
         for place in finding.places:

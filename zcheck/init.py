@@ -393,7 +393,8 @@ def _known_to(client: Found, server: FoundServer, address: HostPort | None, file
     notes = client.notes
     if address is not None:
         notes = (f"address: as {file} has it", *(note for note in notes if not note.startswith("address: ")))
-    keys = client.keys + _known_as(server)
+    is_known = any(key == "balancer-server" for key, _ in client.keys)
+    keys = client.keys if is_known else client.keys + _known_as(server)
     return msgspec.structs.replace(client, address=address or client.address, keys=keys, notes=notes)
 
 
