@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zcheck.probes.compose import ComposeError, Node, parse
@@ -114,6 +114,7 @@ def test_aliases_of_aliases_take_no_more_room_than_their_text() -> None:
     assert time.monotonic() - started < 1
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-#'\"[]{},&*|>! \n\t\\", max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -150,6 +151,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_what_is_written_is_read_back(tree: dict[str, Node]) -> None:
     assert tree == parse(written(tree, 0))

@@ -515,7 +515,7 @@ PIECES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, min_size=1, max_size=3))
 def test_a_draft_of_anything_passes_its_own_parser(parts: list[list[str]]) -> None:
     paths = [write(f"{number}/zope.conf", "\n".join(lines)) for number, lines in enumerate(parts)]

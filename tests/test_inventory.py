@@ -6,7 +6,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zcheck.facts import Client, Credentials, HostPort, Inventory
@@ -617,6 +617,7 @@ def test_a_large_file_is_refused_in_bounded_time(text: str) -> None:
     assert time.monotonic() - started < 10
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.printable + "\0\x1b\x85\u2028\ud800", max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for whole in (text, ONE + text, f"[client:a]\naddress = {text}\n", f"[cluster]\n{text}\n{ONE}"):
@@ -633,6 +634,7 @@ HOSTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(HOSTS, st.integers(1, 65535))
 def test_an_address_that_is_written_is_read_back(host: str, port: int) -> None:
     assert HostPort(host, port) == host_port(str(HostPort(host, port)))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zcheck.facts import Inventory, NotGathered, SecretFile, SecretFiles
@@ -169,11 +169,13 @@ def test_env_files(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
     assert expected == files.read_env_file(str(path))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_an_env_file(text: str) -> None:
     assert all(name.isidentifier() and name.isascii() for name in parse_env(text))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True), st.text("ab =#;'$\"\\`")))
 def test_what_is_quoted_as_systemd_has_it_is_read_back(variables: dict[str, str]) -> None:
     def quoted(value: str) -> str:
