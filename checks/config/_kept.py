@@ -60,7 +60,7 @@ def _on_its_machine(conf: ZeoConf, kept: Setting, uses: list[Use]) -> Found:
         hint = "write shared-blob-dir on, or give the client a directory of its own"
         if is_one:
             message = (
-                f"{conf.file} keeps its blobs in {ours}; {', '.join(clients)} on the same machine would share {theirs}"
+                f"{conf.file} keeps its blobs in {ours}; shared on the same machine is {theirs} ({', '.join(clients)})"
             )
             hint = f"write blob-dir {kept.value}, or shared-blob-dir off"
         line = blob_dir(those[0].database)
@@ -68,21 +68,23 @@ def _on_its_machine(conf: ZeoConf, kept: Setting, uses: list[Use]) -> Found:
         yield Problem(clients, message, places, hint, about=f"{those[0].database.name} {theirs}")
 
 
-def remarks(conf: ZeoConf, storage: ServedStorage, uses: list[Use]) -> Found:
-    clients = clients_of(uses)
-    collect = storage.setting("pack-gc")
-    if collect is not None and collect.value.lower() in FALSE:
-        message = (
-            f"packing storage {storage.name} collects no garbage: remove what a killed run leaves by zcheck leftovers"
-        )
-        yield Note(clients, message, (Place.of(collect),))
+def remarks(server: Server, conf: ZeoConf) -> Found:
+    """What matters when something went wrong, and is no fault."""
+    for storage in conf.storages:
+        clients = clients_of(use for use in server.uses if use.database.storage_name == storage.name)
+        line = storage.setting("pack-gc")
+        if clients and line is not None and line.value.lower() in FALSE:
+            message = (
+                f"packing storage {storage.name} removes no garbage: what a killed run leaves is for zcheck leftovers"
+            )
+            yield Note(clients, message, (Place.of(line),))
     timeout = conf.zeo.first("transaction-timeout") if conf.zeo is not None else None
-    if timeout is not None and storage is conf.storages[0]:
+    if timeout is not None and server.uses:
         message = (
-            f"after {timeout.value} s {conf.file} drops a client that does not end its commit, and may keep the lock: "
-            "start the server again when nobody can write"
+            f"after {timeout.value} s the server drops a client that does not end its commit, and may keep the lock"
         )
-        yield Note(clients, message, (Place.of(timeout),))
+        hint = "start it again when nobody can write"
+        yield Note(clients_of(server.uses), f"{message}: {hint}", (Place.of(timeout),))
 
 
 Kept = tuple[Server, ServedStorage, Setting]

@@ -73,6 +73,7 @@ def zeo_conf_serves_the_storages(facts: Facts) -> Found:
             yield from _faults(server, server.conf)
             yield from _address(server, server.conf, cluster)
             yield from _storages(server, server.conf, cluster)
+            yield from remarks(server, server.conf)
     yield from apart(servers, cluster, facts.clients)
     yield from locations(facts, servers)
 
@@ -148,7 +149,6 @@ def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
         else:
             served.append((storage, uses))
             yield from blobs(server, conf, storage, uses, cluster)
-            yield from remarks(conf, storage, uses)
     yield from _read_only(conf, served)
 
 
