@@ -7,12 +7,17 @@ from pathlib import Path
 from zcheck import inventory, zopeconf
 from zcheck.check import Check
 from zcheck.checks import CATALOGUE
-from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, ZopeConf
+from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, WsgiConf, ZopeConf
 from zcheck.report import Judgement
 from zcheck.runner import run
 
 TODAY = "2026-11-20"
-CONFIG_CHECKS = tuple(check for check in CATALOGUE if check.stage == "config")
+# The checks that need nothing but zope.conf files and clients.ini.
+CONFIG_CHECKS = tuple(
+    check
+    for check in CATALOGUE
+    if check.stage == "config" and {*check.needs} <= {ZopeConf} and WsgiConf not in check.uses
+)
 
 
 def read(path: str) -> str:

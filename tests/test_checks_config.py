@@ -110,7 +110,24 @@ def row(id: str, case: Case) -> Any:
     return pytest.param(case, id=f"{case.name}: {id}")
 
 
+def relational(adapter: str, *keys: str) -> str:
+    """A RelStorage section with one adapter."""
+    return inside("relstorage", "\n".join([f"<{adapter}>", *keys, f"</{adapter}>"]))
+
+
+def environment(*lines: str) -> str:
+    """A healthy client's file with environment variables."""
+    return "\n".join(["<environment>", *lines, "</environment>", HEALTHY])
+
+
 HEALTHY = database()
+RELATIONAL = relational("postgresql", "dsn host=10.0.0.5 dbname=zodb user=zope password=secret")
+CACHED = zeo("10.0.0.5:8100", "client c", "var /srv/var")
+MACHINE = (
+    "[cluster]\nname = x\n[client:app1]\naddress = 10.0.0.1:8081\n{0}\n[client:app2]\naddress = 10.0.0.1:8082\n{0}\n"
+)
+TOGETHER = parse_inventory(MACHINE.format(""), "clients.ini")
+CONTAINERS = parse_inventory(MACHINE.format("listens = 8080"), "clients.ini")
 HOSTS = "[hosts]\nzeo1 = 10.0.0.5\nzeo2 = 10.0.0.6\n"
 PINNED = cluster(2, cluster="zeo = 10.0.0.5:8100\nstorage = 1")
 
@@ -572,6 +589,614 @@ CASES = [
         ),
     ),
     row("no ZEO", Case("storage-names-agree", *[database(storage="<relstorage/>")] * 2, outcome="skipped")),
+    # storage-wrappers-agree
+    row("healthy", Case("storage-wrappers-agree", HEALTHY, database(storage=zeo(kind="clientstorage")))),
+    row("wrapped alike", Case("storage-wrappers-agree", *[database(storage=inside("zlibstorage", zeo()))] * 2)),
+    row(
+        "one without the wrapper",
+        Case(
+            "storage-wrappers-agree",
+            database(storage=inside("zlibstorage", zeo())),
+            HEALTHY,
+            says=("CRITICAL", "app1 app2", "in <zlibstorage> around <zeoclient> for app1; in <zeoclient> for app2"),
+        ),
+    ),
+    row(
+        "another order of wrappers",
+        Case(
+            "storage-wrappers-agree",
+            database(storage=inside("zlibstorage", inside("encryptingstorage", zeo()))),
+            database(storage=inside("encryptingstorage", inside("zlibstorage", zeo()))),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "frozen",
+        Case(
+            "storage-wrappers-agree",
+            HEALTHY,
+            database(storage=inside("before", zeo())),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "ZEO and RelStorage",
+        Case(
+            "storage-wrappers-agree",
+            HEALTHY,
+            database(storage=RELATIONAL),
+            says=("CRITICAL", "app1 app2", "<relstorage>"),
+        ),
+    ),
+    row("a private storage is another finding", Case("storage-wrappers-agree", HEALTHY, database(storage=FILE))),
+    # relstorage-databases-agree
+    row("healthy", Case("relstorage-databases-agree", *[database(storage=RELATIONAL)] * 2)),
+    row(
+        "other order, quotes, default port, password",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(
+                storage=relational("postgresql", "dsn port=5432 password=p dbname='zodb' user=zope host='10.0.0.5'")
+            ),
+        ),
+    ),
+    row(
+        "written as a URL",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn postgresql://zope:p@10.0.0.5:5432/zodb")),
+        ),
+    ),
+    row(
+        "name and address of the server",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn host=zeo1 dbname=zodb user=zope")),
+            ini=cluster(2, HOSTS),
+        ),
+    ),
+    row(
+        "another database",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn host=10.0.0.5 dbname=test user=zope")),
+            says=("CRITICAL", "app1 app2", "in postgresql database test on 10.0.0.5:5432 as zope for app2"),
+        ),
+    ),
+    row(
+        "another server",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn host=10.0.0.6 dbname=zodb user=zope")),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "each on its own machine",
+        Case(
+            "relstorage-databases-agree",
+            *[database(storage=relational("postgresql", "dsn dbname=zodb user=zope"))] * 2,
+            says=("CRITICAL", "app1 app2", "localhost:5432 on 10.0.0.1"),
+        ),
+    ),
+    row(
+        "a server that nothing knows",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn host=db dbname=zodb user=zope")),
+            says=("UNKNOWN", "app1 app2", "cannot be told"),
+        ),
+    ),
+    row(
+        "another user",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn host=10.0.0.5 dbname=zodb user=other")),
+            says=("UNKNOWN", "app1 app2", "as other for app2"),
+        ),
+    ),
+    row(
+        "without history",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=RELATIONAL.replace("<relstorage>", "<relstorage>\nkeep-history off")),
+            says=("CRITICAL", "app1 app2", "without history for app2"),
+        ),
+    ),
+    row(
+        "another adapter",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("mysql", "host 10.0.0.5", "db zodb", "user zope")),
+            says=("CRITICAL", "app1 app2", "in mysql database zodb"),
+        ),
+    ),
+    row(
+        "MySQL",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=relational("mysql", "host 10.0.0.5", "db zodb", "passwd a")),
+            database(storage=relational("mysql", "db zodb", "port 3306", "host 10.0.0.5", "passwd b")),
+        ),
+    ),
+    row(
+        "Oracle's users are schemas",
+        Case(
+            "relstorage-databases-agree",
+            *(database(storage=relational("oracle", "dsn XE", f"user {user}", "password x")) for user in ("a", "b")),
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "SQLite of two machines",
+        Case(
+            "relstorage-databases-agree",
+            *[database(storage=relational("sqlite3", "data-dir /srv/data"))] * 2,
+            says=("CRITICAL", "app1 app2", ""),
+        ),
+    ),
+    row(
+        "SQLite of one machine",
+        Case(
+            "relstorage-databases-agree",
+            *[database(storage=relational("sqlite3", "data-dir /srv/data"))] * 2,
+            ini=TOGETHER,
+        ),
+    ),
+    row("no RelStorage", Case("relstorage-databases-agree", HEALTHY, HEALTHY, outcome="skipped")),
+    row(
+        "a variable without a value",
+        Case(
+            "relstorage-databases-agree",
+            database(storage=RELATIONAL),
+            database(storage=relational("postgresql", "dsn $(DSN)")),
+            says=("UNKNOWN", "app2", "no value for $(DSN)"),
+        ),
+    ),
+    # clients-are-writable
+    row("healthy", Case("clients-are-writable", HEALTHY, database(storage=zeo("8100", "read-only off")))),
+    row(
+        "read-only",
+        Case(
+            "clients-are-writable",
+            HEALTHY,
+            database(storage=zeo("8100", "read-only true")),
+            says=("CRITICAL", "app2", "database main of app2 is opened read-only"),
+        ),
+    ),
+    row(
+        "frozen",
+        Case(
+            "clients-are-writable", *[database(storage=inside("before", zeo()))] * 2, says=("CRITICAL", "app1 app2", "")
+        ),
+    ),
+    row(
+        "a read-only client says so",
+        Case(
+            "clients-are-writable",
+            HEALTHY,
+            database(storage=zeo("8100", "read-only on")),
+            ini=cluster(2, app2="role = read-only"),
+        ),
+    ),
+    row(
+        "a worker",
+        Case(
+            "clients-are-writable",
+            HEALTHY,
+            database(storage=zeo("8100", "read-only on")),
+            ini=cluster(2, app2="role = worker"),
+        ),
+    ),
+    row(
+        "an archive that is frozen for all",
+        Case("clients-are-writable", *[f"{HEALTHY}\n{database('a', '/a', zeo('8100', 'read-only on'))}"] * 2),
+    ),
+    row(
+        "an archive that is frozen for one",
+        Case(
+            "clients-are-writable",
+            f"{HEALTHY}\n{database('a', '/a')}",
+            f"{HEALTHY}\n{database('a', '/a', zeo('8100', 'read-only on'))}",
+            says=("CRITICAL", "app2", "database a of app2"),
+        ),
+    ),
+    # no-read-only-fallback
+    row("healthy", Case("no-read-only-fallback", HEALTHY, database(storage=zeo("8100", "read-only-fallback off")))),
+    row(
+        "fallback",
+        Case(
+            "no-read-only-fallback",
+            *[database(storage=zeo("8100", "read-only-fallback on"))] * 2,
+            says=("WARNING", "app1 app2", "main of app1, app2 falls back"),
+        ),
+    ),
+    row(
+        "a read-only client may",
+        Case(
+            "no-read-only-fallback",
+            HEALTHY,
+            database(storage=zeo("8100", "read-only-fallback on")),
+            ini=cluster(2, app2="role = read-only"),
+        ),
+    ),
+    # one-zeo-server-per-database
+    row("healthy", Case("one-zeo-server-per-database", HEALTHY, HEALTHY)),
+    row(
+        "two spellings of one",
+        Case(
+            "one-zeo-server-per-database",
+            *[database(storage=zeo("zeo1:8100 10.0.0.5:8100"))] * 2,
+            ini=cluster(2, HOSTS),
+        ),
+    ),
+    row(
+        "two servers",
+        Case(
+            "one-zeo-server-per-database",
+            *[database(storage=zeo("10.0.0.5:8100 10.0.0.6:8100"))] * 2,
+            says=("WARNING", "app1 app2", "whichever answers first of 10.0.0.5:8100 and 10.0.0.6:8100 for app1, app2"),
+        ),
+    ),
+    # sessions-are-shared
+    row(
+        "in memory",
+        Case("sessions-are-shared", *[f"{HEALTHY}\n{TEMPORARY}"] * 2, says=("WARNING", "app1 app2", "/temp_folder")),
+    ),
+    row(
+        "on ZEO",
+        Case(
+            "sessions-are-shared",
+            *[f"{HEALTHY}\n{database('temporary', '/temp_folder', zeo('8100', 'storage t'))}"] * 2,
+        ),
+    ),
+    row("none", Case("sessions-are-shared", HEALTHY, HEALTHY, outcome="skipped")),
+    row(
+        "one client and a worker",
+        Case("sessions-are-shared", *[f"{HEALTHY}\n{TEMPORARY}"] * 2, ini=cluster(2, app2="role = worker")),
+    ),
+    # cache-files-are-distinct
+    row(
+        "one file on one machine",
+        Case(
+            "cache-files-are-distinct",
+            *[database(storage=CACHED)] * 2,
+            ini=TOGETHER,
+            says=("CRITICAL", "app1 app2", "/srv/var/c-1.zec"),
+        ),
+    ),
+    row("one path on two machines", Case("cache-files-are-distinct", *[database(storage=CACHED)] * 2)),
+    row(
+        "one path in two containers", Case("cache-files-are-distinct", *[database(storage=CACHED)] * 2, ini=CONTAINERS)
+    ),
+    row(
+        "another name",
+        Case(
+            "cache-files-are-distinct",
+            database(storage=CACHED),
+            database(storage=CACHED.replace("client c", "client d")),
+            ini=TOGETHER,
+        ),
+    ),
+    row("no persistent cache", Case("cache-files-are-distinct", HEALTHY, HEALTHY, ini=TOGETHER)),
+    row(
+        "two databases of one client",
+        Case(
+            "cache-files-are-distinct",
+            HEALTHY,
+            f"{database(storage=CACHED)}\n{database('a', '/a', CACHED)}",
+            says=("CRITICAL", "app2", "database main of app2 and database a of app2"),
+        ),
+    ),
+    row(
+        "cache-path",
+        Case(
+            "cache-files-are-distinct",
+            *[database(storage=zeo("8100", "cache-path /srv/c", kind="clientstorage"))] * 2,
+            ini=TOGETHER,
+            says=("CRITICAL", "app1 app2", "/srv/c on 10.0.0.1"),
+        ),
+    ),
+    row(
+        "a variable without a value",
+        Case(
+            "cache-files-are-distinct",
+            HEALTHY,
+            database(storage=zeo("8100", "client $(C)")),
+            ini=TOGETHER,
+            says=("UNKNOWN", "app2", "no value for $(C)"),
+        ),
+    ),
+    row(
+        "a variable that no neighbour makes needed",
+        Case("cache-files-are-distinct", HEALTHY, database(storage=zeo("8100", "client $(C)"))),
+    ),
+    # instance-homes-are-distinct
+    row(
+        "two homes on one machine",
+        Case("instance-homes-are-distinct", "instancehome /srv/1", "instancehome /srv/2", ini=TOGETHER),
+    ),
+    row("one home on two machines", Case("instance-homes-are-distinct", "instancehome /srv/1", "instancehome /srv/1")),
+    row("one home in two containers", Case("instance-homes-are-distinct", *["instancehome /app"] * 2, ini=CONTAINERS)),
+    row(
+        "one home on one machine",
+        Case(
+            "instance-homes-are-distinct",
+            "instancehome /srv/1",
+            "instancehome /srv/./1/",
+            ini=TOGETHER,
+            says=("CRITICAL", "app1 app2", "share the instance home /srv/1 on 10.0.0.1"),
+        ),
+    ),
+    row(
+        "one process id file",
+        Case(
+            "instance-homes-are-distinct",
+            "instancehome /srv/1\npid-filename /srv/1/var/Z4.pid",
+            "instancehome /srv/2\npid-filename /srv/1/var/Z4.pid",
+            ini=TOGETHER,
+            says=("CRITICAL", "app1 app2", "share the process id file /srv/1/var/Z4.pid"),
+        ),
+    ),
+    row(
+        "one log",
+        Case(
+            "instance-homes-are-distinct",
+            *[
+                f"instancehome /srv/{n}\n<eventlog>\n<logfile>\npath /var/log/zope.log\n</logfile>\n</eventlog>"
+                for n in "12"
+            ],
+            ini=TOGETHER,
+            says=("CRITICAL", "app1 app2", "share the log /var/log/zope.log"),
+        ),
+    ),
+    row(
+        "the terminal is no file",
+        Case(
+            "instance-homes-are-distinct",
+            *[f"instancehome /srv/{n}\n<eventlog>\n<logfile>\npath /dev/stdout\n</logfile>\n</eventlog>" for n in "12"],
+            ini=TOGETHER,
+        ),
+    ),
+    # settings-agree
+    row("healthy", Case("settings-agree", HEALTHY, HEALTHY)),
+    row(
+        "at the top",
+        Case(
+            "settings-agree",
+            "max-conflict-retries 5",
+            "max-conflict-retries 3",
+            says=("WARNING", "app1 app2", "max-conflict-retries is 5 for app1; 3 for app2"),
+        ),
+    ),
+    row("the default, and left out", Case("settings-agree", "max-conflict-retries 3", "debug-mode off")),
+    row("two spellings of a boolean", Case("settings-agree", "verbose-security yes", "verbose-security ON")),
+    row(
+        "of a database",
+        Case(
+            "settings-agree",
+            HEALTHY,
+            database("main", "/", "", "cache-size 9"),
+            says=("WARNING", "app1 app2", "9 for app2"),
+        ),
+    ),
+    row(
+        "of a storage",
+        Case(
+            "settings-agree",
+            HEALTHY,
+            database(storage=zeo("10.0.0.5:8100", "wait off")),
+            says=(
+                "WARNING",
+                "app1 app2",
+                "wait of database main's <zeoclient> is on (the default) for app1; off for app2",
+            ),
+        ),
+    ),
+    row(
+        "proxies in another order",
+        Case(
+            "settings-agree",
+            "trusted-proxy 10.0.0.1\ntrusted-proxy 10.0.0.2",
+            "trusted-proxy 10.0.0.2\ntrusted-proxy 10.0.0.1",
+        ),
+    ),
+    row(
+        "another proxy",
+        Case(
+            "settings-agree",
+            "trusted-proxy 10.0.0.1",
+            "trusted-proxy 10.0.0.2",
+            says=("WARNING", "app1 app2", "trusted-proxy"),
+        ),
+    ),
+    row(
+        "what differs by right",
+        Case(
+            "settings-agree",
+            "instancehome /srv/1\nport-base 1\nip-address 10.0.0.1\nzeo-client-name a\ndebug-mode on\nhttp-realm app1",
+            "instancehome /srv/2\nport-base 2\nip-address 10.0.0.2\nzeo-client-name b\npython /x/y\nhttp-realm app2",
+        ),
+    ),
+    row(
+        "labels and names",
+        Case(
+            "settings-agree",
+            *(database(storage=zeo("8100", f"name {n}", f"client-label {n}", f"client {n}")) for n in "ab"),
+        ),
+    ),
+    row(
+        "a worker's threads and caches",
+        Case(
+            "settings-agree",
+            f"zserver-threads 4\n{HEALTHY}",
+            f"zserver-threads 1\n{database('main', '/', '', 'cache-size 9')}",
+            ini=cluster(2, app2="role = worker"),
+        ),
+    ),
+    row(
+        "a worker's retries",
+        Case(
+            "settings-agree",
+            "max-conflict-retries 5",
+            "debug-mode on",
+            ini=cluster(2, app2="role = worker"),
+            says=("WARNING", "app1 app2", "max-conflict-retries is 5 for app1; 3 (the default) for app2"),
+        ),
+    ),
+    row(
+        "of a product",
+        Case(
+            "settings-agree",
+            *(f"<product-config p>\nlimit {n}\n</product-config>" for n in "12"),
+            says=("WARNING", "app1 app2", "limit of <product-config p> is 1 for app1; 2 for app2"),
+        ),
+    ),
+    row("not seen in a file that was read in part", Case("settings-agree", "max-conflict-retries 5", "%include x")),
+    # environment-agrees
+    row("healthy", Case("environment-agrees", *[environment("TZ UTC")] * 2)),
+    row(
+        "another value",
+        Case(
+            "environment-agrees",
+            environment("TZ UTC"),
+            environment("TZ CET"),
+            says=("WARNING", "app1 app2", "UTC for app1; CET for app2"),
+        ),
+    ),
+    row(
+        "not set",
+        Case(
+            "environment-agrees",
+            environment("TZ UTC"),
+            HEALTHY,
+            says=("WARNING", "app1 app2", "UTC for app1; not set for app2"),
+        ),
+    ),
+    row(
+        "paths",
+        Case("environment-agrees", environment("CHAMELEON_CACHE /srv/1/c"), environment("CHAMELEON_CACHE /srv/2/c")),
+    ),
+    row(
+        "the client's name",
+        Case("environment-agrees", environment("SENTRY_NAME zope-app1"), environment("SENTRY_NAME zope-app2")),
+    ),
+    row("the case of a name counts", Case("environment-agrees", environment("a 1", "A 2"), environment("A 2", "a 1"))),
+    row(
+        "a worker's own variable",
+        Case("environment-agrees", HEALTHY, environment("X 1"), ini=cluster(2, app2="role = worker")),
+    ),
+    row(
+        "a secret",
+        Case(
+            "environment-agrees",
+            environment("API_TOKEN one"),
+            environment("API_TOKEN two"),
+            says=("WARNING", "app1 app2", "API_TOKEN in <environment> is *** for app1; *** for app2"),
+        ),
+    ),
+    row("the same secret", Case("environment-agrees", *[environment("API_TOKEN one")] * 2)),
+    # zope-conf-keys-are-known
+    row("healthy", Case("zope-conf-keys-are-known", HEALTHY, environment("ANY thing"))),
+    row(
+        "Zope 2",
+        Case("zope-conf-keys-are-known", "zserver-threads 2\n<http-server>\naddress 8080\n</http-server>", HEALTHY),
+    ),
+    row(
+        "misspelt",
+        Case(
+            "zope-conf-keys-are-known",
+            HEALTHY,
+            database(storage=zeo("8100", "sorage 1")),
+            says=("WARNING", "app2", "'sorage' is no key that <zeoclient> knows; did you mean 'storage'?"),
+        ),
+    ),
+    row("a section of an add-on", Case("zope-conf-keys-are-known", HEALTHY, "<my-section>\nany thing\n</my-section>")),
+    row(
+        "of the other client section",
+        Case(
+            "zope-conf-keys-are-known",
+            HEALTHY,
+            database(storage=zeo("8100", "server-sync on")),
+            says=("WARNING", "app2", "'server-sync' is no key that <zeoclient> knows"),
+        ),
+    ),
+    # debug-mode-is-off
+    row("healthy", Case("debug-mode-is-off", HEALTHY, "debug-mode false")),
+    row(
+        "on",
+        Case("debug-mode-is-off", HEALTHY, "debug-mode yes", says=("WARNING", "app2", "debug-mode is on for app2")),
+    ),
+    row(
+        "exceptions",
+        Case("debug-mode-is-off", HEALTHY, "debug-exceptions on", says=("WARNING", "app2", "debug-exceptions")),
+    ),
+    row("a worker", Case("debug-mode-is-off", HEALTHY, "debug-mode on", ini=cluster(2, app2="role = worker"))),
+    # zeo-authentication-is-effective
+    row("healthy", Case("zeo-authentication-is-effective", HEALTHY, HEALTHY)),
+    row(
+        "a login",
+        Case(
+            "zeo-authentication-is-effective",
+            HEALTHY,
+            database(storage=zeo("8100", "username u", "password p")),
+            says=("WARNING", "app2", "has username and password, which ZEO 5 and later ignore"),
+        ),
+    ),
+    row(
+        "Zope 2",
+        Case(
+            "zeo-authentication-is-effective",
+            HEALTHY,
+            f"<http-server>\naddress 8080\n</http-server>\n{database(storage=zeo('8100', 'username u'))}",
+        ),
+    ),
+    # zope-conf-parses: what the schemas refuse
+    row(
+        "a key given twice",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            "debug-mode on\ndebug-mode off",
+            says=("CRITICAL", "app2", "given twice; the first is at line 1"),
+        ),
+    ),
+    row(
+        "a variable given twice",
+        Case("zope-conf-parses", HEALTHY, environment("A 1", "A 2"), says=("CRITICAL", "app2", "'A' is given twice")),
+    ),
+    row("a key that may be given twice", Case("zope-conf-parses", HEALTHY, "trusted-proxy a\ntrusted-proxy b")),
+    row(
+        "no number",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            database("main", "/", "", "cache-size many"),
+            says=("CRITICAL", "app2", "'cache-size many' is not a whole number"),
+        ),
+    ),
+    row(
+        "no boolean",
+        Case("zope-conf-parses", HEALTHY, "debug-mode maybe", says=("CRITICAL", "app2", "is not on or off")),
+    ),
+    row(
+        "no server",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            database(storage="<zeoclient/>"),
+            says=("CRITICAL", "app2", "<zeoclient> has no 'server'"),
+        ),
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ nothing is said of it.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -134,7 +135,7 @@ large-file-threshold size 512KB
 max-conflict-retries integer 3
 conflict-error-log-level text
 mime-types* path
-default-zpublisher-encoding text
+default-zpublisher-encoding text utf-8
 security-policy-implementation text C
 skip-authentication-checking boolean off
 skip-ownership-checking boolean off
@@ -323,6 +324,11 @@ def canonical(kind: str, value: str) -> str | None:
         return str(int(value)) if kind == "integer" else str(float(value))
     except ValueError:
         return None
+
+
+def meant(kind: str, key: str) -> str | None:
+    """The known key that an unknown one of a section of this type is most like; None where there is none."""
+    return next(iter(difflib.get_close_matches(key[:100], KEYS.get(kind, {}), 1)), None)
 
 
 def every_section(conf: ZopeConf) -> Iterator[Section]:

@@ -14,7 +14,7 @@ How to repair it
 >>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 zeo1:8100"))
 OK
 >>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 zeo2:8100"))
-WARNING app2: database main of app2 is on whichever answers first of zeo1:8100 and zeo2:8100
+WARNING app2: database main is on whichever answers first of zeo1:8100 and zeo2:8100 for app2
 >>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 $(SECOND)"))
 UNKNOWN app2: the inventory gives no value for $(SECOND), which server of app2 needs
 """
@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from zcheck.addresses import same_server
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import listed, unresolved
+from zcheck.checks.config._databases import listed, sides, told, unresolved
 from zcheck.checks.config._servers import readable
 from zcheck.facts import Facts, Names, Setting, ZopeConf
 
@@ -39,9 +39,9 @@ from zcheck.facts import Facts, Names, Setting, ZopeConf
     after=["zope-conf-parses", "zeo-addresses-are-valid"],
 )
 def one_zeo_server_per_database(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
-    """One finding for all clients that name the same servers for a database."""
+    """One finding a database, with all clients that name several servers for it."""
     inventory, names = facts.inventory, facts.maybe(Names)
-    found: dict[tuple[str, str], dict[str, tuple[Setting, ...]]] = {}
+    found: dict[str, dict[str, tuple[str, tuple[Setting, ...]]]] = {}
     for client, conf in facts.each(ZopeConf).items():
         if not any(database.is_zeo for database in conf.databases):
             yield Skipped((client,), "nothing to examine: no database on ZEO")
@@ -50,8 +50,9 @@ def one_zeo_server_per_database(facts: Facts) -> Iterator[Problem | Unknown | Sk
             first, *others = readable(database, inventory.client(client).machine) or (None,)
             if first and not all(same_server(first, other, inventory, names) for other in others):
                 shown = listed(dict.fromkeys(str(endpoint) for endpoint in (first, *others)))
-                found.setdefault((database.name, shown), {})[client] = database.servers
-    for (name, shown), owners in found.items():
-        message = f"database {name} of {', '.join(owners)} is on whichever answers first of {shown}"
-        places = tuple(Place.of(line) for lines in owners.values() for line in lines)
+                found.setdefault(database.name, {})[client] = shown, database.servers
+    for name, owners in found.items():
+        said = told(sides({client: shown for client, (shown, _) in owners.items()}), lambda shown: f"of {shown}")
+        message = f"database {name} is on whichever answers first {said}"
+        places = tuple(Place.of(line) for _, lines in owners.values() for line in lines)
         yield Problem(tuple(owners), message, places, "write one 'server' line", about=name)

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.config._databases import is_per_process, nobody_to_compare, shared_databases, unresolved
-from zcheck.checks.config._schema import KEYS, Key, canonical
+from zcheck.checks.config._schema import KEYS, Key, canonical, meant
 from zcheck.checks.config._settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
 from zcheck.facts import ZEO_CLIENT_TYPES, Facts, Section, ZopeConf
 
@@ -80,20 +80,32 @@ def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     for where, sections in _groups(facts):
         kind = next(iter(sections.values())).type
         keys = dict.fromkeys(line.key for section in sections.values() for line in section.settings)
-        for key in keys:
-            known = KEYS.get(kind, {}).get(key)
-            if key in OWN or (known is not None and known.kind == "path"):
-                continue
+        for key in filter(lambda key: _is_compared(kind, key), keys):
             values: dict[str, Seen] = {}
             for client, section in sections.items():
-                if facts.inventory.client(client).role in ("worker", "read-only") and BY_ROLE.search(key):
+                if _is_excused(facts.inventory.client(client).role, section, key):
                     continue
                 questions = list(unresolved(client, section.all(key)))
                 yield from questions
                 if not questions:
-                    values[client] = _seen(facts, client, section, key, known)
+                    values[client] = _seen(facts, client, section, key)
             if not any(is_path(seen.same) for seen in values.values()):
                 yield from differences(facts, where, key, values, sections)
+
+
+def _is_compared(kind: str, key: str) -> bool:
+    """Paths are each client's own, and a key that a known kind of section does not know is another finding."""
+    known = KEYS.get(kind)
+    return key not in OWN and (known is None or (key in known and known[key].kind != "path"))
+
+
+def _is_excused(role: str, section: Section, key: str) -> bool:
+    """The role explains this client's own value, or the key is there and misspelt, which is another finding."""
+    if role in ("worker", "read-only") and BY_ROLE.search(key):
+        return True
+    known = KEYS.get(section.type, {})
+    unknown = {line.key for line in section.settings if known and line.key not in known}
+    return section.first(key) is None and any(meant(section.type, other) == key for other in unknown)
 
 
 def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
@@ -114,7 +126,8 @@ def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
                 yield f" of {shared.label}'s <{storage.type}>", {c: chain[level] for c, chain in chains.items()}
 
 
-def _seen(facts: Facts, client: str, section: Section, key: str, known: Key | None) -> Seen:
+def _seen(facts: Facts, client: str, section: Section, key: str) -> Seen:
+    known = KEYS.get(section.type, {}).get(key)
     lines = section.all(key)
     conf = facts.each(ZopeConf)[client]
     if not lines:

@@ -21,11 +21,10 @@ UNKNOWN app2: app2: permission denied
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, check
-from zcheck.checks.config._schema import KEYS, every_section
+from zcheck.checks.config._schema import KEYS, every_section, meant
 from zcheck.facts import Facts, Setting, ZopeConf
 
 
@@ -42,8 +41,8 @@ def zope_conf_keys_are_known(facts: Facts) -> Iterator[Problem]:
                 if known is not None and setting.key not in known:
                     found.setdefault((section.type, setting.key), {}).setdefault(client, setting)
     for (kind, key), owners in found.items():
-        nearest = difflib.get_close_matches(key[:100], KEYS[kind], 1)
+        nearest = meant(kind, key)
         knows = f"'{key}' is no key that {f'<{kind}>' if kind else 'Zope'} knows"
-        message = f"{knows}; did you mean '{nearest[0]}'?" if nearest else knows
-        hint = f"write '{nearest[0]}', or remove the line" if nearest else "remove the line"
+        message = f"{knows}; did you mean '{nearest}'?" if nearest else knows
+        hint = f"write '{nearest}', or remove the line" if nearest else "remove the line"
         yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=f"{kind} {key}")
