@@ -92,11 +92,15 @@ def _hint(history: History, clients: Sequence[str], facts: Facts) -> str:
     """What the clients themselves say that they use, where they do not all say the same."""
     panels = facts.each(ControlPanel)
     pages = {name: panels[name].database(history.database) for name in clients if name in panels}
-    locations = {name: page.location for name, page in pages.items() if page is not None}
-    if len(set(locations.values())) > 1:
-        shown = ", ".join(f"{location} on {name}" for name, location in locations.items())
-        return f"their Control Panels name different databases: {shown}; restart the ones that are wrong"
-    return "take one side out of the balancer, compare the clients' zope.conf, and restart that side"
+    locations: dict[str, list[str]] = {}
+    for name, page in pages.items():
+        if page is not None:
+            locations.setdefault(page.location, []).append(name)
+    what = "take the smaller side out of the balancer, then mend it and restart it"
+    if len(locations) < 2:
+        return what
+    shown = ", ".join(f"{location} on {', '.join(names)}" for location, names in locations.items())
+    return f"{what}; their Control Panels say: {shown}"
 
 
 def _not_proven(history: History, found: Sequence[SeenPair]) -> Iterator[Unknown | Skipped]:

@@ -38,6 +38,8 @@ DOORS_AT_ONCE = 16
 """Clients that are spoken to side by side."""
 ASK_AFTER_S = 1.5
 """A folder not seen for so long is no lag of milliseconds: the client's ZEO server is asked whether it has it."""
+LOOK_S = 1.0
+"""How long a client is waited for right after another one's write; one that takes longer is not looked at so again."""
 SILENT_S = 1.5
 """How long a client that had joined, and gives no usable answer any more, is asked whether the folder is gone."""
 READ_BACK_S = 2.0
@@ -249,6 +251,7 @@ class _Level:
         self._asked: dict[str, tuple[Undoable, ...] | None] = {}
         self._lacking: list[str] = []
         self._declined: set[str] = set()
+        self._slow: set[str] = set()
 
     def history(self) -> History:
         database = next((door.target.database for door in self.doors.values()), "main")
@@ -375,11 +378,12 @@ class _Level:
         started = time.monotonic()
         pause = FIRST_PAUSE_S
         asked = not door.target.may_ask
+        told_before = self.states[name].detail
         answered = False
         while True:
             seen = door.shows_title(f"/{self.folder}", self.title, self._limit())
             if seen:
-                self._note(name, joined=True)
+                self._note(name, joined=True, detail=told_before)
                 self._record(name, "prove", 0, begun, "ok")
                 return
             answered = answered or seen is False
@@ -471,9 +475,31 @@ class _Level:
         else:
             door.submit(form, {"title": title, "data": text})  # type: ignore[arg-type]
         acknowledged = time.monotonic_ns()
+        self._look_at_once(number, name)
         if not self._reads_back(door, f"/{self.folder}/{self._document(name)}", title):
             raise NotAccepted("not-saved", "it answered as if the document had been saved, and does not show it")
         return acknowledged
+
+    def _look_at_once(self, number: int, writer: str) -> None:
+        """One look at the document through every other client, right after it was saved: how long an edit takes to
+        arrive.  A look that comes too early is no fault: :meth:`_read_round` decides what is seen.
+        """
+        path = f"/{self.folder}/{self._document(writer)}/title_or_id"
+
+        def look(name: str) -> None:
+            begun = time.monotonic_ns()
+            try:
+                reply = self.doors[name].get(path, min(LOOK_S, self._limit()))
+            except HttpTrouble:
+                self._slow.add(name)
+                return
+            if reply.status in (200, 404):
+                found = nonces(reply.text, self.run_id) if reply.status == 200 else {}
+                reads = {writer: found.get(self.numbers[writer])}
+                self._record(name, "read", number, begun, "ok", reads=reads)
+
+        others = [name for name, state in self.states.items() if state.joined and name != writer]
+        self._side_by_side(look, [name for name in others if name not in self._slow])
 
     def _document(self, name: str) -> str:
         return f"document-{self.numbers[name]}"
