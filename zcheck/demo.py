@@ -473,9 +473,8 @@ class ZopeClient(Server):
 
     @property
     def command(self) -> list[str]:
-        # What bin/runwsgi does; written so that it needs no script in the environment's bin folder.
-        run = "import sys; from Zope2.Startup.serve import main; sys.exit(main())"
-        return [sys.executable, "-c", run, str(self.zope_ini)]
+        # What bin/runwsgi does, without the need for a script in the environment's bin folder.
+        return [sys.executable, "-m", "Zope2.Startup.serve", str(self.zope_ini)]
 
     def prepare(self) -> None:
         """Lay down its instance home."""
@@ -787,6 +786,8 @@ def _how_to_go_on(cluster: Cluster) -> Iterator[str]:
     for zeo in cluster.zeo.values():
         yield f"  ZEO server {zeo.spec.name}: {zeo.address} (process {zeo.pid}), {zeo.conf}"
     yield f"The user is {cluster.user}; the password is in {cluster.password_file}"
+    yield "To start a client again:"
+    yield f"  {sys.executable} -m Zope2.Startup.serve {cluster.folder}/NAME/etc/zope.ini &"
     yield "To end it:"
     yield f"  kill {' '.join(map(str, cluster.pids))}; rm -r {cluster.folder}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -59,6 +60,13 @@ def runs(pid: int) -> bool:
 
 def has_ended(pid: int) -> bool:
     return not runs(pid)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=LIMIT_S).ok
+    except requests.ConnectionError:
+        return False
 
 
 def add_folder(cluster: Cluster | ClusterOnDisk, client: str, name: str) -> None:
@@ -390,8 +398,17 @@ def test_a_kept_cluster_runs_on_and_ends_as_it_says(tmp_path: Path) -> None:
         cluster = ClusterOnDisk(ini)
         assert ["app2"] == seen_by(cluster, "app1", "later", ["app2"])
         assert cluster.password not in text
+        (again,) = re.findall(r"^  (\S+ -m Zope2\.Startup\.serve .*) &$", text, re.M)
+        os.kill(pids[1], signal.SIGTERM)
+        assert wait_until(partial(has_ended, pids[1]))
+        client = subprocess.Popen(shlex.split(again.replace("NAME", "app2")), stderr=subprocess.DEVNULL)
+        try:
+            assert wait_until(partial(answers, cluster.clients["app2"].url))
+        finally:
+            client.kill()
+            client.wait()
     finally:
-        subprocess.run(["sh", "-c", end], check=True, timeout=LIMIT_S)
+        subprocess.run(["sh", "-c", end], stderr=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
     for pid in pids:
         assert wait_until(partial(has_ended, pid))
     # A log that is written while it ends may be left behind by the shell's rm.
