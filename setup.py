@@ -63,6 +63,8 @@ setup(
         "click>=8.1",
         "iniconfig>=2.0",
         "mechanicalsoup>=1.3",
+        # A ZEO server that speaks msgpack can be spoken to in no other way.
+        "msgpack>=1.0",
         "msgspec>=0.18",
         "requests>=2.31",
         "rich>=13",

@@ -198,6 +198,50 @@ def test_suppressions(expected: str | None, check_name: str, today: str) -> None
     assert judgement.results[0].outcome == ("suppressed" if expected else "problem")
 
 
+@pytest.mark.parametrize(
+    ("expected", "statuses"),
+    [
+        pytest.param([("app1, app2, app3", "known")], (200, 200, 404), id="the others agree"),
+        pytest.param(
+            [("app1, app2, app3", "known"), ("app1, app3", None)], (200, 200, 404)[::-1], id="the others disagree"
+        ),
+    ],
+)
+def test_a_suppressed_client_does_not_hide_what_the_others_disagree_about(
+    expected: list[tuple[str, str | None]], statuses: tuple[int, ...]
+) -> None:
+    from zcheck.testing import inventory
+
+    @check("pages-agree", stage="reach", severity=Severity.WARNING, needs=[HttpAnswer])
+    def pages_agree(facts: Facts) -> Iterator[Yield]:
+        found = {client: answer.status for client, answer in facts.each(HttpAnswer).items()}
+        if len(set(found.values())) > 1:
+            yield Problem(tuple(found), f"{found}")
+
+    suppressed = "app3" if statuses[0] == 200 else "app2"
+    text = SUPPRESSED.format(check="pages-agree").replace("clients = app2", f"clients = {suppressed}")
+    text += "[client:app3]\naddress = 10.0.0.3:8080\n"
+    pages = {f"app{n}": [HttpAnswer("http", status=status)] for n, status in enumerate(statuses, 1)}
+    judgement = runner.run([pages_agree], facts_of(inventory(text), **pages), today="2026-01-01")
+    assert [(", ".join(f.clients), f.suppressed_by) for f in judgement.findings] == expected
+
+
+def test_a_suppression_that_hides_nothing_is_told() -> None:
+    from zcheck.checks.inventory.suppressions_are_current import suppressions_are_current
+    from zcheck.facts import Today
+    from zcheck.testing import inventory
+
+    given = inventory(SUPPRESSED.format(check="port-is-open"))
+    facts = facts_of(given, Today("2026-01-01"), app1=[OPEN], app2=[OPEN])
+    judgement = runner.run([suppressions_are_current, port_is_open], facts, today="2026-01-01")
+    assert [(f.check, f.severity) for f in judgement.findings] == [("suppressions-are-current", "WARNING")]
+    assert "hides nothing" in judgement.findings[0].message
+    assert judgement.results[0].outcome == "problem"
+    facts = facts_of(given, Today("2026-01-01"), app1=[OPEN], app2=[CLOSED])
+    judgement = runner.run([suppressions_are_current, port_is_open], facts, today="2026-01-01")
+    assert [(f.check, f.suppressed_by) for f in judgement.findings] == [("port-is-open", "known")]
+
+
 def test_no_suppression_reaches_the_consistency_stage() -> None:
     from zcheck.testing import inventory
 

@@ -318,12 +318,18 @@ def _inventory(ini: str) -> tuple[Any, Any]:
     from zcheck import inventory
     from zcheck.checks import CATALOGUE
     from zcheck.probes import files
+    from zcheck.runner import cannot_be_suppressed
 
     try:
         text = files.read_text(ini)
         found = inventory.parse(text, ini, [check.name for check in CATALOGUE])
     except (files.CannotRead, inventory.InventoryError) as error:
         raise click.ClickException(str(error)) from None
+    for suppression in found.suppressions:
+        if any(check.name == suppression.check and cannot_be_suppressed(check) for check in CATALOGUE):
+            line = suppression.section.line_of("check")
+            what = f"{suppression.check} cannot be suppressed: it tells that edits are lost"
+            raise click.ClickException(f"{ini}:{line}: {what}; remove [suppress:{suppression.name}]")
     return found, files.password(found, text, os.environ)
 
 
@@ -469,6 +475,23 @@ def leftovers(ctx: click.Context, /, ini: str, **options: Any) -> int:
         )
     _echo(outcome.text)
     return outcome.exit_code
+
+
+@zcheck.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def init(files: tuple[str, ...]) -> int:
+    """Draft a clients.ini from what a site has.
+
+    FILES are zope.conf files (the ini beside each is found), a buildout's folder, an haproxy.cfg or pound.cfg, or a
+    compose file.  What they do not tell is a comment in the draft.
+    """
+    from zcheck import init as drafting
+
+    try:
+        _echo(drafting.draft(files))
+    except drafting.InitError as error:
+        raise click.ClickException(str(error)) from None
+    return 0
 
 
 @zcheck.command()

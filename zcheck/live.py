@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 Dialled = HostPort | str
 
 
+class _OwnFault(Exception):
+    """A peer was not asked because of zcheck itself, such as its own deadline: nothing is known of the peer."""
+
+    def __init__(self, instead: NotGathered) -> None:
+        super().__init__(instead.reason)
+        self.instead = instead
+
+
 class LiveWaves:
     """A context manager around one run's connections; what it holds is gone when it is left."""
 
@@ -149,13 +157,15 @@ class LiveWaves:
         answers = []
         for way in targets.zeo_targets(self.gathering.facts):
             if way.client == client.name:
-                answers += self._answers_on(way, conf)
+                try:
+                    answers += self._answers_on(way, conf)
+                except _OwnFault as fault:
+                    return fault.instead
         return ZeoAnswers(tuple(answers)) if answers else LeftOut("its zope.conf names no ZEO server")
 
     def _answers_on(self, way: targets.ZeoTarget, conf: ZopeConf) -> list[ZeoAnswer]:
         """What the servers of one database said, one answer a ``server`` line."""
         from zcheck import addresses
-        from zcheck.probes.zeo import Asked
 
         database = conf.database(way.database)
         assert database is not None
@@ -165,7 +175,7 @@ class LiveWaves:
             asked = self.asked[dialled]
             here = not isinstance(dialled, HostPort) or addresses.is_here(dialled.host, self.inventory, names)
             if isinstance(asked, NotGathered):
-                asked = Asked("timeout", asked.reason)
+                raise _OwnFault(asked)
             answers.append(
                 ZeoAnswer(
                     database=way.database,

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from zcheck.check import Check, Note, Place, Problem, Severity, Skipped, Unknown, Yield
-from zcheck.facts import Facts, LeftOut, NotGathered, Suppression
+from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, Suppression
 from zcheck.report import CheckResult, Finding, FindingSeverity, Judgement, Outcome, Remark, SkippedFor
 
 # The stages in which a suppression would hide that data are lost.
@@ -52,22 +52,81 @@ def run(
             case.skip(facts.inventory.client_names, reason)
         else:
             case.judge()
-        own = _suppressed(case.findings, facts.inventory.suppressions, today)
+        own = _suppressed(case, _current(facts.inventory, check, today))
         findings += own
         remarks += case.remarks
         # What the user left out was not looked at: it explains nothing about any client.
         seen[check.name] = case.outcomes if reason is None else {}
         results.append(case.result(own, clock() - started))
+    _tell_unused(facts.inventory, results, findings, left_out or {}, today)
     return Judgement(tuple(results), tuple(_fingerprinted(findings)), tuple(remarks))
+
+
+def cannot_be_suppressed(check: Check) -> bool:
+    """Whether living with a finding of this check would be living with lost data."""
+    return check.stage in NEVER_SUPPRESSED_STAGES or check.name in NEVER_SUPPRESSED_CHECKS
+
+
+def _tell_unused(
+    inventory: Inventory,
+    results: list[CheckResult],
+    findings: list[Finding],
+    left_out: Mapping[str, str],
+    today: str,
+) -> None:
+    """A suppression that hides nothing any more is told, under the check that no fact could tell it to."""
+    used = {finding.suppressed_by for finding in findings}
+    judged = {result.check for result in results if result.check not in left_out and result.outcome != "skipped"}
+    place = next((n for n, result in enumerate(results) if result.check == _OF_SUPPRESSIONS), None)
+    if place is None or _OF_SUPPRESSIONS in left_out:
+        return
+    for suppression in inventory.suppressions:
+        current = suppression.expires is None or today <= suppression.expires
+        if suppression.name in used or not current or suppression.check not in judged:
+            continue
+        told = Problem(
+            suppression.clients or inventory.client_names,
+            f"the suppression {suppression.name} hides nothing: {suppression.check} finds nothing that it covers",
+            (Place.in_ini(inventory.file, suppression.section),),
+            f"remove [suppress:{suppression.name}]",
+            about=suppression.name,
+        )
+        result = results[place]
+        findings.append(_finding(result.check, result.stage, Severity.WARNING, told))
+        results[place] = msgspec.structs.replace(result, outcome="problem", because=None)
+
+
+_OF_SUPPRESSIONS = "suppressions-are-current"
+
+
+def _finding(check: str, stage: str, severity: Severity, one: Problem | Unknown) -> Finding:
+    told: FindingSeverity = severity.name  # type: ignore[assignment]
+    return Finding(
+        check=check,
+        stage=stage,
+        severity=told,
+        clients=one.clients,
+        message=one.message,
+        hint=one.hint,
+        fingerprint=_fingerprint(check, severity, one),
+        places=one.places,
+    )
 
 
 class _Case:
     """One check before one set of facts."""
 
-    def __init__(self, check: Check, facts: Facts, seen: Mapping[str, Mapping[str, Outcome]]) -> None:
+    def __init__(
+        self,
+        check: Check,
+        facts: Facts,
+        seen: Mapping[str, Mapping[str, Outcome]],
+        without: frozenset[str] = frozenset(),
+    ) -> None:
         self.check = check
         self.facts = facts
         self.seen = seen
+        self.clients = tuple(name for name in facts.inventory.client_names if name not in without)
         self.findings: list[Finding] = []
         self.remarks: list[Remark] = []
         self.outcomes: dict[str, Outcome] = {}
@@ -121,7 +180,7 @@ class _Case:
         """Sort out the clients that cannot or need not be judged."""
         judged = []
         unknown: dict[tuple[str, str], list[str]] = {}
-        for client in self.facts.inventory.client_names:
+        for client in self.clients:
             blocked = self._earlier(client, ("problem", "suppressed"))
             missing = self._missing(client)
             if blocked is not None:
@@ -189,23 +248,11 @@ class _Case:
             self.skip(one.clients, one.reason)
             return
         severity = self.check.severity if isinstance(one, Problem) else Severity.UNKNOWN
-        told: FindingSeverity = severity.name  # type: ignore[assignment]
         outcome: Outcome = "problem" if isinstance(one, Problem) else "unknown"
         for client in one.clients:
             if self.outcomes.get(client) != "problem":
                 self.outcomes[client] = outcome
-        self.findings.append(
-            Finding(
-                check=self.check.name,
-                stage=self.check.stage,
-                severity=told,
-                clients=one.clients,
-                message=one.message,
-                hint=one.hint,
-                fingerprint=_fingerprint(self.check.name, severity, one),
-                places=one.places,
-            )
-        )
+        self.findings.append(_finding(self.check.name, self.check.stage, severity, one))
 
 
 def _fingerprint(name: str, severity: Severity, one: Problem | Unknown) -> str:
@@ -225,19 +272,36 @@ def _fingerprinted(findings: Iterable[Finding]) -> Iterable[Finding]:
         yield finding
 
 
-def _suppressed(findings: Iterable[Finding], suppressions: Iterable[Suppression], today: str) -> list[Finding]:
-    marked = []
-    for finding in findings:
-        by = next((s.name for s in suppressions if _covers(s, finding, today)), None)
-        marked.append(msgspec.structs.replace(finding, suppressed_by=by) if by else finding)
-    return marked
+def _current(inventory: Inventory, check: Check, today: str) -> tuple[Suppression, ...]:
+    """The suppressions that apply to a check on this day; the day of expiry is included."""
+    if cannot_be_suppressed(check):
+        return ()
+    return tuple(
+        suppression
+        for suppression in inventory.suppressions
+        if suppression.check == check.name and (suppression.expires is None or today <= suppression.expires)
+    )
 
 
-def _covers(suppression: Suppression, finding: Finding, today: str) -> bool:
-    if finding.check != suppression.check:
-        return False
-    if finding.stage in NEVER_SUPPRESSED_STAGES or finding.check in NEVER_SUPPRESSED_CHECKS:
-        return False
-    if suppression.expires is not None and today > suppression.expires:
-        return False
-    return not suppression.clients or set(finding.clients) <= set(suppression.clients)
+def _suppressed(case: _Case, suppressions: tuple[Suppression, ...]) -> list[Finding]:
+    """The findings of a check, those marked that somebody has decided to live with.
+
+    A finding names every side of a disagreement.  One of some clients only is suppressed by asking what would be left
+    without those clients: what the others disagree about among themselves is told as before.
+    """
+    findings = case.findings
+    for suppression in suppressions:
+        named = frozenset(suppression.clients) or frozenset(case.facts.inventory.client_names)
+        marked = [
+            msgspec.structs.replace(finding, suppressed_by=finding.suppressed_by or suppression.name)
+            if named & set(finding.clients)
+            else finding
+            for finding in findings
+        ]
+        if marked == findings:
+            continue
+        others = _Case(case.check, case.facts, case.seen, named)
+        others.judge()
+        known = {finding.fingerprint for finding in marked}
+        findings = marked + [finding for finding in others.findings if finding.fingerprint not in known]
+    return findings
