@@ -264,3 +264,21 @@ def test_fingerprints_are_stable_and_distinct() -> None:
     first, second = (runner.run([twice], facts).findings for _ in range(2))
     assert [f.fingerprint for f in first] == [f.fingerprint for f in second]
     assert len({f.fingerprint for f in first}) == 3
+
+
+@check("leaves-the-telling", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer])
+def leaves_the_telling(facts: Facts) -> Iterator[Yield]:
+    yield Skipped(tuple(facts.clients), "page-is-served")
+
+
+def test_a_check_leaves_the_telling_only_to_one_that_the_user_wants() -> None:
+    facts = facts_of(app1=[OPEN, PAGE], app2=[OPEN, PAGE])
+    wanted = runner.run([page_is_served, leaves_the_telling], facts)
+    assert not wanted.findings
+    unwanted = runner.run(
+        [page_is_served, leaves_the_telling], facts, left_out={"page-is-served": "left out by --skip"}
+    )
+    assert [("UNKNOWN", "leaves-the-telling", ("app1", "app2"))] == [
+        (finding.severity, finding.check, finding.clients) for finding in unwanted.findings
+    ]
+    assert "page-is-served would tell, and is left out by --skip" == unwanted.findings[0].message

@@ -47,7 +47,7 @@ def run(
     for check in checks:
         started = clock()
         reason = (left_out or {}).get(check.name)
-        case = _Case(check, facts, seen)
+        case = _Case(check, facts, seen, left_out=left_out or {})
         if reason is not None:
             case.skip(facts.inventory.client_names, reason)
         else:
@@ -122,8 +122,11 @@ class _Case:
         facts: Facts,
         seen: Mapping[str, Mapping[str, Outcome]],
         without: frozenset[str] = frozenset(),
+        *,
+        left_out: Mapping[str, str],
     ) -> None:
         self.check = check
+        self.left_out = left_out
         self.facts = facts
         self.seen = seen
         self.clients = tuple(name for name in facts.inventory.client_names if name not in without)
@@ -245,8 +248,12 @@ class _Case:
             )
             return
         if isinstance(one, Skipped):
-            self.skip(one.clients, one.reason)
-            return
+            if one.reason in self.left_out:
+                # It leaves the telling to a check that the user does not want: then nobody would tell.
+                one = Unknown(one.clients, f"{one.reason} would tell, and is {self.left_out[one.reason]}")
+            else:
+                self.skip(one.clients, one.reason)
+                return
         severity = self.check.severity if isinstance(one, Problem) else Severity.UNKNOWN
         outcome: Outcome = "problem" if isinstance(one, Problem) else "unknown"
         for client in one.clients:
@@ -300,7 +307,7 @@ def _suppressed(case: _Case, suppressions: tuple[Suppression, ...]) -> list[Find
         ]
         if marked == findings:
             continue
-        others = _Case(case.check, case.facts, case.seen, named)
+        others = _Case(case.check, case.facts, case.seen, named, left_out=case.left_out)
         others.judge()
         known = {finding.fingerprint for finding in marked}
         findings = marked + [finding for finding in others.findings if finding.fingerprint not in known]
