@@ -1,0 +1,329 @@
+"""What must not change the verdict of the config stage, and a hundred single lines that must."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judging import found, judged
+
+from zcheck import inventory, zopeconf
+from zcheck.facts import Facts
+from zcheck.report import Judgement
+
+HEALTHY = Path(__file__).resolve().parents[1] / "sample-confs" / "healthy"
+CLIENTS = ("app1", "app2", "app3")
+Files = dict[str, list[str]]
+
+
+def healthy() -> Files:
+    """The lines of clients.ini and of each client's zope.conf, by ``clients.ini``, ``app1`` and so on."""
+    files = {name: (HEALTHY / name / "etc" / "zope.conf").read_text(encoding="utf-8") for name in CLIENTS}
+    files["clients.ini"] = (HEALTHY / "clients.ini").read_text(encoding="utf-8")
+    return {name: text.splitlines() for name, text in files.items()}
+
+
+def judge(files: Files) -> Judgement:
+    """What the checks that read zope.conf and clients.ini say of these files."""
+    cluster = inventory.parse("\n".join(files["clients.ini"]), "clients.ini")
+    facts = Facts().with_fact("", cluster)
+    texts = {f"{name}/etc/zope.conf": "\n".join(lines) for name, lines in files.items()}
+
+    def read(path: str) -> str:
+        if path not in texts:
+            raise OSError(2, "No such file or directory", path)
+        return texts[path]
+
+    for client in cluster.clients:
+        path = f"{client.name}/etc/zope.conf"
+        facts = facts.with_fact(client.name, zopeconf.parse(texts[path], path, client.env, read))
+    return judged(facts)
+
+
+def said(judgement: Judgement) -> str:
+    """The checks that found something, in alphabetical order, with a question mark behind what is UNKNOWN."""
+    marks = {"UNKNOWN": "?"}
+    table = found(judgement)
+    return " ".join(sorted({name + marks.get(severity, "") for name, one in table.items() for severity, _ in one}))
+
+
+def test_the_base_of_what_follows_is_healthy() -> None:
+    assert "" == said(judge(healthy()))
+
+
+# --- a hundred single lines ----------------------------------------------------------------------
+
+REFUSED = "zope-conf-parses"
+SERVERS = "zeo-server-is-the-pinned-one zeo-servers-agree"
+OPEN_SERVERS = "zeo-server-is-the-pinned-one? zeo-servers-agree?"
+ADDRESS = "zeo-addresses-are-valid"
+
+# Of app2's zope.conf: the line's number, what stands there instead (None: the line is gone), what must be found.
+LINES: list[tuple[int, str | None, str]] = [
+    (1, None, REFUSED),
+    (1, "%defin INSTANCE /srv/app2", REFUSED),
+    (1, "%define 1INSTANCE /srv/app2", REFUSED),
+    (1, "%define INSTANCE ${buildout:directory}", REFUSED),
+    (1, "%define INSTANCE <<INSTANCE_HOME>>", REFUSED),
+    (1, "%define INSTANCE {{ home }}", REFUSED),
+    (1, "\ufeff%define INSTANCE /srv/app2", REFUSED),
+    (3, "instancehome $INSTANCES", REFUSED),
+    (3, "instancehome ${INSTANCE", REFUSED),
+    (3, "instancehome $", REFUSED),
+    (3, "instance-home $INSTANCE", "zope-conf-keys-are-known"),
+    (4, "client-home $INSTANCE/var", "zope-conf-keys-are-known"),
+    (5, "debug-mode on", "debug-mode-is-off"),
+    (5, "Debug-Mode YES", "debug-mode-is-off"),
+    (5, "debug-exceptions on", "debug-mode-is-off"),
+    (5, "debug-mode $(DEBUG)", "debug-mode-is-off?"),
+    (5, "debug-mode maybe", REFUSED),
+    (5, "debug-mode", REFUSED),
+    (5, "debug_mode off", "zope-conf-keys-are-known"),
+    (5, "verbose-security on", "settings-agree"),
+    (5, "zserver-threads 8", "settings-agree"),
+    (5, "trusted-proxy 192.0.2.1", "settings-agree"),
+    (5, "max-conflict-retries 30", "settings-agree"),
+    (5, "max-conflict-retries $(RETRIES)", "settings-agree?"),
+    (5, "max-conflict-retries three", REFUSED),
+    (5, "instancehome /srv/app2", REFUSED),
+    (5, "%include missing.conf", "zope-conf-parses?"),
+    (5, "%include $(EXTRA)", "zope-conf-parses?"),
+    (5, "%include http://192.0.2.1/extra.conf", "zope-conf-parses?"),
+    (5, "%include zope.conf", REFUSED),
+    (5, "%frobnicate x", REFUSED),
+    (5, "%include", REFUSED),
+    (5, "(debug-mode off)", REFUSED),
+    (5, "debug-mode \0off", REFUSED),
+    (5, "debug-mode off # caf\udce9", REFUSED),
+    (6, "default-zpublisher-encoding latin-1", "settings-agree"),
+    (6, "default-zpublisher-encodng utf-8", "zope-conf-keys-are-known"),
+    (8, None, REFUSED),
+    (8, "<environmet>", REFUSED),
+    (8, "<environment", REFUSED),
+    (9, "  TZ CET", "environment-agrees"),
+    (9, "  tz UTC", "environment-agrees"),
+    (9, "  LANG C", "environment-agrees"),
+    (9, None, "environment-agrees"),
+    (9, "  TZ $(TIMEZONE)", "environment-agrees?"),
+    (9, "  TZ", "environment-agrees"),
+    (10, None, REFUSED),
+    (12, "<zodb_db>", REFUSED),
+    (12, "<zodb_db site>", "database-names-agree"),
+    (12, "<zodb_db archive>", REFUSED),
+    (12, "<zodb main>", REFUSED),
+    (12, "<zodb_db main site>", REFUSED),
+    (13, "  cache-size 300", "settings-agree"),
+    (13, None, "settings-agree"),
+    (13, "  cache-size many", REFUSED),
+    (13, "  cache-size 30000 objects", REFUSED),
+    (13, "  cachesize 30000", "zope-conf-keys-are-known"),
+    (13, "  pool-size 70", "settings-agree"),
+    (13, "  mount-point /site", "mount-points-agree settings-agree"),
+    (13, "  mount-point /archive", REFUSED),
+    (14, "  <zeoclients>", REFUSED),
+    (14, "  <zeoclient/>", REFUSED),
+    (15, "    server 192.0.2.6:8100", SERVERS),
+    (15, "    server 192.0.2.5:8101", SERVERS),
+    (15, "    server localhost:8100", SERVERS),
+    (15, "    server 8100", SERVERS),
+    (15, "    server [2001:db8::6]:8100", SERVERS),
+    (15, "    server /run/zeo.sock", SERVERS),
+    (15, "    server zeo2:8100", OPEN_SERVERS),
+    (15, "    server $(ZEO_ADDRESS)", f"{ADDRESS}? {OPEN_SERVERS}"),
+    (15, "    server 192.0.2.5", ADDRESS),
+    (15, "    server zeo1:8100 zeo2:8100", ADDRESS),
+    (15, "    server http://zeo1:8100", ADDRESS),
+    (15, "    server zeo1:8100/", ADDRESS),
+    (15, "    server zeo1:eight", ADDRESS),
+    (15, "    server zeo1:99999", ADDRESS),
+    (15, "    server zeo1:8100 # main", ADDRESS),
+    (15, "    server 192.0.2.500:8100", ADDRESS),
+    (15, None, REFUSED),
+    (15, "    servers 192.0.2.5:8100", REFUSED),
+    (16, "    storage main", "storage-names-agree zeo-server-is-the-pinned-one"),
+    (16, "    storage $(STORAGE)", "storage-names-agree? zeo-server-is-the-pinned-one?"),
+    (16, "    storag 1", "zope-conf-keys-are-known"),
+    (16, "    server 192.0.2.6:8100", f"one-zeo-server-per-database {SERVERS}"),
+    (16, "    read-only on", "clients-are-writable"),
+    (16, "    read-only $(READ_ONLY)", "clients-are-writable?"),
+    (16, "    read-only-fallback on", "no-read-only-fallback"),
+    (16, "    read-only maybe", REFUSED),
+    (16, "    username zope", "zeo-authentication-is-effective"),
+    (16, "    wait off", "settings-agree"),
+    (16, "    server-sync on", "zope-conf-keys-are-known"),
+    (18, "    cache-size 12MB", "settings-agree"),
+    (18, "    cache-size 128MiB", REFUSED),
+    (21, None, REFUSED),
+    (21, "  </zeoclients>", REFUSED),
+    (22, None, REFUSED),
+    (22, "  mount-point /site", "root-mount-exists"),
+    (22, "  mount-point //", "root-mount-exists"),
+    (22, "  mount-point site", REFUSED),
+    (22, "  mountpoint /", REFUSED),
+    (22, "  mount-point /:/site", "mount-points-agree"),
+    (22, "  mount-point $(MOUNT)", "mount-points-agree? root-mount-exists?"),
+    (23, None, REFUSED),
+    (25, "<zodb_db old>", "database-names-agree"),
+    (25, "<zodb_db main>", REFUSED),
+    (28, "    server 192.0.2.6:8100", "zeo-servers-agree"),
+    (28, "    server localhost:8100", "zeo-servers-agree"),
+    (28, "    server archive:8100", "zeo-servers-agree?"),
+    (28, "    server archive", ADDRESS),
+    (29, "    storage archive2", "storage-names-agree"),
+    (29, None, "storage-names-agree"),
+    (35, "  mount-point /archiv", "mount-points-agree"),
+    (35, "  mount-point /archive/", "mount-points-agree"),
+    (35, "  mount-point /Archive", "mount-points-agree"),
+    (35, "  mount-point /archive:~Root", REFUSED),
+    (35, "  mount-point /archive:~Root/archive", "mount-points-agree"),
+    (36, None, REFUSED),
+]
+
+
+def test_there_are_a_hundred_of_them() -> None:
+    assert len(LINES) >= 100
+    assert len({(number, line) for number, line, _ in LINES}) == len(LINES)
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "expected"), LINES, ids=[f"{number}: {line!a}" for number, line, _ in LINES]
+)
+def test_one_line_changes_the_verdict_to_the_right_check(number: int, line: str | None, expected: str) -> None:
+    files = healthy()
+    before = files["app2"][number - 1]
+    files["app2"][number - 1 : number] = [] if line is None else [line]
+    assert before != line
+    judgement = judge(files)
+    assert expected == said(judgement), [finding.message for finding in judgement.findings]
+    assert all("app2" in finding.clients for finding in judgement.findings)
+    if expected == REFUSED:
+        (finding, *_) = judgement.findings
+        assert ("app2",) == finding.clients
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param("zeo = zeo1.example.com:8100", "zeo = 192.0.2.9:8100", "zeo-server-is-the-pinned-one", id="pin"),
+        pytest.param(
+            "zeo = zeo1.example.com:8100", "zeo = zeo9:8100", "zeo-server-is-the-pinned-one?", id="unknown pin"
+        ),
+        pytest.param("storage = 1", "storage = main", "zeo-server-is-the-pinned-one", id="pinned storage"),
+        pytest.param("zeo1 = 192.0.2.5", "zeo1 = 192.0.2.6", SERVERS, id="another address"),
+        pytest.param("zeo1 = 192.0.2.5", "zeo3 = 192.0.2.5", OPEN_SERVERS, id="no address"),
+    ],
+)
+def test_one_line_of_clients_ini_changes_it_as_well(before: str, after: str, expected: str) -> None:
+    files = healthy()
+    files["clients.ini"][files["clients.ini"].index(before)] = after
+    assert expected == said(judge(files))
+
+
+# --- what must not change it ---------------------------------------------------------------------
+
+HARMLESS: list[tuple[int, str | None]] = [
+    (1, "%define INSTANCE /opt/zope/second"),
+    (2, "# app2: the second client"),
+    (5, None),
+    (5, "debug-mode false"),
+    (5, "DEBUG-MODE Off"),
+    (6, None),
+    (6, "default-zpublisher-encoding UTF-8"),
+    (6, "pid-filename $INSTANCE/var/app2.pid"),
+    (9, "  TZ   UTC   "),
+    (12, "<ZODB_DB Main>"),
+    (15, "    server ZEO1.example.com:8100"),
+    (15, "    server zeo1.:8100"),
+    (15, "    Server 192.0.2.5:08100"),
+    (16, None),
+    (16, "    server zeo1:8100"),
+    (16, "    read-only off"),
+    (16, "    client app2"),
+    (17, None),
+    (17, "    name the storage of app2"),
+    (17, "    client-label app2"),
+    (18, "    cache-size 131072KB"),
+    (22, "  mount-point /:/"),
+    (35, "  mount-point /archive:/archive"),
+    (35, "  mount-point /archive:~Application/archive"),
+    (24, "%import ZEO"),
+    (24, "<my-add-on>\nany key\n</my-add-on>"),
+]
+
+
+@pytest.mark.parametrize(("number", "line"), HARMLESS, ids=[f"{number}: {line}" for number, line in HARMLESS])
+def test_one_line_that_means_the_same_changes_nothing(number: int, line: str | None) -> None:
+    files = healthy()
+    files["app2"][number - 1 : number] = [] if line is None else line.split("\n")
+    judgement = judge(files)
+    assert "" == said(judgement), [finding.message for finding in judgement.findings]
+
+
+# Every line of a group may change places with every other one, and every group with its neighbours.
+def shuffled(lines: list[str], chance: random.Random) -> list[str]:
+    """The same zope.conf in another order: sections at the top, and in each section its keys and sections."""
+    blocks: list[list[str]] = []
+    depth = 0
+    for line in lines:
+        word = line.strip()
+        if not word or word.startswith("%define"):
+            continue
+        if depth:
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+        depth += word.startswith("<") - 2 * word.startswith("</")
+    ordered = [block if len(block) < 3 else [block[0], *shuffled(block[1:-1], chance), block[-1]] for block in blocks]
+    chance.shuffle(ordered)
+    return [line for block in ordered for line in block]
+
+
+SPELLINGS = (
+    "zeo1.example.com:8100",
+    "192.0.2.5:8100",
+    "zeo1:8100",
+    "ZEO1.EXAMPLE.COM.:8100",
+    "[::ffff:192.0.2.5]:8100",
+)
+FAULTS = [
+    (number, line, expected) for number, line, expected in LINES if expected != REFUSED and (number, line) != (1, None)
+]
+WORDS = st.sampled_from([None, *FAULTS])
+
+
+@settings(max_examples=150, deadline=None)
+@given(fault=WORDS, chance=st.randoms(use_true_random=False))
+def test_order_and_spelling_never_change_the_verdict(
+    fault: tuple[int, str | None, str] | None, chance: random.Random
+) -> None:
+    files = healthy()
+    if fault is not None:
+        number, line, _ = fault
+        files["app2"][number - 1 : number] = [] if line is None else [line]
+    expected = said(judge(files))
+    changed = dict(files)
+    for client in CLIENTS:
+        defines = [line for line in files[client] if line.startswith("%define")]
+        lines = [respelt(line, chance) for line in shuffled(files[client], chance)]
+        changed[client] = defines + lines
+    changed["clients.ini"] = with_clients_in_another_order(files["clients.ini"], chance)
+    assert expected == said(judge(changed))
+
+
+def respelt(line: str, chance: random.Random) -> str:
+    """The ZEO server by any of its names."""
+    word, _, value = line.strip().partition(" ")
+    return f"{word} {chance.choice(SPELLINGS)}" if word == "server" and value in SPELLINGS else line
+
+
+def with_clients_in_another_order(lines: list[str], chance: random.Random) -> list[str]:
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith("["):
+            sections.append([])
+        sections[-1].append(line)
+    chance.shuffle(sections)
+    return [line for section in sections for line in section]
