@@ -18,7 +18,7 @@ from zcheck.checks.reach.zeo_commit_lock_is_free import zeo_commit_lock_is_free
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
 from zcheck.checks.reach.zeo_storage_exists import zeo_storage_exists
 from zcheck.consistency.history import ClientState, History, Operation, ZeoHistories
-from zcheck.consistency.judge import StorageGroups, storage_groups
+from zcheck.evidence import StorageGroups, storage_groups
 from zcheck.facts import (
     ControlPanel,
     DatabasePage,

@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 TABLE = (
     Layer(("zcheck", "zcheck.balancer", "zcheck.consistency", "zcheck.probes"), ()),
     Layer(("zcheck.facts",), ()),
-    Layer(("zcheck.addresses", "zcheck.redact"), ("zcheck.facts",)),
+    Layer(("zcheck.addresses", "zcheck.evidence", "zcheck.redact"), ("zcheck.facts",)),
     Layer(("zcheck.check",), ("zcheck.facts",)),
     Layer(("zcheck.consistency.history",), ("zcheck.facts",)),
     Layer(("zcheck.consistency.judge",), ("zcheck.facts", "zcheck.consistency.history")),
@@ -58,15 +58,10 @@ TABLE = (
         ("zcheck.checks.identity.client_is_connected_to_zeo",),
         ("zcheck.check", "zcheck.facts", "zcheck.consistency.history"),
     ),
-    # Which connections reach one storage is judged beside who saw whose write: both are proofs over ZEO.
-    Layer(
-        ("zcheck.checks.identity.every_database_is_one",),
-        ("zcheck.check", "zcheck.facts", "zcheck.consistency.judge", "zcheck.checks.identity._*"),
-    ),
     *(
         Layer(
             (f"zcheck.checks.{stage}", f"zcheck.checks.{stage}.*"),
-            ("zcheck.check", "zcheck.facts", "zcheck.addresses", f"zcheck.checks.{stage}._*"),
+            ("zcheck.check", "zcheck.facts", "zcheck.addresses", "zcheck.evidence", f"zcheck.checks.{stage}._*"),
         )
         for stage in ("inventory", "config", "reach", "identity", "balancer")
     ),

@@ -9,7 +9,7 @@ import msgspec
 
 from zcheck.addresses import Endpoint, InvalidAddress, parse_server, same_servers
 from zcheck.checks.config._databases import Shared
-from zcheck.checks.config._live import proven_one
+from zcheck.evidence import proven_one
 from zcheck.facts import Database, Facts, Inventory, Names, Setting, ZeoIdentity
 
 

@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.identity._storages import shown
-from zcheck.consistency.judge import StorageGroups, storage_groups
+from zcheck.evidence import StorageGroups, storage_groups
 from zcheck.facts import Facts, StorageProof, ZeoIdentity
 
 HINT = "stop editing on all sides but one, and give every client that one's 'server' and 'storage' lines"
