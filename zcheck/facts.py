@@ -560,12 +560,22 @@ class ZeoAnswer(msgspec.Struct, frozen=True):
     """The storage that this client names."""
     storages: dict[str, ZeoStorage] = {}
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether there is surely no working ZEO server, wherever one asks from."""
+        return self.outcome in ("silent", "http", "foreign") or (self.outcome == "refused" and self.here)
+
 
 class ZeoAnswers(msgspec.Struct, frozen=True):
     """The answers of every ZEO server that one client's zope.conf names."""
 
     scope: ClassVar[str] = "client"
     answers: tuple[ZeoAnswer, ...] = ()
+
+    def all_dead(self, database: str) -> bool:
+        """Whether no server that is named for this database is a working one: zeo-server-answers tells of them all."""
+        own = [answer for answer in self.answers if answer.database == database]
+        return bool(own) and all(answer.is_dead for answer in own)
 
 
 class OidRange(msgspec.Struct, frozen=True):

@@ -309,17 +309,42 @@ class LiveWaves:
             must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
             clean_up_s=self.gathering.deadline.reserved_s,
         )
-        self.gathering.keep("", HttpHistories((history,)))
+        self.gathering.keep("", HttpHistories((self._with_why_not_asked(history, doors),)))
         self._remember_who_hung(history, owing)
 
     def _why_no_http_level(self, doors: list[HttpTarget]) -> NotGathered | LeftOut | None:
         if not doors:
             return NotGathered("no client answers")
-        if any(door.may_start and door.may_write for door in doors):
+        if any(door.may_start and door.may_write and door.may_ask for door in doors):
             return None
-        reasons = [targets.may_start_http(self.gathering.facts, door.client) for door in doors]
-        told = dict.fromkeys(reason or "it says (disconnected)" for reason in reasons)
+        if all(self._server_is_dead(door) for door in doors):
+            return LeftOut("the clients' ZEO servers do not answer", because="zeo-server-answers")
+        told = dict.fromkeys(self._why_not_first(door) for door in doors)
         return NotGathered(f"nothing could be written through the running clients: {'; '.join(told)}")
+
+    def _why_not_first(self, door: HttpTarget) -> str:
+        """Why this client may not make the folder."""
+        reason = targets.may_start_http(self.gathering.facts, door.client)
+        return reason or (_why_not_asked(door) if door.may_write else f"{door.name} says (disconnected)")
+
+    def _server_is_dead(self, door: HttpTarget) -> bool:
+        answers = self.gathering.facts.raw(ZeoAnswers, door.name)
+        return isinstance(answers, ZeoAnswers) and answers.all_dead(door.database)
+
+    def _with_why_not_asked(self, history: History, doors: list[HttpTarget | None]) -> History:
+        """Beside each client that was not asked and has not shown the folder: why."""
+        import msgspec
+
+        silent = {door.name: door for door in doors if door is not None and not door.may_ask}
+        states = []
+        for fared in history.clients:
+            door = silent.get(fared.client)
+            if door is not None and not fared.joined:
+                because = "zeo-server-answers" if self._server_is_dead(door) else ""
+                detail = "; ".join(filter(None, [fared.detail, _why_not_asked(door)])) if not because else fared.detail
+                fared = msgspec.structs.replace(fared, because=because, detail=detail)
+            states.append(fared)
+        return msgspec.structs.replace(history, clients=tuple(states))
 
     def _before_write(self, client: str) -> str | None:
         """A look at the commit locks of this client's servers, right before a write through it."""
@@ -436,15 +461,25 @@ def http_target(facts: Facts, client: Client, owing: Mapping[str, state.Unanswer
     root = conf.root if isinstance(conf, ZopeConf) else None
     database = root.name if root is not None else "main"
     page = panel.database(database) if isinstance(panel, ControlPanel) else None
+    answers = facts.raw(ZeoAnswers, client.name)
+    dead = isinstance(answers, ZeoAnswers) and answers.all_dead(database)
     owes = owing.get(str(client.dialled))
     same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
     return HttpTarget(
         client,
         may_write=client.role != "read-only" and not (page is not None and page.connected is False),
         may_start=not targets.may_start_http(facts, client),
-        may_ask=not same_process,
+        # A server that answers nobody would cost the client one of its threads, and tell nothing new.
+        may_ask=not same_process and not dead,
         threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
         database=database,
+    )
+
+
+def _why_not_asked(door: HttpTarget) -> str:
+    return (
+        f"{door.name} did not answer an earlier run when it had to ask its ZEO server, and one of its threads may wait"
+        " still, so it was not asked again: restart it"
     )
 
 

@@ -75,6 +75,8 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
             yield Problem((state.client,), message, (), HINTS[state.refused])
         elif state.joined is False:
             yield Skipped((state.client,), "edits-are-seen-everywhere")
+        elif state.because:
+            yield Skipped((state.client,), state.because)
         elif not wrote(history, state.client):
             unknown.setdefault(state.detail or history.stopped or "it gave no usable answer", []).append(state)
     for why, states in unknown.items():

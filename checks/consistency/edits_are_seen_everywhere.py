@@ -112,6 +112,9 @@ def _not_proven(history: History, found: Sequence[SeenPair]) -> Iterator[Unknown
             if state is not None and state.refused and state.refused not in OURS:
                 yield Skipped((subject,), "client-accepts-writes")
                 continue
+            if state is not None and state.because:
+                yield Skipped((subject,), state.because)
+                continue
             why = (state.detail if state else "") or history.stopped or "it gave no usable answer"
             reasons.setdefault(why, []).append(subject)
     for why, subjects in reasons.items():

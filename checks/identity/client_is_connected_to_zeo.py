@@ -35,14 +35,14 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.consistency.history import HttpHistories
-from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered
+from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, ZeoAnswers
 
 
 @check(
     "client-is-connected-to-zeo",
     stage="identity",
     needs=[HttpAnswer],
-    uses=[ControlPanel, HttpHistories],
+    uses=[ControlPanel, HttpHistories, ZeoAnswers],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http"],
 )
@@ -54,7 +54,7 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
         if client in hung:
             yield _hanging(client, panel)
         elif isinstance(panel, ControlPanel):
-            yield from _by_its_own_word(client, panel)
+            yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client))
         elif isinstance(panel, LeftOut):
             yield Skipped((client,), panel.reason)
         else:
@@ -70,9 +70,12 @@ def _hanging(client: str, panel: object) -> Problem:
     return Problem((client,), message, hint=hint)
 
 
-def _by_its_own_word(client: str, panel: ControlPanel) -> Iterator[Problem | Skipped]:
+def _by_its_own_word(client: str, panel: ControlPanel, answers: ZeoAnswers | None) -> Iterator[Problem | Skipped]:
+    """That a client has lost a server that answers nobody is no news."""
     lost = [page.name for page in panel.databases if page.connected is False]
-    if lost:
+    if lost and answers is not None and all(answers.all_dead(name) for name in lost):
+        yield Skipped((client,), "zeo-server-answers")
+    elif lost:
         what = f"database{'s' * (len(lost) > 1)} {', '.join(lost)} {'say' if len(lost) > 1 else 'says'}"
         message = f"{client} has lost its ZEO server: {what} (disconnected)"
         yield Problem((client,), message, hint="restart it once its ZEO server answers; see zeo-server-answers")

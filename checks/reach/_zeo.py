@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from zcheck import addresses
 from zcheck.check import Place
 from zcheck.facts import Facts, LockReading, ZeoAnswer, ZeoAnswers, ZeoOutcome, ZeoStorage
 
@@ -44,18 +45,30 @@ class Asked(msgspec.Struct, frozen=True):
 
 def by_server(facts: Facts) -> Iterator[Asked]:
     """The answers of all clients to be judged, one group a server."""
-    yield from _grouped(facts, lambda answer: (answer.dialled, answer.outcome))
+    yield from _grouped(facts, lambda answer: (_one_spelling(answer.dialled), answer.outcome))
 
 
 def by_storage(facts: Facts) -> Iterator[Asked]:
     """The answers of servers that list their storages, one group a server and storage."""
-    for asked in _grouped(facts, lambda answer: (answer.dialled, answer.storage)):
+    for asked in _grouped(facts, lambda answer: (_one_spelling(answer.dialled), answer.storage, _start(answer))):
         if asked.first.outcome == "answers":
             yield asked
 
 
-def _grouped(facts: Facts, key: Callable[[ZeoAnswer], tuple[str, str]]) -> Iterator[Asked]:
-    groups: dict[tuple[str, str], list[tuple[str, ZeoAnswer]]] = {}
+def _one_spelling(dialled: str) -> str:
+    """The same for every way to write a port of the machine on which zcheck runs."""
+    host, colon, port = dialled.rpartition(":")
+    return f"localhost:{port}" if colon and addresses.is_loopback(host.strip("[]")) else dialled
+
+
+def _start(answer: ZeoAnswer) -> str:
+    """When the server opened the storage, by its own clock: two servers on one port of two addresses differ in it."""
+    storage = answer.storages.get(answer.storage)
+    return storage.start if storage is not None else ""
+
+
+def _grouped(facts: Facts, key: Callable[[ZeoAnswer], tuple[str, ...]]) -> Iterator[Asked]:
+    groups: dict[tuple[str, ...], list[tuple[str, ZeoAnswer]]] = {}
     for client, found in facts.each(ZeoAnswers).items():
         for answer in found.answers:
             groups.setdefault(key(answer), []).append((client, answer))

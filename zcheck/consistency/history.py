@@ -47,7 +47,7 @@ class ClientState(msgspec.Struct, frozen=True):
 
     ``joined``: it showed that it reaches the same database (it may be written to); ``refused`` says why a write through
     it was not accepted, and ``detail`` the same in words.  ``hung``: it did not answer a request that makes it ask its
-    ZEO server.
+    ZEO server.  ``because`` names the check that tells why it was not asked at all.
     """
 
     client: str
@@ -55,6 +55,7 @@ class ClientState(msgspec.Struct, frozen=True):
     hung: bool = False
     refused: Refusal = ""
     detail: str = ""
+    because: str = ""
 
 
 class History(msgspec.Struct, frozen=True):
