@@ -211,6 +211,17 @@ def test_each_document_is_added_and_then_edited(cluster: Cluster) -> None:
     assert 6 == len(set(nonces)) and {32} == {len(nonce) for nonce in nonces}
 
 
+def test_the_lag_is_the_edits_own_and_not_that_of_the_other_writes(cluster: Cluster) -> None:
+    def before_write(client: str) -> None:
+        # What other writes take must not count: here each takes a while.
+        time.sleep(0.5)
+
+    found = pairs(run(cluster, before_write=before_write), list(cluster.clients), list(cluster.clients))
+    lags = [pair.lag_ms for pair in found]
+    assert 6 == len(lags)
+    assert all(lag is not None and 0 < lag < 500 for lag in lags), lags
+
+
 def test_one_listing_shows_the_same_as_many_documents(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(level, "ONE_BY_ONE", 0)
     assert every_pair(cluster) == seen(run(cluster), cluster)
@@ -732,7 +743,7 @@ def test_leftovers_of_both_sides_of_a_split_are_removed(split: Cluster) -> None:
 @pytest.mark.parametrize("half_open", ["app1"], indirect=True)
 def test_leftovers_are_not_removed_through_a_half_open_client(half_open: Cluster) -> None:
     with recorder(half_open, "app1") as heard:
-        options = {"user": half_open.user, "password": half_open.password, "timeout_s": 1.0}
+        options = {"user": half_open.user, "password": half_open.password, "timeout_s": TIMEOUT_S}
         add_folder(half_open, "app2", "zcheck-old", zmi.folder_title("old").replace(" ", "+"))
         found = remove_leftovers(targets(half_open, app1=heard.address), **options)
         assert [] == heard.posts

@@ -475,31 +475,43 @@ class _Level:
         else:
             door.submit(form, {"title": title, "data": text})  # type: ignore[arg-type]
         acknowledged = time.monotonic_ns()
-        self._look_at_once(number, name)
+        self._look_at_once(number, name, nonce)
         if not self._reads_back(door, f"/{self.folder}/{self._document(name)}", title):
             raise NotAccepted("not-saved", "it answered as if the document had been saved, and does not show it")
         return acknowledged
 
-    def _look_at_once(self, number: int, writer: str) -> None:
-        """One look at the document through every other client, right after it was saved: how long an edit takes to
-        arrive.  A look that comes too early is no fault: :meth:`_read_round` decides what is seen.
-        """
-        path = f"/{self.folder}/{self._document(writer)}/title_or_id"
+    def _look_at_once(self, number: int, writer: str, nonce: str) -> None:
+        """Look at the document through every other client, right after it was saved, until it is there for a moment.
 
-        def look(name: str) -> None:
+        That is how long an edit takes to arrive; :meth:`_read_round` decides what is seen.  And the next writer changes
+        the same folder: on a client that has not heard of this change, Zope would meet a conflict and sleep up to a
+        second before it tries again (ZPublisher's retry).
+        """
+        others = [name for name, state in self.states.items() if state.joined and name != writer]
+        quick = [name for name in others if name not in self._slow]
+        self._side_by_side(lambda name: self._look(number, name, writer, nonce), quick)
+
+    def _look(self, number: int, name: str, writer: str, nonce: str) -> None:
+        path = f"/{self.folder}/{self._document(writer)}/title_or_id"
+        end = time.monotonic() + LOOK_S
+        pause = FIRST_PAUSE_S / 4
+        while True:
             begun = time.monotonic_ns()
             try:
                 reply = self.doors[name].get(path, min(LOOK_S, self._limit()))
             except HttpTrouble:
                 self._slow.add(name)
                 return
+            shown = nonces(reply.text, self.run_id).get(self.numbers[writer]) if reply.status == 200 else None
             if reply.status in (200, 404):
-                found = nonces(reply.text, self.run_id) if reply.status == 200 else {}
-                reads = {writer: found.get(self.numbers[writer])}
-                self._record(name, "read", number, begun, "ok", reads=reads)
-
-        others = [name for name, state in self.states.items() if state.joined and name != writer]
-        self._side_by_side(look, [name for name in others if name not in self._slow])
+                self._record(name, "read", number, begun, "ok", reads={writer: shown})
+            if shown == nonce:
+                return
+            if time.monotonic() > end:
+                self._slow.add(name)
+                return
+            time.sleep(pause)
+            pause *= 2
 
     def _document(self, name: str) -> str:
         return f"document-{self.numbers[name]}"
