@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 
 HIDDEN = "***"
 
@@ -36,15 +37,22 @@ def speaks_of_a_secret(name: str) -> bool:
 
 def redacted(key: str, value: str, section: str = "") -> str:
     """What may be shown of the value of ``key`` in a section of this type."""
-    if not value:
-        return value
-    if section == "ssl" and key in ("key", "password-function"):
-        return value  # a path and the name of a function
-    if key.lower().endswith("dsn"):
-        return redacted_dsn(value)
-    if _SECRET_NAME.search(key) is not None:
+    holds = _holds(key, section)
+    if holds == "secret" and value:
         return HIDDEN
+    if holds == "dsn" and value:
+        return redacted_dsn(value)
     return without_userinfo(value)
+
+
+@lru_cache(maxsize=4096)
+def _holds(key: str, section: str) -> str:
+    """What a key's value is, by its name: ``dsn``, ``secret``, or nothing special."""
+    if section == "ssl" and key in ("key", "password-function"):
+        return ""  # a path and the name of a function
+    if key.lower().endswith("dsn"):
+        return "dsn"
+    return "secret" if speaks_of_a_secret(key) else ""
 
 
 def without_userinfo(text: str) -> str:

@@ -44,12 +44,13 @@ _KEY_AND_VALUE = re.compile(r"([^\s()]+)\s*([^\s].*)?$")
 _SCHEME = re.compile(r"([a-zA-Z][-+.a-zA-Z0-9]+):")
 _INVALID_UTF8 = re.compile("[\udc80-\udcff]")
 
-# No placeholder is longer than 200 characters; without a limit, a line of a million "{{" would take minutes.
+# What stands in a placeholder holds no other one's beginning: so the search takes no longer than the line is long, even
+# for a line of a million "{{".
 _TEMPLATE = re.compile(
-    r"\$\{(?![a-zA-Z_][a-zA-Z0-9_]{0,200}\})[^}]{0,200}\}"  # ${buildout:directory}, ${options.location}
+    r"\$\{(?![a-zA-Z_][a-zA-Z0-9_]{0,200}\})[^{}]{0,200}\}"  # ${buildout:directory}, ${options.location}
     r"|<<\w{1,200}>>"  # Zope's own skeletons
-    r"|\{\{.{0,200}?\}\}|\{%.{0,200}?%\}"  # Jinja, Django, cookiecutter, Ansible
-    r"|<%.{0,200}?%>"  # ERB, Mako
+    r"|\{\{[^{}]{0,200}\}\}|\{%[^{}]{0,200}%\}"  # Jinja, Django, cookiecutter, Ansible
+    r"|<%[^<>]{0,200}%>"  # ERB, Mako
 )
 _TEMPLATE_SUFFIXES = (".in", ".tmpl", ".tpl", ".template", ".erb", ".j2", ".jinja", ".jinja2", ".mako", ".dist")
 _TEMPLATE_SIGNS = ("${", "<<", "{{", "{%", "<%")
@@ -164,7 +165,7 @@ class _Parser(ZConfigParser):
     __slots__ = ()
 
     def nextline(self) -> tuple[bool, str | None]:
-        """ZConfig's own, with limits on the number of lines and a way to stop."""
+        """ZConfig's own, with a way to stop."""
         if self.context.stopped:
             self.stack.clear()
             return True, None
@@ -172,9 +173,6 @@ class _Parser(ZConfigParser):
         if not line:
             return True, None
         self.lineno += 1
-        self.context.lines += 1
-        if self.context.lines > MAX_LINES:
-            raise _Stop(f"more than {MAX_LINES:,} lines: what follows is not read")
         return False, line.strip()
 
     def start_section(self, section: _Open, rest: str) -> _Open:
@@ -287,11 +285,14 @@ class _Context:
     def read_text(self, text: str, url: str, section: _Open) -> None:
         """Read one file into ``section``; a syntax error ends that file, and what was read of it is kept."""
         self.characters += len(text)
+        self.lines += text.count("\n")
         self.oddities += _oddities(text, url)
         parser = _Parser(_Resource(text, url), self)  # type: ignore[no-untyped-call]
         depth = len(self.open_sections)
         self.open_files.append(url)
         try:
+            if self.lines > MAX_LINES:
+                raise _Stop(f"more than {MAX_LINES:,} lines to read: no zope.conf is that long")
             if self.characters > MAX_CHARACTERS:
                 raise _Stop(f"more than {MAX_CHARACTERS // 1024 // 1024} MiB to read: no zope.conf is that large")
             parser.parse(section)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from zcheck.check import Place, Skipped, Unknown
-from zcheck.facts import Database, Facts, Section, Setting, ZopeConf
+from zcheck.facts import ConfFault, Database, Facts, Section, Setting, ZopeConf
 
 # Storages that live inside one process or on one machine's disk, so that no other client can share them.
 PRIVATE_STORAGES = ("filestorage", "mappingstorage", "temporarystorage", "fullstorage", "minimalstorage")
@@ -28,6 +28,11 @@ class Shared(msgspec.Struct, frozen=True):
     label: str
     """As messages call it: ``database main``, or ``the database on /`` where the clients name it differently."""
     members: dict[str, Database]
+
+
+def places(lines: Iterable[Setting | Section | Database | ConfFault]) -> tuple[Place, ...]:
+    """The places of these lines; clients that read one file have one place in common."""
+    return tuple(dict.fromkeys(map(Place.of, lines)))
 
 
 def is_on(setting: Setting | None) -> bool:

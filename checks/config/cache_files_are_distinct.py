@@ -33,8 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.checks.config._databases import listed, unresolved
+from zcheck.check import Problem, Severity, Unknown, check
+from zcheck.checks.config._databases import listed, places, unresolved
 from zcheck.checks.config._machines import machines, neighbours, normal_path
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
 
@@ -62,9 +62,9 @@ def cache_files_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
         if len(owners) > 1:
             clients = tuple(dict.fromkeys(client for client, _, _ in owners))
             who = listed(f"database {database.name} of {client}" for client, database, _ in owners)
-            places = tuple(Place.of(line) for _, _, line in owners)
+            shown = places(line for _, _, line in owners)
             hint = "give each a 'client' name of its own; containers are told apart by 'machine' in clients.ini"
-            yield Problem(clients, f"one cache file for {who}: {path} on {machine}", places, hint, about=path)
+            yield Problem(clients, f"one cache file for {who}: {path} on {machine}", shown, hint, about=path)
 
 
 def _lines(database: Database) -> list[Setting]:

@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_on, unresolved
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import is_on, places, unresolved
 from zcheck.facts import Database, Facts, Section, Setting, ZopeConf
 
 ROLES = ("read-only", "worker")
@@ -51,7 +51,7 @@ def clients_are_writable(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
         if open_for[name]:
             message = f"database {name} of {', '.join(owners)} is opened read-only"
             hint = f"write 'read-only off', or role = read-only into [client:{next(iter(owners))}]"
-            yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=name)
+            yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)
 
 
 def _lines(database: Database) -> list[Setting]:

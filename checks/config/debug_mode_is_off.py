@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_on, unresolved
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import is_on, places, unresolved
 from zcheck.facts import Facts, Setting, ZopeConf
 
 KEYS = ("debug-mode", "debug-exceptions")
@@ -44,4 +44,4 @@ def debug_mode_is_off(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     for key, owners in found.items():
         message = f"{key} is on for {', '.join(owners)}"
         hint = f"write '{key} off', or role = worker into [client:{next(iter(owners))}]"
-        yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=key)
+        yield Problem(tuple(owners), message, places(owners.values()), hint, about=key)

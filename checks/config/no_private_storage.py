@@ -32,8 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import private_storage
+from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.checks.config._databases import places, private_storage
 from zcheck.facts import Facts, Section, ZopeConf
 
 
@@ -54,4 +54,4 @@ def no_private_storage(facts: Facts) -> Iterator[Problem | Skipped]:
         ending = "which keeps what is written to itself" if kind == "demostorage" else "which no other client shares"
         message = f"database {name} of {', '.join(owners)} is in a <{kind}>, {ending}"
         hint = f"put database {name} on the ZEO server (<zeoclient>) that all clients use"
-        yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=name)
+        yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_on, unresolved
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import is_on, places, unresolved
 from zcheck.facts import Facts, Setting, ZopeConf
 
 ROLES = ("read-only", "worker")
@@ -47,4 +47,4 @@ def no_read_only_fallback(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     for name, owners in found.items():
         message = f"database {name} of {', '.join(owners)} falls back to a read-only server"
         hint = "write read-only-fallback off"
-        yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=name)
+        yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)

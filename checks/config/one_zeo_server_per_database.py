@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.addresses import same_server
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import listed, sides, told, unresolved
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import listed, places, sides, told, unresolved
 from zcheck.checks.config._servers import readable
 from zcheck.facts import Facts, Names, Setting, ZopeConf
 
@@ -54,5 +54,5 @@ def one_zeo_server_per_database(facts: Facts) -> Iterator[Problem | Unknown | Sk
     for name, owners in found.items():
         said = told(sides({client: shown for client, (shown, _) in owners.items()}), lambda shown: f"of {shown}")
         message = f"database {name} is on whichever answers first {said}"
-        places = tuple(Place.of(line) for _, lines in owners.values() for line in lines)
-        yield Problem(tuple(owners), message, places, "write one 'server' line", about=name)
+        where = places(line for _, lines in owners.values() for line in lines)
+        yield Problem(tuple(owners), message, where, "write one 'server' line", about=name)

@@ -73,7 +73,8 @@ def relstorage_databases_agree(facts: Facts) -> Iterator[Problem | Unknown | Ski
     if len(confs) == 1:
         yield from nobody_to_compare(confs)
         return
-    for shared in shared_databases(facts):
+    anywhere = any(adapter_of(database) for conf in confs.values() for database in conf.databases)
+    for shared in shared_databases(facts) if anywhere else ():
         members = {client: d for client, d in shared.members.items() if adapter_of(d) is not None}
         for client, database in members.items() if len(members) > 1 else ():
             yield from unresolved(client, lines_of(database))

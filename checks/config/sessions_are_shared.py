@@ -37,8 +37,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import is_per_process, listed, virtual_paths
+from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.checks.config._databases import is_per_process, listed, places, virtual_paths
 from zcheck.facts import Database, Facts, ZopeConf
 
 
@@ -62,7 +62,7 @@ def sessions_are_shared(facts: Facts) -> Iterator[Problem | Skipped]:
             paths = listed(virtual_paths(next(iter(owners.values()))))
             message = f"database {name} on {paths} is in the memory of each of {', '.join(owners)}"
             hint = "make the balancer sticky, or keep sessions where all clients see them"
-            yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=name)
+            yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)
 
 
 def is_temporary(database: Database) -> bool:

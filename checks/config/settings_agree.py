@@ -76,7 +76,8 @@ SECTIONS = ("dos_protection", "product-config")
 @check("settings-agree", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"])
 def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """One finding a key, with all sides."""
-    yield from nobody_to_compare(facts.each(ZopeConf))
+    confs = facts.each(ZopeConf)
+    yield from nobody_to_compare(confs)
     for where, sections in _groups(facts):
         kind = next(iter(sections.values())).type
         keys = dict.fromkeys(line.key for section in sections.values() for line in section.settings)
@@ -88,7 +89,7 @@ def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
                 questions = list(unresolved(client, section.all(key)))
                 yield from questions
                 if not questions:
-                    values[client] = _seen(facts, client, section, key)
+                    values[client] = _seen(confs[client], client, section, key)
             if not any(is_path(seen.same) for seen in values.values()):
                 yield from differences(facts, where, key, values, sections)
 
@@ -126,10 +127,9 @@ def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
                 yield f" of {shared.label}'s <{storage.type}>", {c: chain[level] for c, chain in chains.items()}
 
 
-def _seen(facts: Facts, client: str, section: Section, key: str) -> Seen:
+def _seen(conf: ZopeConf, client: str, section: Section, key: str) -> Seen:
     known = KEYS.get(section.type, {}).get(key)
     lines = section.all(key)
-    conf = facts.each(ZopeConf)[client]
     if not lines:
         default = known.default if known is not None else ""
         return Seen(_same(default, key, known) if default else "", f"{default} (the default)" if default else NOT_SET)

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.addresses import InvalidAddress, parse_server
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import unresolved
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.config._databases import places, unresolved
 from zcheck.facts import Facts, Setting, ZopeConf
 
 
@@ -46,8 +46,8 @@ def zeo_addresses_are_valid(facts: Facts) -> Iterator[Problem | Unknown | Skippe
                 found.setdefault((name, fault), {})[client] = line
     for (name, fault), owners in found.items():
         message = f"database {name} of {', '.join(owners)} has a server that cannot be dialled: {fault}"
-        places = tuple(map(Place.of, owners.values()))
-        yield Problem(tuple(owners), message, places, "write server HOST:PORT, one line for each server", about=name)
+        where = places(owners.values())
+        yield Problem(tuple(owners), message, where, "write server HOST:PORT, one line for each server", about=name)
 
 
 def _fault(text: str) -> str:

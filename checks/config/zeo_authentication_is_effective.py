@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import listed
+from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.checks.config._databases import listed, places
 from zcheck.facts import Facts, Setting, ZopeConf
 
 KEYS = ("username", "password", "realm")
@@ -52,5 +52,5 @@ def zeo_authentication_is_effective(facts: Facts) -> Iterator[Problem | Skipped]
                 found.setdefault((database.name, listed(line.key for line in given)), {})[client] = given
     for (name, keys), owners in found.items():
         message = f"database {name} of {', '.join(owners)} has {keys}, which ZEO 5 and later ignore"
-        places = tuple(Place.of(line) for lines in owners.values() for line in lines)
-        yield Problem(tuple(owners), message, places, "remove the lines, and protect the server's port", about=name)
+        where = places(line for lines in owners.values() for line in lines)
+        yield Problem(tuple(owners), message, where, "remove the lines, and protect the server's port", about=name)

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, check
+from zcheck.check import Problem, Severity, check
+from zcheck.checks.config._databases import places
 from zcheck.checks.config._schema import KEYS, every_section, meant
 from zcheck.facts import Facts, Setting, ZopeConf
 
@@ -45,4 +46,4 @@ def zope_conf_keys_are_known(facts: Facts) -> Iterator[Problem]:
         knows = f"'{key}' is no key that {f'<{kind}>' if kind else 'Zope'} knows"
         message = f"{knows}; did you mean '{nearest}'?" if nearest else knows
         hint = f"write '{nearest}', or remove the line" if nearest else "remove the line"
-        yield Problem(tuple(owners), message, tuple(map(Place.of, owners.values())), hint, about=f"{kind} {key}")
+        yield Problem(tuple(owners), message, places(owners.values()), hint, about=f"{kind} {key}")
