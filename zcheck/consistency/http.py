@@ -175,9 +175,9 @@ def _found(doors: Sequence[Door]) -> dict[str, tuple[str, ...] | NotGathered]:
         try:
             return door.folders()
         except HttpTrouble as trouble:
-            return NotGathered(f"{door.name} {trouble.words}")
+            return NotGathered(f"it {trouble.words}")
         except NotAccepted as refused:
-            return NotGathered(f"{door.name}: {refused.words}")
+            return NotGathered(refused.words)
 
     if not doors:
         return {}
