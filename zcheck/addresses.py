@@ -12,6 +12,7 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -64,6 +65,14 @@ def parse_server(text: str, machine: str) -> Endpoint:
 
     Raises :exc:`InvalidAddress` for what ZEO's schema refuses and for what it accepts and nothing can dial.
     """
+    host, port, path = _parsed(text)
+    return Endpoint(text, machine, host, port, path)
+
+
+# Of a thousand clients most write the same.
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[str, int, str | None]:
+    """The host, the port and the path of a unix socket."""
     from ZConfig.datatypes import SocketConnectionAddress
 
     shown = text if text.isprintable() else ascii(text)[1:-1]
@@ -80,7 +89,7 @@ def parse_server(text: str, machine: str) -> Endpoint:
     if isinstance(address, str):
         if "\0" in address:
             raise InvalidAddress(f"'{shown}' is no path: it holds a NUL byte")
-        return Endpoint(text, machine, path=_canonical_path(address))
+        return "", 0, _canonical_path(address)
     host, port = address
     if port is None:
         raise InvalidAddress(f"'{shown}' has no port")
@@ -89,9 +98,10 @@ def parse_server(text: str, machine: str) -> Endpoint:
     host = host.strip()
     if _HOST.fullmatch(host) is None or (re.fullmatch(r"\d+(\.\d+){3}", host) and _ip(host) is None):
         raise InvalidAddress(f"'{shown}': there can be no host called that")
-    return Endpoint(text, machine, _canonical_host(host), port)
+    return _canonical_host(host), port, None
 
 
+@lru_cache(maxsize=65536)
 def is_loopback(host: str) -> bool:
     """Whether ``host`` means the machine that reads it: a local name, a loopback or the any-address."""
     host = host.rstrip(".").lower()
@@ -253,6 +263,7 @@ def _canonical_path(path: str) -> str:
     return path[4:] if path.startswith("/var/run/") else path
 
 
+@lru_cache(maxsize=65536)
 def _canonical_host(host: str) -> str:
     host = host.rstrip(".").lower()
     address = _ip(host)
@@ -262,6 +273,7 @@ def _canonical_host(host: str) -> str:
     return str(mapped or address)
 
 
+@lru_cache(maxsize=65536)
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.partition("%")[0])

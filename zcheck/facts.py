@@ -9,6 +9,7 @@ to learn is a :class:`LeftOut`; neither is ever an empty fact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -22,6 +23,8 @@ class NotGathered(msgspec.Struct, frozen=True, tag=True):
     reason: str
     hint: str = ""
     """What to do so that it can be had."""
+    told_by: str = ""
+    """Of the checks that need it, the one that is UNKNOWN for this reason; the others are skipped because of it."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, tag=True):
@@ -126,7 +129,7 @@ class Suppression(msgspec.Struct, frozen=True):
     """An ISO date (UTC); the day itself is included."""
 
 
-class Inventory(msgspec.Struct, frozen=True):
+class Inventory(msgspec.Struct, frozen=True, dict=True):
     """clients.ini, read and found sound."""
 
     scope: ClassVar[str] = "cluster"
@@ -146,18 +149,19 @@ class Inventory(msgspec.Struct, frozen=True):
     options: dict[str, str] = {}
     """The ``[zcheck]`` section: the same names as the command line's options."""
 
-    @property
+    @cached_property
     def client_names(self) -> tuple[str, ...]:
         return tuple(client.name for client in self.clients)
 
+    @cached_property
+    def _by_name(self) -> dict[str, Client]:
+        return {client.name: client for client in reversed(self.clients)}
+
     def client(self, name: str) -> Client:
         """The client called ``name``; KeyError where there is none."""
-        for client in self.clients:
-            if client.name == name:
-                return client
-        raise KeyError(name)
+        return self._by_name[name]
 
-    @property
+    @cached_property
     def writers(self) -> tuple[str, ...]:
         """The clients that are expected to accept edits: every role but ``read-only``."""
         return tuple(client.name for client in self.clients if client.role != "read-only")
@@ -166,6 +170,11 @@ class Inventory(msgspec.Struct, frozen=True):
     def ordered_pairs(self) -> tuple[tuple[str, str], ...]:
         """Every (writer, reader) of two different clients that a full proof covers."""
         return tuple((w, r) for w in self.writers for r in self.client_names if w != r)
+
+    @property
+    def pairs_total(self) -> int:
+        """How many those are."""
+        return len(self.writers) * (len(self.clients) - 1)
 
 
 class SecretFile(msgspec.Struct, frozen=True):
@@ -207,7 +216,7 @@ class Today(msgspec.Struct, frozen=True):
 # --- zope.conf -----------------------------------------------------------------------------------
 
 
-class Setting(msgspec.Struct, frozen=True):
+class Setting(msgspec.Struct, frozen=True, gc=False):
     """One ``key value`` line of a ZConfig file, substituted; the key in lower case.
 
     ``unresolved`` names each ``$(NAME)`` that the inventory does not give; ``value`` then still shows it.
@@ -222,7 +231,7 @@ class Setting(msgspec.Struct, frozen=True):
     """Where ``value`` is hidden or shown in part: what it can be compared by (see :mod:`zcheck.redact`)."""
 
 
-class Section(msgspec.Struct, frozen=True):
+class Section(msgspec.Struct, frozen=True, gc=False):
     """One ``<type name>`` section with all that is in it, in the file's order."""
 
     type: str
@@ -235,11 +244,14 @@ class Section(msgspec.Struct, frozen=True):
 
     def all(self, key: str) -> tuple[Setting, ...]:
         """Every line with this key."""
-        return tuple(setting for setting in self.settings if setting.key == key)
+        return tuple([setting for setting in self.settings if setting.key == key])
 
     def first(self, key: str) -> Setting | None:
         """The line with this key, or None."""
-        return next(iter(self.all(key)), None)
+        for setting in self.settings:
+            if setting.key == key:
+                return setting
+        return None
 
     def value(self, key: str, default: str) -> str:
         """The value of this key, or ``default`` (which should be the schema's own)."""
@@ -254,21 +266,21 @@ class Section(msgspec.Struct, frozen=True):
 ZEO_CLIENT_TYPES = ("zeoclient", "clientstorage")
 
 
-class Database(msgspec.Struct, frozen=True):
+class Database(msgspec.Struct, frozen=True, dict=True):
     """One ``<zodb_db NAME>``: where it is mounted and the chain of storages below it."""
 
     name: str
     section: Section
 
-    @property
+    @cached_property
     def mount_points(self) -> tuple[Setting, ...]:
         return self.section.all("mount-point")
 
-    @property
+    @cached_property
     def mounts_root(self) -> bool:
         return any(setting.value.split(":", 1)[0] == "/" for setting in self.mount_points)
 
-    @property
+    @cached_property
     def chain(self) -> tuple[Section, ...]:
         """The storage sections from the outermost wrapper to the leaf.
 
@@ -282,22 +294,22 @@ class Database(msgspec.Struct, frozen=True):
             inner = _storage_in(inner)
         return tuple(chain)
 
-    @property
+    @cached_property
     def leaf(self) -> Section | None:
         """The storage that holds or fetches the data; None where the section has no storage."""
         chain = self.chain
         return chain[-1] if chain else None
 
-    @property
+    @cached_property
     def is_zeo(self) -> bool:
         return self.leaf is not None and self.leaf.type in ZEO_CLIENT_TYPES
 
-    @property
+    @cached_property
     def servers(self) -> tuple[Setting, ...]:
         """The ``server`` lines; empty for a database that is not on ZEO."""
         return self.leaf.all("server") if self.leaf is not None and self.is_zeo else ()
 
-    @property
+    @cached_property
     def storage_name(self) -> str:
         """The server's name for the storage: ``storage``, by default ``1`` (ZODB/component.xml)."""
         return self.leaf.value("storage", "1") if self.leaf is not None else "1"
@@ -328,7 +340,7 @@ class ConfFault(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-class ZopeConf(msgspec.Struct, frozen=True):
+class ZopeConf(msgspec.Struct, frozen=True, dict=True):
     """One client's zope.conf: its whole tree, each key with the file and line that it came from."""
 
     scope: ClassVar[str] = "client"
@@ -342,19 +354,19 @@ class ZopeConf(msgspec.Struct, frozen=True):
     mtime: float | None = None
     """Seconds since the epoch; None where it is not known."""
 
-    @property
+    @cached_property
     def top(self) -> Section:
         """The file as one section, for reading top level keys."""
         return Section("", None, self.file, 1, self.lines, self.settings, self.sections)
 
-    @property
+    @cached_property
     def databases(self) -> tuple[Database, ...]:
         return tuple(Database(s.name or "", s) for s in self.sections if s.type == "zodb_db")
 
     def database(self, name: str) -> Database | None:
         return next((database for database in self.databases if database.name == name), None)
 
-    @property
+    @cached_property
     def root(self) -> Database | None:
         """The database mounted on ``/``; None where there is none."""
         return next((database for database in self.databases if database.mounts_root), None)
@@ -447,6 +459,206 @@ class ZeoConfs(msgspec.Struct, frozen=True):
 
     scope: ClassVar[str] = "cluster"
     confs: dict[str, ZeoConf | NotGathered] = {}
+
+
+# --- the balancer --------------------------------------------------------------------------------
+
+
+class HaproxyLine(msgspec.Struct, frozen=True):
+    """One line of a haproxy.cfg as HAProxy splits it into words; secrets in it are hidden."""
+
+    words: tuple[str, ...]
+    file: str
+    line: int
+    unresolved: tuple[str, ...] = ()
+    """The environment's variables that it names and that no file gives; ``words`` then still show them."""
+
+    @property
+    def keyword(self) -> str:
+        """Its first word, a ``no`` in front left out."""
+        return self.words[1] if self.words[0] == "no" and len(self.words) > 1 else self.words[0]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What follows the keyword."""
+        return self.words[2:] if self.words[0] == "no" else self.words[1:]
+
+    @property
+    def negated(self) -> bool:
+        return self.words[0] == "no"
+
+    @property
+    def text(self) -> str:
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(self.words))
+
+
+class HaproxyServer(msgspec.Struct, frozen=True):
+    """One ``server`` or ``server-template`` line, with what ``default-server`` lines before it say."""
+
+    name: str
+    address: str
+    """As written."""
+    host: str
+    """Empty where no host is told: a unix socket, a descriptor, ``*``."""
+    port: int | None
+    """None where the line gives none that is known."""
+    line: HaproxyLine
+    options: dict[str, str] = {}
+    """By keyword; a keyword without a value has an empty one."""
+    count: int = 1
+    """How many servers a ``server-template`` makes."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it starts in maintenance, so that nobody is sent to it until somebody enables it."""
+        return "disabled" in self.options
+
+    @property
+    def cookie(self) -> str | None:
+        return self.options.get("cookie")
+
+    def number(self, key: str) -> int | None:
+        """The whole number that this keyword has; None where it has none."""
+        value = self.options.get(key, "")
+        return int(value) if value.isdecimal() else None
+
+
+class HealthRequest(msgspec.Struct, frozen=True):
+    """The request by which a balancer finds out whether a server is up (``option httpchk`` and ``http-check``)."""
+
+    method: str
+    path: str
+    line: HaproxyLine
+    headers: tuple[tuple[str, str], ...] = ()
+    expect: str = ""
+    """What ``http-check expect`` says, as written; empty: any status of 2xx or 3xx."""
+
+
+class HaproxySection(msgspec.Struct, frozen=True):
+    """A section of a haproxy.cfg, and for a proxy what it takes from its ``defaults``."""
+
+    kind: str
+    name: str
+    head: HaproxyLine
+    lines: tuple[HaproxyLine, ...] = ()
+    inherited: tuple[HaproxyLine, ...] = ()
+    """The lines of the ``defaults`` that apply, the farthest first."""
+    servers: tuple[HaproxyServer, ...] = ()
+    health: HealthRequest | None = None
+    """None where its health checks make no HTTP request."""
+
+    def all(self, *keyword: str) -> tuple[HaproxyLine, ...]:
+        """Every line that begins with these words, inherited ones first."""
+        return tuple(
+            line
+            for line in (*self.inherited, *self.lines)
+            if (line.keyword, *line.arguments)[: len(keyword)] == keyword
+        )
+
+    def last(self, *keyword: str) -> HaproxyLine | None:
+        """The line with these words that counts: the last one; None where there is none or ``no`` takes it back."""
+        found = self.all(*keyword)
+        return found[-1] if found and not found[-1].negated else None
+
+
+class HaproxyConf(msgspec.Struct, frozen=True, tag=True):
+    """One HAProxy's configuration, all its files together."""
+
+    files: tuple[str, ...]
+    sections: tuple[HaproxySection, ...] = ()
+    faults: tuple[ConfFault, ...] = ()
+    backend: str | None = None
+    """The backend that clients.ini names."""
+
+    def of(self, *kinds: str) -> tuple[HaproxySection, ...]:
+        """The sections of these kinds, in the files' order."""
+        return tuple(section for section in self.sections if section.kind in kinds)
+
+    def proxy(self, name: str, *kinds: str) -> HaproxySection | None:
+        return next((section for section in self.of(*kinds) if section.name == name), None)
+
+    @property
+    def balancing(self) -> tuple[HaproxySection, ...]:
+        """The backend that clients.ini names, else every section with servers."""
+        with_servers = self.of("backend", "listen")
+        if self.backend is not None:
+            return tuple(section for section in with_servers if section.name == self.backend)
+        return tuple(section for section in with_servers if section.servers)
+
+    @property
+    def unresolved(self) -> tuple[HaproxyLine, ...]:
+        """Every line that names a variable of the environment that no file gives."""
+        heads = tuple(section.head for section in self.sections)
+        lines = (*heads, *(line for section in self.sections for line in section.lines))
+        return tuple(line for line in lines if line.unresolved)
+
+
+class Balancers(msgspec.Struct, frozen=True):
+    """The balancers' configurations that could be read, by the NAME of the ``[balancer:NAME]`` section."""
+
+    scope: ClassVar[str] = "cluster"
+    confs: dict[str, HaproxyConf] = {}
+    unread: tuple[str, ...] = ()
+    """The balancers of which it could not; haproxy-config-is-valid tells why."""
+
+
+class HaproxyAlert(msgspec.Struct, frozen=True):
+    """One line that HAProxy printed about a configuration."""
+
+    text: str
+    file: str = ""
+    line: int | None = None
+    only_here: bool = False
+    """It may be due to the machine on which zcheck runs: a name, a user or a file that is not known here."""
+    fatal: bool = True
+    """False for a warning."""
+
+
+class HaproxyRun(msgspec.Struct, frozen=True, tag=True):
+    """How ``haproxy -c -dW`` on a configuration ended."""
+
+    version: str
+    exit_code: int
+    starts: bool
+    """Whether it is accepted when warnings are let pass (``haproxy -c``)."""
+    alerts: tuple[HaproxyAlert, ...] = ()
+
+
+class BalancerVerdict(msgspec.Struct, frozen=True):
+    """Whether one balancer's configuration could be read, and what HAProxy itself says of it."""
+
+    files: tuple[str, ...]
+    faults: tuple[ConfFault, ...] = ()
+    run: HaproxyRun | NotGathered | LeftOut = LeftOut("not tried")
+
+
+class BalancerVerdicts(msgspec.Struct, frozen=True):
+    """The verdict on every balancer's configuration, by the NAME of its section."""
+
+    scope: ClassVar[str] = "cluster"
+    verdicts: dict[str, BalancerVerdict] = {}
+
+
+class HealthAnswer(msgspec.Struct, frozen=True):
+    """What one client answered to a balancer's health check, and to the same request for a path that cannot exist."""
+
+    balancer: str
+    request: HealthRequest
+    status: int | None = None
+    """None where it did not answer; ``detail`` says why."""
+    detail: str = ""
+    elapsed_s: float | None = None
+    location: str = ""
+    """Where a redirect points."""
+    status_of_nothing: int | None = None
+    """The answer to the path that cannot exist; None where it was not asked or gave none."""
+
+
+class HealthAnswers(msgspec.Struct, frozen=True):
+    """One client's answers to every balancer's health check."""
+
+    scope: ClassVar[str] = "client"
+    answers: tuple[HealthAnswer, ...] = ()
 
 
 # --- what a network peer answers -----------------------------------------------------------------
@@ -652,11 +864,14 @@ class Facts:
         self._values: dict[type[Any], dict[str, Value]] = {k: dict(v) for k, v in (values or {}).items()}
         self._kinds: frozenset[type[Any]] | None = None
         self._clients: tuple[str, ...] | None = None
+        self._each: dict[type[Any], dict[str, Any]] = {}
 
     def with_fact(self, subject: str, fact: Value, kind: type[Any] | None = None) -> Facts:
         """A copy with one more fact; ``kind`` must be told for NotGathered and LeftOut."""
-        copy = Facts(self._values)
-        copy._values.setdefault(kind or type(fact), {})[subject] = fact
+        copy = Facts()
+        kind = kind or type(fact)
+        # The other kinds are shared: nothing that is in a Facts is ever changed.
+        copy._values = {**self._values, kind: {**self._values.get(kind, {}), subject: fact}}
         return copy
 
     def view(self, kinds: Iterable[type[Any]], clients: Iterable[str]) -> Facts:
@@ -685,10 +900,12 @@ class Facts:
         return self._values.get(kind, {}).get(subject)
 
     def each(self, kind: type[Kind]) -> dict[str, Kind]:
-        """The gathered facts of one per-client kind, by client, for the clients to be judged."""
+        """The gathered facts of one per-client kind, by client, for the clients to be judged; not to be changed."""
         self._allow(kind)
-        found = self._values.get(kind, {})
-        return {name: found[name] for name in self.clients if isinstance(found.get(name), kind)}
+        if kind not in self._each:
+            found = self._values.get(kind, {})
+            self._each[kind] = {name: found[name] for name in self.clients if isinstance(found.get(name), kind)}
+        return self._each[kind]
 
     def the(self, kind: type[Kind]) -> Kind:
         """The one fact of a cluster-wide kind; the runner has seen to it that a needed one is there."""

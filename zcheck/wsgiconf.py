@@ -14,6 +14,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -204,8 +205,10 @@ def _zope2_address(address: Setting, base: Setting | None, ip_address: Setting |
 # --- the syntax of ini files ---------------------------------------------------------------------
 
 
+# The clients of one cluster mostly have the same file.
+@lru_cache(maxsize=64)
 def read_ini(text: str) -> Sections:
-    """The sections of an ini file by the rules of ``RawConfigParser``, the case of keys kept.
+    """The sections of an ini file by the rules of ``RawConfigParser``, the case of keys kept; not to be changed.
 
     Raises what :func:`parse` tells as a fault: a line that is none, a section or a key given twice, a template.
     """

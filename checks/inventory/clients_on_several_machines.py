@@ -45,8 +45,10 @@ from zcheck.facts import Client, Facts, Inventory, Names
 def clients_on_several_machines(facts: Facts) -> Iterator[Problem | Unknown]:
     inventory, names = facts.inventory, facts.maybe(Names)
     clients = balanceable(inventory)
-    known = [client for client in clients if is_known(client.machine, inventory, names)]
-    nameless = [client for client in clients if client not in known]
+    known: list[Client] = []
+    nameless: list[Client] = []
+    for client in clients:
+        (known if is_known(client.machine, inventory, names) else nameless).append(client)
     unknown_names = dict.fromkeys(client.machine.rstrip(".").lower() for client in nameless)
     if _machines(known, inventory, names) + len(unknown_names) == 1:
         message = f"{listed(names_of(clients))} run on one machine, {clients[0].machine}: when it stops, the site stops"
@@ -60,9 +62,9 @@ def clients_on_several_machines(facts: Facts) -> Iterator[Problem | Unknown]:
 
 def _machines(clients: list[Client], inventory: Inventory, names: Names | None) -> int:
     """How many machines these are: those that have an address in common are one."""
-    machines: list[frozenset[str]] = []
+    by_place: dict[str, frozenset[str]] = {}
     for host in dict.fromkeys(client.machine for client in clients):
         places = places_of(host, inventory, names)
-        joined = [machine for machine in machines if machine & places]
-        machines = [machine for machine in machines if not machine & places] + [places.union(*joined)]
-    return len(machines)
+        joined = places.union(*(by_place[place] for place in places if place in by_place))
+        by_place.update(dict.fromkeys(joined, joined))
+    return len(set(by_place.values()))

@@ -69,7 +69,7 @@ def read_if_there(path: str, limit: int = LIMIT) -> str | None:
 def modified(path: str) -> float | None:
     """When the file was last changed, in seconds since the epoch; None where that cannot be told."""
     try:
-        return Path(path).stat().st_mtime
+        return os.stat(path).st_mtime  # noqa: PTH116 - a Path takes longer to make than to ask
     except (OSError, ValueError):
         return None
 
@@ -144,11 +144,13 @@ def conf_reader(folders: Sequence[str]) -> Callable[[str], str]:
     It takes a plain path or a ``file:`` URL, and reads what lies below one of ``folders`` after all symbolic links were
     followed; it never opens a URL of another kind.  How many files, and how large in all, is bounded.
     """
-    roots = [os.path.realpath(folder) for folder in folders]
+    roots: list[str] = []
     count = total = 0
 
     def read(url: str) -> str:
         nonlocal count, total
+        # Most confs include nothing, and following links takes as long as reading the conf.
+        roots[:] = roots or [os.path.realpath(folder) for folder in folders]
         path = _path_of(url)
         resolved = _resolved(path)
         if not any(_is_below(resolved, root) for root in roots):
