@@ -59,9 +59,19 @@ def everybody(parts: Mapping[Key, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(client for clients in parts.values() for client in clients)
 
 
+MOST_SIDES = 12
+"""How many sides a message spells out; the places show all of them."""
+
+
 def told(parts: Mapping[Key, tuple[str, ...]], say: Callable[[Key], str]) -> str:
     """``X for app1, app3; Y for app2``."""
-    return "; ".join(f"{say(value)} for {', '.join(clients)}" for value, clients in parts.items())
+    return spelt_out([f"{say(value)} for {', '.join(clients)}" for value, clients in parts.items()])
+
+
+def spelt_out(said: list[str]) -> str:
+    """The sides of a disagreement in one sentence that a person can still read."""
+    more = len(said) - MOST_SIDES
+    return "; ".join([*said[:MOST_SIDES], *([f"and {more} more"] if more > 0 else [])])
 
 
 def is_partial(conf: ZopeConf) -> bool:

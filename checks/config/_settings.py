@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from zcheck.check import Place, Problem
-from zcheck.checks.config._databases import everybody, is_partial, place_of_end, sides
+from zcheck.checks.config._databases import everybody, is_partial, place_of_end, sides, spelt_out
 from zcheck.facts import Facts, Section, Setting, ZopeConf
 
 NOT_SET = "not set"
@@ -54,7 +54,7 @@ def differences(
         return
     if len({seen.line.seal.partition(":")[0] for seen in told_of.values() if seen.line and seen.line.seal}) > 1:
         return  # Hidden values that were read by different runs of zcheck cannot be compared.
-    said = "; ".join(f"{told_of[clients[0]].shown} for {', '.join(clients)}" for clients in parts.values())
+    said = spelt_out([f"{told_of[clients[0]].shown} for {', '.join(clients)}" for clients in parts.values()])
     places = tuple(_place(clients[0], told_of, sections, key) for clients in parts.values())
     yield Problem(
         everybody(parts),

@@ -41,6 +41,7 @@ from zcheck.checks.config._databases import (
     listed,
     nobody_to_compare,
     sides,
+    spelt_out,
     unresolved,
     where_databases_end,
 )
@@ -132,7 +133,7 @@ def _disagreement(
             file, line = where_databases_end(confs[clients[0]])
             text = "</zodb_db>" if confs[clients[0]].databases else ""
             places.append(Place(file, line, text, f"{clients[0]}'s mounts end here"))
-    return Problem(everybody(parts), "; ".join(said), tuple(places), _hint(parts, lines))
+    return Problem(everybody(parts), spelt_out(said), tuple(places), _hint(parts, lines))
 
 
 def _hint(parts: dict[frozenset[Mount], tuple[str, ...]], lines: Mapping[str, Lines]) -> str:

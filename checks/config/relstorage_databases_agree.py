@@ -41,7 +41,7 @@ import msgspec
 
 from zcheck.addresses import same_machine
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import Shared, nobody_to_compare, shared_databases, unresolved
+from zcheck.checks.config._databases import Shared, nobody_to_compare, shared_databases, spelt_out, unresolved
 from zcheck.checks.config._relational import Place as Home
 from zcheck.checks.config._relational import adapter_of, lines_of, place_of, same_place
 from zcheck.checks.config._servers import joined, provably_different
@@ -118,7 +118,7 @@ def _clients(groups: list[list[Tenant]]) -> tuple[str, ...]:
 
 
 def _said(groups: list[list[Tenant]]) -> str:
-    return "; ".join(f"in {group[0].home} for {', '.join(_clients([group]))}" for group in groups)
+    return spelt_out([f"in {group[0].home} for {', '.join(_clients([group]))}" for group in groups])
 
 
 def _places(groups: list[list[Tenant]], members: dict[str, Database]) -> tuple[Place, ...]:

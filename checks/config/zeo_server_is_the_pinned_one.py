@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 from zcheck.addresses import pinned, same_server
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import unresolved
+from zcheck.checks.config._databases import spelt_out, unresolved
 from zcheck.checks.config._servers import readable
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
 
@@ -98,7 +98,7 @@ def _judged(facts: Facts, client: str, root: Database) -> Iterator[tuple[Elsewhe
 
 def _told(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> Problem | Unknown:
     clients = tuple(dict.fromkeys(client for owners in seen.values() for client in owners))
-    sides = "; ".join(f"{what} for {', '.join(owners)}" for what, owners in seen.items())
+    sides = spelt_out([f"{what} for {', '.join(owners)}" for what, owners in seen.items()])
     message = f"database {elsewhere.database} is {sides}; clients.ini pins {elsewhere.wanted}"
     pin = Place.in_ini(facts.inventory.file, facts.inventory.cluster, elsewhere.key, "pinned here")
     places = (*(Place.of(line) for owners in seen.values() for lines in owners.values() for line in lines), pin)

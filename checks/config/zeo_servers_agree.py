@@ -37,6 +37,7 @@ from zcheck.checks.config._databases import (
     nobody_to_compare,
     not_on_zeo,
     shared_databases,
+    spelt_out,
     unresolved,
     zeo_members,
 )
@@ -97,7 +98,7 @@ def _clients(sides: list[Side]) -> tuple[str, ...]:
 
 
 def _said(groups: list[list[Side]]) -> str:
-    return "; ".join(f"on {group[0].shown} for {', '.join(_clients(group))}" for group in groups)
+    return spelt_out([f"on {group[0].shown} for {', '.join(_clients(group))}" for group in groups])
 
 
 def _places(sides: list[Side]) -> tuple[Place, ...]:
