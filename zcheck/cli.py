@@ -218,7 +218,7 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
     stdout = [form for form, path in options["output"] if not path]
     if len(stdout) > 1:
         raise click.UsageError(f"only one format can go to stdout, not {' and '.join(stdout)}", ctx)
-    reasons = _left_out(ctx, options)
+    reasons = _left_out(ctx, options, inventory)
     settings = Settings(
         run_id=secrets.token_hex(6),
         offline=options["offline"],
@@ -244,7 +244,7 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
     return report.verdict.exit_code
 
 
-def _left_out(ctx: click.Context, options: dict[str, Any]) -> dict[str, str]:
+def _left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) -> dict[str, str]:
     """Why each check that these options do not want is left out, by name."""
     from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
@@ -256,6 +256,7 @@ def _left_out(ctx: click.Context, options: dict[str, Any]) -> dict[str, str]:
             [name for names in options["skip"] for name in names],
             offline=options["offline"],
             read_only=options["read_only"],
+            credentials=inventory.credentials is not None,
         )
     except pipeline.UnknownCheck as error:
         raise click.UsageError(str(error), ctx) from None
@@ -384,7 +385,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
     inventory, _ = _inventory(ini)
     options = _completed(ctx, options, inventory.options, inventory.file)
-    reasons = _left_out(ctx, options)
+    reasons = _left_out(ctx, options, inventory)
     text = planning.tell(
         inventory,
         wanted_kinds(check for check in CATALOGUE if check.name not in reasons),

@@ -285,7 +285,8 @@ class LiveWaves:
 
         credentials, secret = self.inventory.credentials, self.gathering.secret
         if isinstance(secret, NotGathered):
-            self.gathering.keep("", NotGathered(secret.reason, HOW_TO_HAVE_CREDENTIALS), HttpHistories)
+            missing = NotGathered(secret.reason, HOW_TO_HAVE_CREDENTIALS, told_by="edits-are-seen-everywhere")
+            self.gathering.keep("", missing, HttpHistories)
             return
         assert credentials is not None
         owing = state.unanswered(self.settings.state_folder)

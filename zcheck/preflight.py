@@ -39,9 +39,18 @@ class UnknownCheck(ValueError):
 
 
 def left_out(
-    catalogue: Sequence[Check], only: Collection[str], skip: Collection[str], *, offline: bool, read_only: bool
+    catalogue: Sequence[Check],
+    only: Collection[str],
+    skip: Collection[str],
+    *,
+    offline: bool,
+    read_only: bool,
+    credentials: bool = True,
 ) -> dict[str, str]:
-    """Why each check that is not wanted is left out, by name.  Raises :exc:`UnknownCheck`."""
+    """Why each check that is not wanted is left out, by name.  Raises :exc:`UnknownCheck`.
+
+    Who gives no ``credentials`` and skips the proof through the running clients by name wants no edit tried either.
+    """
     known = {*STAGES, *(check.name for check in catalogue)}
     for name in (*only, *skip):
         if name not in known:
@@ -59,6 +68,8 @@ def left_out(
             reasons[check.name] = "left out by --offline"
         elif read_only and set(check.needs) & set(gather.WRITES):
             reasons[check.name] = "left out by --read-only"
+        elif not credentials and check.name == "client-accepts-writes" and "edits-are-seen-everywhere" in skip:
+            reasons[check.name] = "clients.ini gives no user and password-file"
     return reasons
 
 

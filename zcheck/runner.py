@@ -236,10 +236,17 @@ class _Case:
             if isinstance(missing, LeftOut):
                 self.skip(clients, missing.because or missing.reason)
                 return False
-            if missing is not None:
+            if missing is not None and self._tells(missing):
                 self._take(Unknown(clients, missing.reason, hint=missing.hint))
                 return False
+            if missing is not None:
+                self.skip(clients, missing.told_by)
+                return False
         return True
+
+    def _tells(self, missing: NotGathered) -> bool:
+        """Whether it is for this check to tell that the fact is missing."""
+        return missing.told_by in ("", self.check.name) or missing.told_by in self.left_out
 
     def _take(self, one: Yield) -> None:
         if isinstance(one, Note):

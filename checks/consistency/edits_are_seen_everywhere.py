@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import OURS, histories, judged_pairs, wrote
+from zcheck.checks.consistency._histories import histories, judged_pairs, writers, wrote
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
 from zcheck.facts import ControlPanel, Facts
@@ -64,7 +64,8 @@ def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skip
         split = {name for pair in unseen for name in (pair.writer, pair.reader)}
         if unseen:
             yield _split(history, found, unseen, facts)
-        yield from _not_proven(history, [pair for pair in found if not {pair.writer, pair.reader} <= split])
+        rest = [pair for pair in found if not {pair.writer, pair.reader} <= split]
+        yield from _not_proven(history, rest, writers(facts, history))
         if not found:
             yield Skipped(tuple(tried & set(facts.clients)), "there is no second client to prove it against")
 
@@ -75,8 +76,8 @@ def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPai
     for pair in unseen:
         missed.setdefault(pair.reader, []).append(pair.writer)
     readers: dict[tuple[str, ...], list[str]] = {}
-    for reader, writers in missed.items():
-        readers.setdefault(tuple(writers), []).append(reader)
+    for reader, unseen_writers in missed.items():
+        readers.setdefault(tuple(unseen_writers), []).append(reader)
     told = [
         f"{', '.join(names)} do{'es' * (len(names) == 1)} not show what is saved through {', '.join(writers)}"
         for writers, names in sorted(readers.items(), key=lambda item: item[1])
@@ -103,20 +104,23 @@ def _hint(history: History, clients: Sequence[str], facts: Facts) -> str:
     return f"{what}; their Control Panels say: {shown}"
 
 
-def _not_proven(history: History, found: Sequence[SeenPair]) -> Iterator[Unknown | Skipped]:
+def _not_proven(history: History, found: Sequence[SeenPair], writers: Sequence[str]) -> Iterator[Unknown | Skipped]:
+    """Why a pair was not tried; what client-accepts-writes tells of the client is not told again."""
     reasons: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
     for pair in found:
         if pair.seen is None:
             subject = pair.reader if wrote(history, pair.writer) else pair.writer
             state = history.state(subject)
-            if state is not None and state.refused and state.refused not in OURS:
-                yield Skipped((subject,), "client-accepts-writes")
-                continue
-            if state is not None and state.because:
-                yield Skipped((subject,), state.because)
-                continue
-            why = (state.detail if state else "") or history.stopped or "it gave no usable answer"
-            reasons.setdefault(why, []).append(subject)
+            if state is not None and state.refused and subject in writers and state.joined is not False:
+                told.setdefault("client-accepts-writes", []).append(subject)
+            elif state is not None and state.because:
+                told.setdefault(state.because, []).append(subject)
+            else:
+                why = (state.detail if state else "") or history.stopped or "it gave no usable answer"
+                reasons.setdefault(why, []).append(subject)
+    for check_that_tells, subjects in told.items():
+        yield Skipped(tuple(dict.fromkeys(subjects)), check_that_tells)
     for why, subjects in reasons.items():
         names = tuple(dict.fromkeys(subjects))
         yield Unknown(names, f"what is saved through {', '.join(names)} was not proven to be seen: {why}")

@@ -49,6 +49,7 @@ from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, 
 def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
     hung = _hung(facts)
+    unknown: dict[tuple[str, str], list[str]] = {}
     for client in facts.each(HttpAnswer):
         panel = facts.raw(ControlPanel, client)
         if client in hung:
@@ -59,7 +60,9 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
             yield Skipped((client,), panel.reason)
         else:
             told = panel or NotGathered("its Control Panel was not read")
-            yield Unknown((client,), told.reason, hint=told.hint)
+            unknown.setdefault((told.reason, told.hint), []).append(client)
+    for (reason, hint), clients in unknown.items():
+        yield Unknown(tuple(clients), reason, hint=hint)
 
 
 def _hanging(client: str, panel: object) -> Problem:

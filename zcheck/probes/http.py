@@ -97,7 +97,8 @@ def probe_control_panel(
     except HttpTrouble as trouble:
         return NotGathered(f"{client.name} {trouble.words}")
     except _Refused as refused:
-        return NotGathered(f"{client.name}: {refused}")
+        # No client is named: where all refuse the same user, it is one finding.
+        return NotGathered(f"the Control Panel was not shown: {refused}")
     finally:
         if line is not None:
             line.close()
