@@ -917,6 +917,24 @@ CASES = [
         ),
     ),
     row(
+        "a folder that is not known, and other names",
+        Case(
+            "cache-files-are-distinct",
+            *(database(storage=zeo("8100", f"client {n}", "var $(ZEO_TMP)")) for n in "ab"),
+            ini=TOGETHER,
+        ),
+    ),
+    row(
+        "a folder that is not known, and one name",
+        Case(
+            "cache-files-are-distinct",
+            database(storage=CACHED),
+            database(storage=zeo("8100", "client c", "var $(ZEO_TMP)")),
+            ini=TOGETHER,
+            says=("UNKNOWN", "app2", "no value for $(ZEO_TMP)"),
+        ),
+    ),
+    row(
         "a variable that no neighbour makes needed",
         Case("cache-files-are-distinct", HEALTHY, database(storage=zeo("8100", "client $(C)"))),
     ),

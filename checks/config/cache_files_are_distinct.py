@@ -32,11 +32,23 @@ UNKNOWN app2: the inventory gives no value for $(NAME), which client of app2 nee
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from zcheck.check import Problem, Severity, Unknown, check
 from zcheck.checks.config._databases import listed, places, unresolved
 from zcheck.checks.config._machines import machines, neighbours, normal_path
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
+
+
+class Cache(NamedTuple):
+    """A cache file: who keeps it, its name, its path, and the line that decides in which folder it is."""
+
+    client: str
+    database: str
+    line: Setting
+    name: str
+    path: str
+    folder_lines: tuple[Setting, ...]
 
 
 @check(
@@ -50,43 +62,54 @@ from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
 def cache_files_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
     """One finding a file, with all who would keep their cache in it."""
     where, together = machines(facts), neighbours(facts)
-    found: dict[tuple[str, str], list[tuple[str, Database, Setting]]] = {}
+    named: dict[tuple[str, str], list[Cache]] = {}
     for client, conf in facts.each(ZopeConf).items():
         for database in conf.databases:
+            lines = _lines(database, "client", "cache-path", "storage")
             if where[client] in together:
-                yield from unresolved(client, _lines(database))
-            line, path = _cache(conf, database)
-            if line is not None:
-                found.setdefault((where[client], path), []).append((client, database, line))
-    for (machine, path), owners in found.items():
+                yield from unresolved(client, lines)
+            if lines and not any(line.unresolved for line in lines):
+                cache = _cache(client, conf, database)
+                named.setdefault((where[client], cache.name), []).append(cache)
+    for (machine, _), caches in named.items():
+        if len(caches) > 1:
+            for cache in caches:
+                yield from unresolved(cache.client, cache.folder_lines)
+            yield from _judged(
+                machine, [cache for cache in caches if not any(s.unresolved for s in cache.folder_lines)]
+            )
+
+
+def _judged(machine: str, caches: list[Cache]) -> Iterator[Problem]:
+    by_path: dict[str, list[Cache]] = {}
+    for cache in caches:
+        by_path.setdefault(cache.path, []).append(cache)
+    for path, owners in by_path.items():
         if len(owners) > 1:
-            clients = tuple(dict.fromkeys(client for client, _, _ in owners))
-            who = listed(f"database {database.name} of {client}" for client, database, _ in owners)
-            shown = places(line for _, _, line in owners)
+            clients = tuple(dict.fromkeys(cache.client for cache in owners))
+            who = listed(f"database {cache.database} of {cache.client}" for cache in owners)
             hint = "give each a 'client' name of its own; containers are told apart by 'machine' in clients.ini"
-            yield Problem(clients, f"one cache file for {who}: {path} on {machine}", shown, hint, about=path)
+            message = f"one cache file for {who}: {path} on {machine}"
+            yield Problem(clients, message, places(cache.line for cache in owners), hint, about=path)
 
 
-def _lines(database: Database) -> list[Setting]:
+def _lines(database: Database, *keys: str) -> list[Setting]:
+    """These lines of a storage on ZEO that keeps its cache in a file; none of another."""
     leaf = database.leaf
     if leaf is None or not database.is_zeo or not (leaf.first("client") or leaf.first("cache-path")):
         return []
-    return [line for key in ("client", "cache-path", "var", "storage") for line in leaf.all(key)]
+    return [line for key in keys for line in leaf.all(key)]
 
 
-def _cache(conf: ZopeConf, database: Database) -> tuple[Setting | None, str]:
-    """The line that names the cache, and its file (ZEO.ClientStorage, ZEO.zconfig); None where there is none.
+def _cache(client: str, conf: ZopeConf, database: Database) -> Cache:
+    """Where a storage keeps its cache (ZEO.ClientStorage, ZEO.zconfig).
 
     Without ``var`` the file is in the working directory, which is taken to be the instance's own home.
     """
-    lines = _lines(database)
-    leaf = database.leaf
-    if leaf is None or not lines or any(line.unresolved for line in lines):
-        return None, ""
+    first, *_ = _lines(database, "client", "cache-path")
+    name = first.value if first.key == "cache-path" else f"{first.value}-{database.storage_name}.zec"
+    folder = [] if name.startswith("/") else [*_lines(database, "var"), *conf.top.all("instancehome")]
     home = conf.top.value("instancehome", f"the working directory of {conf.file}")
-    if leaf.type == "clientstorage":
-        line = leaf.first("cache-path")
-        return line, normal_path(line.value, home) if line is not None else ""
-    line = leaf.first("client")
-    name = f"{line.value}-{database.storage_name}.zec" if line is not None else ""
-    return line, normal_path(name, normal_path(leaf.value("var", home), home))
+    var = normal_path(database.leaf.value("var", home) if database.leaf is not None else home, home)
+    needed = folder[:1]
+    return Cache(client, database.name, first, name, normal_path(name, var), tuple(needed))
