@@ -126,6 +126,9 @@ def _in_one_place(key: str, path: str, one: Kept, other: Kept, cluster: Cluster,
 
 def locations(facts: Facts, servers: Iterable[Server]) -> Found:
     """One database is one file, whichever of several servers a client reaches."""
+    servers = [server for server in servers if isinstance(server.conf, ZeoConf)]
+    if len(servers) < 2:
+        return
     labels = {(c, d.name): shared.label for shared in shared_databases(facts) for c, d in shared.members.items()}
     found: dict[str, dict[tuple[str, str], list[Use]]] = {}
     lines: dict[str, Setting] = {}

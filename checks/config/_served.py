@@ -48,14 +48,19 @@ class Server(msgspec.Struct, frozen=True):
     """Those of which it cannot be told whether they mean this server."""
 
 
-class Cluster(msgspec.Struct, frozen=True):
+class Cluster:
     """What names and machines mean, for the questions below."""
 
-    inventory: Inventory
-    names: Names | None
+    def __init__(self, facts: Facts) -> None:
+        self.inventory: Inventory = facts.inventory
+        self.names = facts.maybe(Names)
+        self._together: dict[tuple[str, str], bool | None] = {}
 
     def on_one_machine(self, one: str, other: str) -> bool | None:
-        return same_machine(one, other, self.inventory, self.names)
+        """Whether two names of machines mean one; None where that cannot be told."""
+        if (one, other) not in self._together:
+            self._together[one, other] = same_machine(one, other, self.inventory, self.names)
+        return self._together[one, other]
 
     def resolved(self, host: str) -> tuple[str, ...]:
         """The addresses of a host as the clients see them; empty where they are not known.
@@ -71,10 +76,9 @@ class Cluster(msgspec.Struct, frozen=True):
         return () if any(map(is_loopback, found)) else found
 
 
-def servers_of(facts: Facts) -> tuple[Server, ...]:
+def servers_of(facts: Facts, cluster: Cluster) -> tuple[Server, ...]:
     """Every server whose own file is named in clients.ini, with its uses."""
     confs = facts.the(ZeoConfs).confs
-    cluster = Cluster(facts.inventory, facts.maybe(Names))
     uses = tuple(_uses(facts))
     return tuple(
         _server(section, confs[section.name], uses, cluster)
@@ -96,22 +100,26 @@ def _uses(facts: Facts) -> Iterator[Use]:
 
 def _server(section: ZeoSection, conf: ZeoConf | NotGathered, uses: Iterable[Use], cluster: Cluster) -> Server:
     meant: dict[tuple[object, ...], bool | None] = {}
-    sure, perhaps, machine = [], [], section.machine
-    several = _several_machines(cluster)
+    sure, perhaps = [], []
+    stated = parse_server(section.address, section.machine or "")
+    # Where the section does not say whose localhost it means, it is the clients' own, if they have one machine alone.
+    relative = stated.is_local and section.machine is None
+    several = relative and _several_machines(cluster)
+    machine = "" if relative else stated.where
     for use in uses:
-        stated = parse_server(section.address, section.machine or use.client.machine)
-        machine = machine or stated.where
         end = use.endpoint
-        key = (end.host, end.port, end.path, end.machine if end.is_local else "", stated.machine)
+        place = use.client.machine if relative else stated.machine
+        machine = machine or place
+        key = (end.host, end.port, end.path, end.machine if end.is_local else "", place)
         if key not in meant:
-            meant[key] = same_server(stated, end, cluster.inventory, cluster.names)
-            if meant[key] and stated.is_local and section.machine is None and several:
-                meant[key] = None  # Whose localhost the section means was not said.
+            here = Endpoint(stated.text, place, stated.host, stated.port, stated.path)
+            same = same_server(here, end, cluster.inventory, cluster.names)
+            meant[key] = None if same and several else same
         if meant[key]:
             sure.append(use)
         elif meant[key] is None:
             perhaps.append(use)
-    return Server(section, conf, machine or "", tuple(sure), tuple(perhaps))
+    return Server(section, conf, section.machine or machine, tuple(sure), tuple(perhaps))
 
 
 def _several_machines(cluster: Cluster) -> bool:

@@ -60,8 +60,8 @@ from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoC
 )
 def zeo_conf_serves_the_storages(facts: Facts) -> Found:
     """Each server by itself, then what two may not have in common, then what one database may not have twice."""
-    cluster = Cluster(facts.inventory, facts.maybe(Names))
-    servers = servers_of(facts)
+    cluster = Cluster(facts)
+    servers = servers_of(facts, cluster)
     yield from _not_examined(facts, servers)
     for server in servers:
         if isinstance(server.conf, NotGathered):
@@ -119,7 +119,8 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
     answers: dict[Dialable, dict[str, list[Use]]] = {}
     for use in server.uses:
         answer = dialable(use.endpoint, address, use, server.machine, cluster)
-        answers.setdefault(answer, {}).setdefault(str(use.endpoint), []).append(use)
+        if answer != "yes":
+            answers.setdefault(answer, {}).setdefault(str(use.endpoint), []).append(use)
     for answer, by_spelling in answers.items():
         names = clients_of(use for uses in by_spelling.values() for use in uses)
         places = (Place.of(line), *(Place.of(uses[0].line) for uses in by_spelling.values()))
@@ -128,7 +129,7 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
             hint = f"bind what the clients dial, as in 'address 0.0.0.0:{server.uses[0].endpoint.port or 8100}'"
             message = f"{conf.file} binds {line.value}, which cannot be dialled as {dialled}"
             yield Problem(names, message, places, hint, about="address")
-        elif answer == "unknown":
+        else:
             message = f"{conf.file} binds {line.value}; whether that can be dialled as {dialled} cannot be told"
             yield Unknown(names, message, places, "write the addresses of these names into [hosts]", about="address")
 
@@ -181,7 +182,7 @@ def _read_only(conf: ZeoConf, served: list[tuple[ServedStorage, list[Use]]]) -> 
     for storage, uses in served:
         lines = (everything, storage.setting("read-only"))
         line = next((line for line in lines if line is not None and is_on(line)), None)
-        writing = [use for use in uses if not _may_be_read_only(use)]
+        writing = [use for use in uses if not _may_be_read_only(use)] if line is not None else []
         if line is not None and writing:
             found.setdefault(line, {}).setdefault(storage.name, []).extend(writing)
     for line, by_name in found.items():
