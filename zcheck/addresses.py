@@ -160,7 +160,13 @@ def same_machine(one: str, other: str, inventory: Inventory, names: Names | None
 
 def locate(host: str, inventory: Inventory, names: Names | None = None) -> frozenset[str]:
     """The addresses of a machine, its own loopback and own addresses told as :data:`HERE`; empty: unknown."""
-    host = _canonical_host(host)
+    known = inventory.located(names)
+    if host not in known:
+        known[host] = _located(_canonical_host(host), inventory, names)
+    return known[host]
+
+
+def _located(host: str, inventory: Inventory, names: Names | None) -> frozenset[str]:
     if is_loopback(host):
         return frozenset({HERE})
     if _ip(host) is not None:

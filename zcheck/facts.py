@@ -171,6 +171,13 @@ class Inventory(msgspec.Struct, frozen=True, dict=True):
         """Every (writer, reader) of two different clients that a full proof covers."""
         return tuple((w, r) for w in self.writers for r in self.client_names if w != r)
 
+    def located(self, names: Names | None) -> dict[str, frozenset[str]]:
+        """What :func:`zcheck.addresses.locate` found by this inventory and these names, for it to remember."""
+        memo: tuple[Names | None, dict[str, frozenset[str]]] | None = self.__dict__.get("_located")
+        if memo is None or memo[0] is not names:
+            memo = self.__dict__["_located"] = (names, {})
+        return memo[1]
+
     @property
     def pairs_total(self) -> int:
         """How many those are."""
@@ -211,6 +218,16 @@ class Today(msgspec.Struct, frozen=True):
     scope: ClassVar[str] = "cluster"
     date: str
     """An ISO date."""
+
+
+class Thresholds(msgspec.Struct, frozen=True):
+    """From where on a check finds something; each is an option of ``[zcheck]`` with the check's name.  Seconds."""
+
+    scope: ClassVar[str] = "cluster"
+    client_answers_quickly_s: float = 2.0
+    client_restarted_since_edit_s: float = 2.0
+    clocks_agree_s: float = 5.0
+    propagation_is_quick_s: float = 1.0
 
 
 # --- zope.conf -----------------------------------------------------------------------------------
@@ -686,6 +703,10 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     status: int | None = None
     headers: dict[str, str] = {}
     elapsed_ms: float | None = None
+    asked_at: float | None = None
+    """When the request was sent, by the clock of zcheck's own machine: seconds since the epoch."""
+    answered_at: float | None = None
+    """When the answer was complete, by the same clock."""
 
 
 class DatabasePage(msgspec.Struct, frozen=True):
@@ -707,6 +728,11 @@ class ControlPanel(msgspec.Struct, frozen=True):
     python_version: str | None = None
     process_id: int | None = None
     running_for: str | None = None
+    instance_home: str | None = None
+    read_at: float | None = None
+    """When the page was complete, by the clock of zcheck's own machine: seconds since the epoch."""
+    references_at: str | None = None
+    """When the process first counted its references, by its own clock; asked only where two processes look alike."""
 
     def database(self, name: str) -> DatabasePage | None:
         return next((page for page in self.databases if page.name == name), None)
@@ -788,6 +814,28 @@ class ZeoAnswers(msgspec.Struct, frozen=True):
         """Whether no server that is named for this database is a working one: zeo-server-answers tells of them all."""
         own = [answer for answer in self.answers if answer.database == database]
         return bool(own) and all(answer.is_dead for answer in own)
+
+
+class TidReading(msgspec.Struct, frozen=True):
+    """A transaction's id, which is the time of its commit by the ZEO server's clock (seconds since the epoch).
+
+    ``asked_at`` and ``answered_at`` are by the clock of zcheck's own machine.  ``bracketed``: it was committed between
+    them; otherwise it was the newest one at ``answered_at``, and may be old.
+    """
+
+    server: str
+    clients: tuple[str, ...]
+    tid_s: float
+    asked_at: float
+    answered_at: float
+    bracketed: bool = False
+
+
+class ZeoClocks(msgspec.Struct, frozen=True):
+    """What is known of the ZEO servers' clocks."""
+
+    scope: ClassVar[str] = "cluster"
+    readings: tuple[TidReading, ...] = ()
 
 
 class OidRange(msgspec.Struct, frozen=True):
