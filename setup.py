@@ -62,10 +62,13 @@ setup(
         "ZODB>=5.8",
         "click>=8.1",
         "iniconfig>=2.0",
+        "jinja2>=3.1",
+        "junitparser>=3.1",
         "mechanicalsoup>=1.3",
         # A ZEO server that speaks msgpack can be spoken to in no other way.
         "msgpack>=1.0",
         "msgspec>=0.18",
+        "prometheus-client>=0.19",
         "requests>=2.31",
         "rich>=13",
     ],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import os
 import re
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -23,7 +25,7 @@ _STARTED = time.perf_counter()
 UNKNOWN = 3
 """The exit code for wrong usage, unreadable input, an interrupted run, a closed pipe and a crash of our own."""
 
-FORMATS = ("text", "nagios", "json")
+FORMATS = ("text", "nagios", "json", "junit", "github", "sarif", "prometheus")
 
 
 def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> int:
@@ -268,25 +270,77 @@ def _deliver(report: Any, options: dict[str, Any]) -> None:
     if all(path for _, path in outputs):
         outputs = (*outputs, ("text", ""))
     for form, path in outputs:
-        text = _rendered(report, form, options, colour=not path and _colours())
+        text = rendered(
+            report,
+            form,
+            colour=not path and _colours(),
+            verbose=options["verbose"],
+            quiet=options["quiet"],
+            width=None if path else _width(),
+        )
         if path:
             _write(path, text)
         else:
-            click.echo(text, nl=False, color=True)
+            _say(text)
+        if form == "github":
+            _summarise(report)
 
 
-def _rendered(report: Any, form: str, options: dict[str, Any], *, colour: bool) -> str:
-    if form == "json":
-        from zcheck.reporters import json
+def rendered(
+    report: Any,
+    form: str,
+    *,
+    colour: bool = False,
+    verbose: bool = False,
+    quiet: bool = False,
+    width: int | None = None,
+) -> str:
+    """The report in one of ``FORMATS``; each format's module is loaded when it is asked for."""
+    module = importlib.import_module(f"zcheck.reporters.{form}")
+    if form == "text":
+        return str(module.render(report, colour=colour, verbose=verbose, quiet=quiet, width=width))
+    if form in _WITH_PAGES:
+        return str(module.render(report, _pages()))
+    return str(module.render(report))
 
-        return json.render(report)
-    if form == "nagios":
-        from zcheck.reporters import nagios
 
-        return nagios.render(report)
-    from zcheck.reporters import text
+# The formats that bring the checks' pages with them.
+_WITH_PAGES = frozenset({"sarif"})
 
-    return text.render(report, colour=colour, verbose=options["verbose"], quiet=options["quiet"])
+
+def _pages() -> tuple[Any, ...]:
+    from zcheck.checks import CATALOGUE
+    from zcheck.report import Page
+
+    return tuple(Page(check.name, check.stage, check.severity.name, check.page) for check in CATALOGUE)
+
+
+def _say(text: str) -> None:
+    """Print a report; what the terminal's encoding lacks is shown escaped."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    click.echo(text, nl=False, color=True)
+
+
+def _summarise(report: Any) -> None:
+    """Add the step's summary to the file that GitHub names; that it cannot be written changes no verdict."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from zcheck.reporters import github
+
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(github.summary(report))
+    except OSError as error:
+        _complain(f"{path}: cannot be written: {error.strerror}")
+
+
+def _width() -> int | None:
+    """The terminal's columns; None where stdout is none."""
+    from zcheck.terminal import lives
+
+    return max(shutil.get_terminal_size().columns, 40) if lives(sys.stdout) else None
 
 
 def _echo(text: str) -> None:
@@ -307,6 +361,8 @@ def _write(path: str, text: str) -> None:
     unfinished = f"{path}.{os.getpid()}.part"
     try:
         Path(unfinished).write_text(text, encoding="utf-8")
+        # Whoever collects reports runs as another user, and there is no secret in one.
+        Path(unfinished).chmod(0o644)
         Path(unfinished).replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -122,7 +122,7 @@ def assemble(
     return Report(
         tool=Tool("zcheck", __version__),
         run=run,
-        cluster=Cluster(inventory.name, inventory.client_names),
+        cluster=Cluster(inventory.name, inventory.client_names, inventory.file),
         verdict=Verdict(
             verdict.status(judgement.findings),
             verdict.exit_code(judgement.findings, fail_on),
@@ -170,7 +170,7 @@ def _coverage(facts: Facts, judgement: Judgement, levels: tuple[Level, ...]) -> 
         clients_total=len(inventory.clients),
         pairs_proven=_proven(levels, "http"),
         zeo_pairs_proven=_proven(levels, "zeo"),
-        pairs_total=len(inventory.ordered_pairs),
+        pairs_total=inventory.pairs_total,
     )
 
 

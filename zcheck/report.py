@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from zcheck.check import Place
+from zcheck.check import Place as Place
 
 SCHEMA = "zcheck-report/1"
 
@@ -80,6 +80,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Cluster(msgspec.Struct, frozen=True):
     name: str
     clients: tuple[str, ...]
+    file: str = ""
+    """The clients.ini, as it was named: where a finding without a place of its own belongs."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -135,6 +137,25 @@ class Consistency(msgspec.Struct, frozen=True):
 class Timing(msgspec.Struct, frozen=True):
     what: str
     seconds: float
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A check's page, for the formats that bring their own help; ``severity`` is what its findings have."""
+
+    check: str
+    stage: str
+    severity: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """The true sentence of a healthy cluster."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def prose(self) -> str:
+        """The page without its examples, which are the business of tests."""
+        return self.text.partition("\n>>> ")[0].rstrip()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

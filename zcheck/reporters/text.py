@@ -1,36 +1,55 @@
-"""The report for a person: findings as a compiler prints them, what was proven, the impact, the verdict last."""
+"""The report for a person: findings as a compiler prints them, what was proven, the impact, the verdict last.
+
+Findings of one check stand together, the worst first, with the page that explains them named once; what is the same for
+many clients is told once.  Lines are wrapped only where a width is given: at a terminal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from zcheck.report import CheckResult, Finding, Level, Report
+import msgspec
+
+from zcheck.report import CheckResult, Finding, Level, Pair, Place, Report
 
 _COLOURS = {"CRITICAL": "1;31", "UNKNOWN": "1;35", "WARNING": "1;33", "ADVICE": "36", "OK": "1;32"}
 _LARGEST_TABLE = 12
+_MOST_GAPS = 20
+_FEW = 3
+"""So many findings are seen at a glance; of more their number is told as well."""
 
 
-def render(report: Report, *, colour: bool = False, verbose: bool = False, quiet: bool = False) -> str:
-    """The whole report as lines of plain text, or with ANSI colours that carry no meaning of their own."""
+def render(
+    report: Report, *, colour: bool = False, verbose: bool = False, quiet: bool = False, width: int | None = None
+) -> str:
+    """The whole report as lines of plain text, or with ANSI colours that carry no meaning of their own.
+
+    ``width``: the columns of the terminal; None leaves every line whole.
+    """
     paint = _Paint(colour)
     lines: list[str] = []
     if not quiet:
-        for finding in report.findings:
-            lines += [*_finding(finding, paint), ""]
+        for group in _groups(report.findings):
+            lines += [*_group(group, paint, verbose=verbose), ""]
         if verbose:
             lines += [*_checks(report.checks), ""]
         lines += [f"note: {clean(remark.message)}" for remark in report.remarks]
         if report.remarks:
             lines.append("")
         for level in report.consistency.levels:
-            lines += _table(level, report.cluster.clients, paint)
+            lines += _table(level, report.cluster.clients, paint, width)
     # The verdict stays the last line, whatever else was asked for.
     if report.timings:
         lines += [*(f"{timing.seconds:8.3f} s  {timing.what}" for timing in report.timings), ""]
+    if not quiet:
+        lines += _counted(report.findings)
     if report.verdict.impact and not quiet:
         lines += [clean(report.verdict.impact)]
-    lines.append(_last_line(report, paint))
-    return "\n".join(lines) + "\n"
+    lines.append(last_line(report, paint))
+    return "\n".join(lines if width is None else _wrapped(lines, width)) + "\n"
 
 
 def clean(text: str) -> str:
@@ -56,25 +75,95 @@ class _Paint:
         return f"\033[{_COLOURS[severity]}m{text}\033[0m" if self.colour and severity in _COLOURS else text
 
 
-def _finding(finding: Finding, paint: _Paint) -> Iterable[str]:
-    severity = paint(finding.severity.lower(), finding.severity)
+def lines_of(finding: Finding, paint: _Paint | None = None) -> Iterator[str]:
+    """One finding: the line that a compiler would print, the other places, and the hint."""
+    severity = (paint or _Paint(False))(finding.severity.lower(), finding.severity)
     if finding.suppressed_by:
-        severity = f"{finding.severity.lower()} (suppressed by {finding.suppressed_by})"
+        severity = f"{finding.severity.lower()} (suppressed by {clean(finding.suppressed_by)})"
     head, *others = finding.places or (None,)
-    where = f"{_where(head.file, head.line)}: " if head is not None else ""
-    yield f"{where}{severity}: {finding.check}: {clean(finding.message)}"
+    begin = f"{where(head)}: " if head is not None else ""
+    yield f"{begin}{severity}: {finding.check}: {clean(finding.message)}"
     if head is not None and head.note:
-        yield f"  {_where(head.file, head.line)}: note: {clean(head.note)}"
+        yield f"  {where(head)}: note: {clean(head.note)}"
     for place in others:
         if place is not None:
-            yield f"  {_where(place.file, place.line)}: note: {clean(place.note or place.text)}"
+            yield f"  {where(place)}: note: {clean(place.note or place.text)}"
     if finding.hint:
         yield f"  help: {clean(finding.hint)}"
-    yield f"  page: zcheck explain {finding.check}"
 
 
-def _where(file: str, line: int | None) -> str:
-    return clean(file) if line is None else f"{clean(file)}:{line}"
+def _groups(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
+    """The findings of each check and severity, at the place of the first of them."""
+    found: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.check, finding.severity, finding.suppressed_by is not None), []).append(finding)
+    yield from found.values()
+
+
+def _group(findings: list[Finding], paint: _Paint, *, verbose: bool) -> Iterator[str]:
+    hints = {finding.hint for finding in findings}
+    for same in _told_once(findings):
+        told = same[0]
+        if len(hints) == 1 and len(findings) > 1:
+            told = msgspec.structs.replace(told, hint="")
+        *lines, last = lines_of(told, paint)
+        has_hint = bool(told.hint)
+        yield from lines if has_hint else [*lines, last]
+        yield from _the_same(same[1:])
+        if has_hint:
+            yield last
+        if verbose:
+            yield f"  fingerprint: {', '.join(finding.fingerprint for finding in same)}"
+    hint = next(iter(hints))
+    if len(hints) == 1 and len(findings) > 1 and hint:
+        yield f"  help: {clean(hint)}"
+    yield f"  page: zcheck explain {findings[0].check}"
+
+
+def _told_once(findings: list[Finding]) -> list[list[Finding]]:
+    """The findings, those together that differ in nothing but the name of their one client."""
+    ordered = sorted(range(len(findings)), key=lambda n: (_first_alike(findings, n), n))
+    return [[findings[n] for n in group] for _, group in groupby(ordered, key=lambda n: _first_alike(findings, n))]
+
+
+def _first_alike(findings: list[Finding], number: int) -> int:
+    shape = _shape(findings[number])
+    return next(n for n, finding in enumerate(findings) if n == number or (shape and shape == _shape(finding)))
+
+
+def _shape(finding: Finding) -> tuple[str, ...] | None:
+    """A finding of one client with the client's name taken out; None for one of several clients."""
+    if len(finding.clients) != 1:
+        return None
+    name = re.compile(rf"(?<![\w-]){re.escape(finding.clients[0])}(?![\w-])")
+    places = (part for place in finding.places for part in (place.file, str(place.line), place.text, place.note))
+    return tuple(name.sub("\0", text) for text in (finding.message, finding.hint, *places))
+
+
+def _the_same(others: list[Finding]) -> Iterator[str]:
+    if len(others) > _FEW:
+        yield f"  note: the same for {', '.join(clean(finding.clients[0]) for finding in others)}"
+        return
+    for finding in others:
+        place = finding.places[0] if finding.places else None
+        begin = f"{where(place)}: " if place is not None else ""
+        yield f"  {begin}note: the same for {clean(finding.clients[0])}"
+
+
+def _counted(findings: Iterable[Finding]) -> Iterator[str]:
+    live = [finding.severity for finding in findings if finding.suppressed_by is None]
+    if len(live) > _FEW:
+        each = ", ".join(
+            f"{live.count(severity)} {severity.lower()}"
+            for severity in ("CRITICAL", "UNKNOWN", "WARNING", "ADVICE")
+            if severity in live
+        )
+        yield f"{len(live)} findings: {each}"
+
+
+def where(place: Place) -> str:
+    """``FILE:LINE``, or the file alone."""
+    return clean(place.file) if place.line is None else f"{clean(place.file)}:{place.line}"
 
 
 def _checks(checks: Iterable[CheckResult]) -> Iterable[str]:
@@ -86,27 +175,53 @@ def _checks(checks: Iterable[CheckResult]) -> Iterable[str]:
         yield f"{result.outcome:>10}  {result.stage}: {result.check}{because}"
 
 
-def _table(level: Level, clients: tuple[str, ...], paint: _Paint) -> Iterable[str]:
+def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | None) -> Iterator[str]:
     """Who saw whose write: a row for each writer, a column for each reader; large clusters get the gaps alone."""
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
     how = "through the running clients" if level.level == "http" else "over ZEO"
     proven = sum(pair.seen is True for pair in level.pairs)
     yield f"database {clean(level.database)}, {how}: {proven} of {len(level.pairs)} pairs proven"
     if len(clients) > _LARGEST_TABLE or not level.pairs:
-        missing = [pair for pair in level.pairs if pair.seen is False]
-        yield from (f"  not seen: {pair.writer} -> {pair.reader}" for pair in missing[:20])
+        yield from _gaps(level.pairs)
         yield ""
         return
-    width = max(len(name) for name in (*clients, "written on"))
-    yield "  " + "written on".ljust(width) + "".join(f"  {name:>8}" for name in clients) + "   <- read on"
-    for writer in clients:
-        cells = []
-        for reader in clients:
-            pair = by.get((writer, reader))
-            cell, severity = _cell(pair.seen, pair.lag_ms) if pair is not None else ("-", "")
-            cells.append("  " + paint(f"{cell:>{max(8, len(reader))}}", severity))
-        yield "  " + writer.ljust(width) + "".join(cells)
-    yield ""
+    first = max(map(_cells, (*clients, "written on")))
+    for readers in _columns(clients, None if width is None else width - first - 2):
+        head = "".join(f"  {_right(name, 8)}" for name in readers)
+        yield f"  {'written on'.ljust(first)}{head}   <- read on"
+        for writer in clients:
+            row = "".join("  " + _shown(by.get((writer, reader)), reader, paint) for reader in readers)
+            yield f"  {writer}{' ' * (first - _cells(writer))}{row}"
+        yield ""
+
+
+def _gaps(pairs: tuple[Pair, ...]) -> Iterator[str]:
+    missing = [pair for pair in pairs if pair.seen is False]
+    yield from (f"  not seen: {clean(pair.writer)} -> {clean(pair.reader)}" for pair in missing[:_MOST_GAPS])
+    if len(missing) > _MOST_GAPS:
+        yield f"  and {len(missing) - _MOST_GAPS} more"
+
+
+def _columns(clients: tuple[str, ...], room: int | None) -> Iterator[tuple[str, ...]]:
+    """The clients in as many blocks as the terminal's width makes necessary."""
+    room = None if room is None else room - len("   <- read on")
+    block: list[str] = []
+    for name in clients:
+        taken = sum(max(8, _cells(other)) + 2 for other in (*block, name))
+        if block and room is not None and taken > room:
+            yield tuple(block)
+            block = []
+        block.append(name)
+    yield tuple(block)
+
+
+def _shown(pair: Pair | None, reader: str, paint: _Paint) -> str:
+    cell, severity = _cell(pair.seen, pair.lag_ms) if pair is not None else ("-", "")
+    return paint(f"{cell:>{max(8, _cells(reader))}}", severity)
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - _cells(text)) + text
 
 
 def _cell(seen: bool | None, lag_ms: float | None) -> tuple[str, str]:
@@ -117,7 +232,9 @@ def _cell(seen: bool | None, lag_ms: float | None) -> tuple[str, str]:
     return (f"{lag_ms:.1f} ms" if lag_ms is not None else "seen"), ""
 
 
-def _last_line(report: Report, paint: _Paint) -> str:
+def last_line(report: Report, paint: _Paint | None = None) -> str:
+    """The verdict with its coverage."""
+    paint = paint or _Paint(False)
     coverage = report.coverage
     parts = [
         f"{coverage.checks_run} of {coverage.checks_total} checks",
@@ -154,3 +271,29 @@ def not_proven(checks: Iterable[CheckResult]) -> list[str]:
     shown = ", ".join(f"{count} {clean(reason)}" for reason, count in told[:3])
     more = f", {sum(count for _, count in told[3:])} for other reasons" if len(told) > 3 else ""
     return [f"not proven: {total} ({shown}{more})"]
+
+
+_ESCAPE = re.compile(r"\033\[[0-9;]*m")
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    plain = _ESCAPE.sub("", text)
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in plain)
+
+
+def _wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+    """Lines broken at blanks, what follows indented; a path or a command is never broken, and a table never is."""
+    for line in lines:
+        if _cells(line) <= width or "<- read on" in line:
+            yield line
+            continue
+        indent = " " * (len(line) - len(line.lstrip(" ")) + 4)
+        current = ""
+        for word in re.findall(r"\s*\S+", line):
+            if current.strip() and _cells(current + word) > width:
+                yield current
+                current = indent + word.lstrip(" ")
+            else:
+                current += word
+        yield current
