@@ -6,6 +6,19 @@
 from __future__ import annotations
 
 from zcheck.check import Check
+from zcheck.checks.balancer.connections_fit_threads import connections_fit_threads
+from zcheck.checks.balancer.cookies_are_distinct import cookies_are_distinct
+from zcheck.checks.balancer.every_client_is_balanced import every_client_is_balanced
+from zcheck.checks.balancer.every_server_is_a_client import every_server_is_a_client
+from zcheck.checks.balancer.failed_servers_are_redispatched import failed_servers_are_redispatched
+from zcheck.checks.balancer.haproxy_config_is_valid import haproxy_config_is_valid
+from zcheck.checks.balancer.haproxy_keywords_are_current import haproxy_keywords_are_current
+from zcheck.checks.balancer.health_check_is_cheap import health_check_is_cheap
+from zcheck.checks.balancer.ping_tells_the_truth import ping_tells_the_truth
+from zcheck.checks.balancer.servers_are_health_checked import servers_are_health_checked
+from zcheck.checks.balancer.sessions_stick import sessions_stick
+from zcheck.checks.balancer.status_page_is_protected import status_page_is_protected
+from zcheck.checks.balancer.timeouts_are_set import timeouts_are_set
 from zcheck.checks.config.blob_storage_agrees import blob_storage_agrees
 from zcheck.checks.config.cache_files_are_distinct import cache_files_are_distinct
 from zcheck.checks.config.clients_are_writable import clients_are_writable
@@ -102,4 +115,17 @@ CATALOGUE: tuple[Check, ...] = (
     edits_are_seen_everywhere,
     nothing_is_left_behind,
     # balancer
+    haproxy_config_is_valid,
+    every_server_is_a_client,
+    cookies_are_distinct,
+    sessions_stick,
+    haproxy_keywords_are_current,
+    every_client_is_balanced,
+    servers_are_health_checked,
+    health_check_is_cheap,
+    connections_fit_threads,
+    failed_servers_are_redispatched,
+    timeouts_are_set,
+    status_page_is_protected,
+    ping_tells_the_truth,
 )

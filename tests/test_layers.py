@@ -22,6 +22,8 @@ PARSERS = (
     "zcheck.redact",
     "zcheck.balancer.conf",
 )
+# What reads HAProxy's files, runs its program, asks what it would ask and speaks to its socket.
+BALANCER = ("zcheck.balancer.socket", "zcheck.balancer.program", "zcheck.balancer.health")
 EVERYTHING = ("zcheck", "zcheck.*")
 
 
@@ -71,7 +73,7 @@ TABLE = (
     Layer((*PARSERS, "zcheck.targets"), ("zcheck.facts", "zcheck.addresses", "zcheck.redact")),
     Layer(("zcheck.there",), (), world=True),
     Layer(
-        ("zcheck.probes.*", "zcheck.consistency.*", "zcheck.balancer.socket"),
+        ("zcheck.probes.*", "zcheck.consistency.*", *BALANCER),
         (
             "zcheck.facts",
             "zcheck.addresses",
@@ -79,7 +81,7 @@ TABLE = (
             *PARSERS,
             "zcheck.probes.*",
             "zcheck.consistency.*",
-            "zcheck.balancer.socket",
+            *BALANCER,
         ),
         world=True,
     ),
@@ -97,7 +99,7 @@ TABLE = (
             "zcheck.probes.*",
             "zcheck.consistency",
             "zcheck.consistency.*",
-            "zcheck.balancer.socket",
+            *BALANCER,
         ),
         world=True,
     ),

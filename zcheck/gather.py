@@ -17,12 +17,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from zcheck import addresses, wsgiconf, zeoconf, zopeconf
+from zcheck import inventory as inventories
+from zcheck.balancer import program
 from zcheck.check import Check
 from zcheck.consistency.history import HttpHistories, ZeoHistories
 from zcheck.facts import (
+    Balancers,
+    BalancerVerdicts,
     Client,
     ControlPanel,
     Facts,
+    HealthAnswers,
     HttpAnswer,
     Inventory,
     LeftOut,
@@ -31,9 +36,11 @@ from zcheck.facts import (
     PortAnswer,
     Remains,
     SecretFiles,
+    Thresholds,
     Today,
     WsgiConf,
     ZeoAnswers,
+    ZeoClocks,
     ZeoConfs,
     ZeoIdentity,
     ZopeConf,
@@ -52,8 +59,10 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     Names: (ZopeConf,),
     PortAnswer: (Names,),
     HttpAnswer: (PortAnswer,),
+    HealthAnswers: (HttpAnswer, Balancers),
     ControlPanel: (HttpAnswer,),
     ZeoAnswers: (ZopeConf, Names),
+    ZeoClocks: (ZeoAnswers,),
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
@@ -204,6 +213,8 @@ class Gathering:
     def _read_files(self) -> None:
         if SecretFiles in self.wanted:
             self.keep("", files.secret_files(self.inventory), SecretFiles)
+        if Thresholds in self.wanted:
+            self.keep("", inventories.thresholds(self.inventory.options))
         if Today in self.wanted:
             self.keep("", Today(self.settings.today))
         for client in self.inventory.clients:
@@ -214,6 +225,21 @@ class Gathering:
         if ZeoConfs in self.wanted:
             confs = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
             self.keep("", confs or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
+
+        if self.wanted & {Balancers, BalancerVerdicts}:
+            self._read_balancers()
+
+    def _read_balancers(self) -> None:
+        """The balancers' files, and what HAProxy itself says of them where it is asked."""
+        confs, verdicts = program.gather(
+            self.inventory,
+            files.read_text,
+            judge=BalancerVerdicts in self.wanted,
+            offline=self.settings.offline,
+            timeout_s=min(self.settings.timeout_s, self.deadline.left()),
+        )
+        self.keep("", confs, Balancers)
+        self.keep("", verdicts, BalancerVerdicts)
 
     def _look_names_up(self) -> None:
         if Names not in self.wanted:
@@ -238,6 +264,9 @@ class Gathering:
             hosts |= {client.address.host, client.machine}
             hosts |= {endpoint.host for _, endpoint in self.endpoints(client)}
         hosts |= {endpoint.host for endpoint in addresses.pinned(self.inventory)}
+        balancers = self.facts.raw(Balancers)
+        for conf in balancers.confs.values() if isinstance(balancers, Balancers) else ():
+            hosts |= {server.host for section in conf.balancing for server in section.servers if "$" not in server.host}
         return {host for host in hosts if host and not addresses.is_literal(host) and not addresses.is_loopback(host)}
 
     def endpoints(self, client: Client) -> list[tuple[str, addresses.Endpoint]]:

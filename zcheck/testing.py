@@ -11,12 +11,13 @@ from typing import Any
 
 from zcheck import inventory as _inventory
 from zcheck import zopeconf as _zopeconf
+from zcheck.balancer import conf as _haproxy
 from zcheck.check import Check
-from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, ZopeConf
+from zcheck.facts import Balancers, Facts, Inventory, LeftOut, NotGathered, ZopeConf
 from zcheck.report import Judgement
 from zcheck.runner import run
 
-__all__ = ["LeftOut", "NotGathered", "facts_of", "inventory", "judge", "show", "zope_conf"]
+__all__ = ["LeftOut", "NotGathered", "facts_of", "haproxy_conf", "inventory", "judge", "show", "zope_conf"]
 
 
 def zope_conf(text: str = "", *, file: str = "zope.conf", env: dict[str, str] | None = None, **main: str) -> ZopeConf:
@@ -32,6 +33,11 @@ def zope_conf(text: str = "", *, file: str = "zope.conf", env: dict[str, str] | 
         lines = ["<zodb_db main>", "<zeoclient>", *keys, "</zeoclient>", f"mount-point {mount}", "</zodb_db>"]
         text = "\n".join(lines)
     return _zopeconf.parse(text, file, env or {}, _no_includes)
+
+
+def haproxy_conf(text: str, *, file: str = "haproxy.cfg", backend: str | None = None) -> Balancers:
+    """The balancer ``front``, from the text of its haproxy.cfg; ``backend`` is the one that clients.ini names."""
+    return Balancers({"front": _haproxy.parse([(file, text)], backend)})
 
 
 def inventory(text: str, file: str = "clients.ini") -> Inventory:

@@ -1,0 +1,104 @@
+"""Where sessions live in one process, the balancer sends each user to the same client.
+
+What it examines
+    Whether a client's zope.conf has a database for sessions that lives in that process (a ``<temporarystorage>`` or
+    ``<mappingstorage>`` beside the root), and whether each backend with several servers then keeps users where they
+    are: by a ``cookie`` line and a cookie value for each server, a ``stick`` table, or ``balance source``.
+Why it matters
+    A session begun on one client does not exist on another: the cart is empty, the form's next step is lost, on every
+    other click.
+What it does not prove
+    That the users' browsers keep the cookie; nor that no session is lost: a restart of the client loses them.
+How to repair it
+    ``cookie serverid insert indirect postonly httponly`` and ``cookie NAME`` on each server line, or keep sessions
+    where all clients see them: see sessions-are-shared.
+
+>>> zope = '''<zodb_db main>
+... <zeoclient>
+... server zeo1:8100
+... </zeoclient>
+... mount-point /
+... </zodb_db>
+... <zodb_db temporary>
+... <temporarystorage/>
+... mount-point /temp_folder
+... </zodb_db>'''
+>>> text = '''backend zope
+...  cookie serverid insert indirect
+...  server app1 10.0.0.1:8080 cookie app1
+...  server app2 10.0.0.2:8080 cookie app2
+... '''
+>>> show(sessions_stick, haproxy_conf(text), app1=zope_conf(zope), app2=zope_conf(zope))
+OK
+>>> text = text.replace("cookie serverid", "# cookie serverid")
+>>> show(sessions_stick, haproxy_conf(text), app1=zope_conf(zope), app2=zope_conf(zope))
+CRITICAL app1, app2: sessions are in the memory of each of app1, app2, and backend zope keeps no user on one server
+>>> show(sessions_stick, haproxy_conf(text), app1=zope_conf(zope), app2=NotGathered("ssh: timed out after 5 s"))
+UNKNOWN app2: ssh: timed out after 5 s
+CRITICAL app1: sessions are in the memory of each of app1, and backend zope keeps no user on one server
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zcheck.check import Place, Problem, Severity, Skipped, check
+from zcheck.checks.balancer._haproxy import balancing, client_of, place, titled, unread
+from zcheck.facts import Balancers, Database, Facts, HaproxySection, Names, ZopeConf
+
+IN_ONE_PROCESS = ("temporarystorage", "mappingstorage")
+PERSISTENT_BALANCE = ("source", "hash", "rdp-cookie", "hdr", "url_param")
+"""Ways of choosing a server by what a user brings along."""
+
+
+@check(
+    "sessions-stick",
+    stage="balancer",
+    needs=[Balancers, ZopeConf],
+    uses=[Names],
+    severity=Severity.CRITICAL,
+    after=["zope-conf-parses"],
+)
+def sessions_stick(facts: Facts) -> Iterator[Problem | Skipped]:
+    """One finding a backend that moves users about."""
+    yield from unread(facts)
+    private = {client: found for client, conf in facts.each(ZopeConf).items() if (found := _private(conf))}
+    without = tuple(client for client in facts.clients if client not in private)
+    if without:
+        yield Skipped(without, "nothing to examine: no database for sessions in its own process")
+    for _, section in balancing(facts):
+        served = [client for client in private if client in _served(facts, section)]
+        if len(section.servers) < 2 or not served or is_sticky(section):
+            continue
+        message = f"sessions are in the memory of each of {', '.join(served)}, and {titled(section)} keeps no user on "
+        hint = "write cookie serverid insert indirect postonly httponly, and cookie NAME on each server line"
+        places = (place(section.head), *(Place.of(private[client]) for client in served))
+        yield Problem(tuple(served), message + "one server", places, hint, about=section.name)
+
+
+def _private(conf: ZopeConf) -> Database | None:
+    """The database beside the root that is in this process's memory."""
+    beside = (database for database in conf.databases if not database.mounts_root)
+    return next((one for one in beside if one.leaf is not None and one.leaf.type in IN_ONE_PROCESS), None)
+
+
+def _served(facts: Facts, section: HaproxySection) -> set[str]:
+    """The clients that this section may send users to."""
+    found = set()
+    for server in section.servers:
+        sure, possible = client_of(server, facts)
+        found |= {sure} if sure is not None else set(possible)
+    return {name for name in found if name is not None}
+
+
+def is_sticky(section: HaproxySection) -> bool:
+    """Whether a user who comes back is sent to the same server."""
+    cookie = section.last("cookie")
+    if cookie is not None and ("dynamic" in cookie.words or all(server.cookie for server in section.servers)):
+        return True
+    if section.all("stick", "on") or section.all("appsession"):
+        return True
+    if section.all("stick", "match") and any(line.arguments[0].startswith("store") for line in section.all("stick")):
+        return True
+    balance = section.last("balance")
+    return balance is not None and balance.arguments[:1] != () and balance.arguments[0].startswith(PERSISTENT_BALANCE)

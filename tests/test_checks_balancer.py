@@ -1,0 +1,496 @@
+"""The checks of the balancer stage: each with cases that fire, and cases beside them that must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zcheck import inventory, wsgiconf, zopeconf
+from zcheck.balancer import conf as haproxy
+from zcheck.balancer import program
+from zcheck.checks import CATALOGUE
+from zcheck.facts import (
+    Balancers,
+    BalancerVerdict,
+    BalancerVerdicts,
+    Facts,
+    HaproxyAlert,
+    HaproxyRun,
+    HealthAnswer,
+    HealthAnswers,
+    Inventory,
+    LeftOut,
+    Names,
+    NotGathered,
+    WsgiConf,
+    ZopeConf,
+)
+from zcheck.report import Judgement
+from zcheck.runner import run
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
+CHECKS = {check.name: check for check in CATALOGUE if check.stage == "balancer"}
+
+DEFAULTS = """defaults
+  mode http
+  option redispatch
+  option httpchk
+  http-check send meth GET uri /ok
+  timeout http-request 10s
+  timeout connect 7s
+  timeout client 300s
+  timeout server 300s
+"""
+FRONTEND = """frontend www
+  bind *:80
+  monitor-uri /ping
+  acl zope_down nbsrv(zope) lt 1
+  monitor fail if zope_down
+  default_backend zope
+"""
+BACKEND = """backend zope
+  cookie serverid insert indirect
+  server app1 10.0.0.1:8080 check maxconn 5 cookie app1
+  server app2 10.0.0.2:8080 check maxconn 5 cookie app2
+"""
+HEALTHY = DEFAULTS + FRONTEND + BACKEND
+
+TEMPORARY = """<zodb_db main>
+<zeoclient>
+server 10.0.0.5:8100
+</zeoclient>
+mount-point /
+</zodb_db>
+<zodb_db temporary>
+<temporarystorage/>
+mount-point /temp_folder
+</zodb_db>"""
+PLAIN = TEMPORARY.partition("<zodb_db temporary>")[0]
+
+
+def cluster(clients: int = 2, extra: str = "", **keys: str) -> Inventory:
+    text = "[cluster]\nname = test\nsite = /Plone\n"
+    for number in range(1, clients + 1):
+        stated = keys.get(f"app{number}", f"address = 10.0.0.{number}:8080")
+        text += f"[client:app{number}]\n{stated}\n"
+    return inventory.parse(text + extra, "clients.ini")
+
+
+def zope(text: str) -> ZopeConf:
+    return zopeconf.parse(text, "zope.conf", {}, lambda path: "")
+
+
+def judge(
+    name: str,
+    text: str,
+    ini: Inventory | None = None,
+    *,
+    cluster_facts: tuple[Any, ...] = (),
+    backend: str | None = None,
+    **clients: Any,
+) -> Judgement:
+    facts = Facts().with_fact("", ini or cluster())
+    balancers = Balancers({"front": haproxy.parse([("haproxy.cfg", text)], backend)})
+    facts = facts.with_fact("", balancers)
+    for fact in cluster_facts:
+        facts = facts.with_fact("", fact)
+    for client, given in clients.items():
+        for fact in given if isinstance(given, list) else [given]:
+            kind = fact[0] if isinstance(fact, tuple) else None
+            facts = facts.with_fact(client, fact[1] if isinstance(fact, tuple) else fact, kind)
+    for client in facts.inventory.client_names:
+        for kind, usual in ((ZopeConf, zope(PLAIN)), (WsgiConf, WsgiConf("zope.ini", threads=4))):
+            if facts.raw(kind, client) is None:
+                facts = facts.with_fact(client, usual)
+    return run([CHECKS[name]], facts, today="2026-11-20")
+
+
+def told(judgement: Judgement) -> list[tuple[str, str, str]]:
+    return [(f.severity, " ".join(f.clients), f.message) for f in judgement.findings]
+
+
+def changed(old: str, new: str, text: str = HEALTHY) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"haproxy-config-is-valid"}))
+def test_a_healthy_balancer_has_no_finding(name: str) -> None:
+    assert [] == told(judge(name, HEALTHY))
+
+
+NAMED = cluster(
+    app1="address = www1.example.com:8080",
+    app2="address = www2.example.com:8080",
+    extra="[hosts]\nwww1.example.com = 10.0.0.1\n",
+)
+LOCAL = cluster(app1="address = 127.0.0.1:8081", app2="address = 127.0.0.1:8082")
+WORKER = cluster(app2="address = 10.0.0.2:8080\nrole = worker")
+CANDIDATE = cluster(3, app3="address = 10.0.0.3:8080\nrole = candidate")
+
+FIRES: list[Any] = []
+SILENT: list[Any] = []
+
+
+def fires(name: str, id: str, severity: str, clients: str, part: str, text: str, **given: Any) -> None:
+    FIRES.append(pytest.param(name, severity, clients, part, text, given, id=f"{name}: {id}"))
+
+
+def silent(name: str, id: str, text: str, **given: Any) -> None:
+    SILENT.append(pytest.param(name, text, given, id=f"{name}: {id}"))
+
+
+C = "every-server-is-a-client"
+STRANGER = HEALTHY + "  server old 10.0.0.9:8080 check\n"
+fires(C, "a server of no client", "CRITICAL", "app1 app2", "server old (10.0.0.9:8080)", STRANGER)
+silent(C, "which is disabled", STRANGER.replace("9:8080 check", "9:8080 check disabled"))
+silent(
+    C, "which is disabled by default-server", changed("  cookie s", "  default-server disabled\n  cookie s", STRANGER)
+)
+silent(C, "in a backend that clients.ini does not name", HEALTHY + "backend b\n server x 10.9.9.9:1\n", backend="zope")
+fires(C, "in any backend", "CRITICAL", "app1 app2", "of backend b", HEALTHY + "backend b\n server x 10.9.9.9:1\n")
+fires(C, "another port", "CRITICAL", "app1 app2", "at 10.0.0.2:8081; client app2 is", changed("2:8080", "2:8081"))
+fires(C, "a unix socket", "CRITICAL", "app1 app2", "/run/z", changed("10.0.0.2:8080", "/run/z"))
+fires(C, "a worker", "CRITICAL", "app2", "is app2, a worker", HEALTHY, ini=WORKER)
+fires(C, "a name that nobody knows", "UNKNOWN", "app1 app2", "cannot be told", changed("10.0.0.2", "zzz"))
+fires(C, "a variable", "UNKNOWN", "app1 app2", "cannot be told", changed("10.0.0.2:8080", '"${APP2}:8080"'))
+fires(C, "this machine, whichever", "UNKNOWN", "app1 app2", "cannot be told", changed("10.0.0.2", "127.0.0.1"))
+silent(
+    C, "the names of [hosts] and DNS", HEALTHY, ini=NAMED, cluster_facts=(Names({"www2.example.com": ("10.0.0.2",)}),)
+)
+silent(C, "the same name twice", changed("10.0.0.2", "WWW2.example.com"), ini=NAMED)
+silent(
+    C,
+    "loopback on both sides",
+    changed("10.0.0.1:8080", "localhost:8081").replace("10.0.0.2:8080", "127.0.0.1:8082"),
+    ini=LOCAL,
+)
+silent(C, "a variable that is set", "global\n setenv A 10.0.0.2\n" + changed("10.0.0.2:8080", '"${A}:8080"'))
+
+C = "every-client-is-balanced"
+fires(C, "a client is missing", "WARNING", "app3", "app3 (10.0.0.3:8080) is no server", HEALTHY, ini=cluster(3))
+silent(C, "which is a candidate", HEALTHY, ini=CANDIDATE)
+silent(C, "a disabled server counts", changed("cookie app2", "cookie app2 disabled"))
+silent(C, "in another backend", HEALTHY + "backend b\n server app3 10.0.0.3:8080\n", ini=cluster(3))
+fires(C, "not in the named one", "WARNING", "app3", "is no server", HEALTHY + "backend b\n server app3 10.0.0.3:8080\n",
+      ini=cluster(3), backend="zope")  # fmt: skip
+fires(C, "cannot be told", "UNKNOWN", "app2", "cannot be told", changed("10.0.0.2", "zzz"))
+
+C = "cookies-are-distinct"
+fires(C, "a value twice", "CRITICAL", "app1 app2", "servers app1 and app2", changed("cookie app2", "cookie app1"))
+silent(C, "no cookie line", changed("cookie serverid insert indirect", "").replace("cookie app2", "cookie app1"))
+silent(C, "in two backends", HEALTHY + "backend b\n cookie b insert\n server x 10.0.0.1:8080 cookie app1\n")
+silent(C, "dynamic", changed("insert indirect", "insert dynamic").replace("cookie app2", "cookie app1"))
+fires(C, "a template's", "CRITICAL", "app1 app2", "w1 to w3", HEALTHY + " server-template w 3 h:1 cookie w\n")
+
+C = "sessions-stick"
+STICKLESS = changed("cookie serverid insert indirect", "").replace("cookie app1", "").replace("cookie app2", "")
+IN_MEMORY = {"app1": zope(TEMPORARY), "app2": zope(TEMPORARY)}
+fires(C, "no cookie", "CRITICAL", "app1 app2", "keeps no user on one server", STICKLESS, **IN_MEMORY)
+fires(C, "a server without a value", "CRITICAL", "app1 app2", "keeps", changed("cookie app2", ""), **IN_MEMORY)
+silent(C, "a cookie", HEALTHY, **IN_MEMORY)
+silent(C, "a stick table", STICKLESS + "  stick on req.cook(__ac)\n", **IN_MEMORY)
+silent(C, "by address", STICKLESS + "  balance source\n", **IN_MEMORY)
+fires(C, "round robin", "CRITICAL", "app1 app2", "keeps", STICKLESS + "  balance roundrobin\n", **IN_MEMORY)
+silent(C, "no sessions in memory", STICKLESS)
+silent(C, "one server", STICKLESS.partition("  server app2")[0], **IN_MEMORY)
+fires(
+    C,
+    "one client not read",
+    "UNKNOWN",
+    "app2",
+    "ssh",
+    HEALTHY,
+    app1=zope(TEMPORARY),
+    app2=(ZopeConf, NotGathered("ssh")),
+)
+
+C = "haproxy-keywords-are-current"
+for line in ("appsession __ac len 32 timeout 1d", r"rspadd X:\ y", "redispatch", "clitimeout 50000", "mode health"):
+    fires(C, line, "WARNING", "app1 app2", line.split()[0], f"{HEALTHY}  {line}\n")
+fires(C, "nbproc", "WARNING", "app1 app2", "nbproc", f"global\n nbproc 1\n{HEALTHY}")
+fires(C, "a header behind the version", "WARNING", "app1 app2", "headers behind the version",
+      changed("option httpchk", r"option httpchk GET /ok HTTP/1.1\r\nHost:\ www"))  # fmt: skip
+fires(C, "an address on the head", "WARNING", "app1 app2", "'listen'", f"{HEALTHY}listen stats :8404\n")
+silent(C, "the word as a name", HEALTHY + "backend block\n  server reqrep 10.0.0.1:8080\n")
+silent(C, "httpclose is fine", HEALTHY + "  option httpclose\n")
+
+C = "servers-are-health-checked"
+fires(C, "no check", "WARNING", "app2", "server app2 of", changed("2:8080 check", "2:8080"))
+fires(C, "an agent alone", "WARNING", "app2", "server app2", changed("2:8080 check", "2:8080 agent-check agent-port 9"))
+silent(
+    C, "by default-server", changed("8080 check", "8080").replace("  cookie s", "  default-server check\n  cookie s")
+)
+silent(C, "tracks another", changed("2:8080 check", "2:8080 track zope/app1"))
+fires(C, "merely connects", "WARNING", "app1 app2", "only connects", changed("option httpchk", ""))
+fires(C, "expects nothing", "WARNING", "app1 app2", "only connects", changed("option httpchk", "option tcp-check"))
+silent(C, "expects something", changed("option httpchk", "option tcp-check\n tcp-check expect string imok"))
+
+C = "health-check-is-cheap"
+fires(C, "OPTIONS", "WARNING", "app1 app2", "OPTIONS /Plone", changed("meth GET uri /ok", "meth OPTIONS uri /Plone"))
+fires(C, "a login", "WARNING", "app1 app2", "is a login", changed("uri /ok", "uri /Plone/login"))
+fires(C, "the front page", "WARNING", "app1 app2", "front page", changed("uri /ok", "uri /Plone/"))
+silent(C, "the root", changed("uri /ok", "uri /"))
+
+
+def answers(status: int | None = 200, text: str = HEALTHY, **more: Any) -> HealthAnswers:
+    request = haproxy.parse([("haproxy.cfg", text)]).balancing[0].health
+    assert request is not None
+    more = {"elapsed_s": 0.01, "status_of_nothing": 404, **more}
+    return HealthAnswers((HealthAnswer("front", request, status, **more),))
+
+
+FINE = answers()
+ONLY_200 = changed("uri /ok", "uri /ok\n http-check expect status 200")
+fires(
+    C, "slow", "WARNING", "app2", "takes longer than 1 s on app2 (3.0 s)", HEALTHY, app1=FINE, app2=answers(elapsed_s=3)
+)
+fires(C, "no answer", "WARNING", "app2", "is not answered on app2 (said nothing)", HEALTHY, app1=FINE,
+      app2=answers(None, detail="said nothing"))  # fmt: skip
+fires(C, "not found", "WARNING", "app1 app2", "with 404", HEALTHY, app1=answers(404), app2=answers(404))
+fires(C, "to a login", "WARNING", "app1", "redirected to a login", HEALTHY, app1=answers(302, location="/login?x=1"))
+fires(C, "any path", "WARNING", "app1", "path that cannot exist", HEALTHY, app1=answers(status_of_nothing=200))
+fires(C, "204 is not 200", "WARNING", "app1", "with 204", ONLY_200, app1=answers(204, ONLY_200))
+silent(C, "fine", HEALTHY, app1=FINE, app2=FINE)
+silent(C, "200 as expected", ONLY_200, app1=answers(200, ONLY_200))
+silent(C, "an answer to another balancer's request", HEALTHY, app1=answers(404, changed("uri /ok", "uri /x")))
+EXPECTS = changed("uri /ok", "uri /ok\n http-check expect string fine")
+silent(C, "a rule about the text", EXPECTS, app1=answers(404, EXPECTS))
+silent(C, "the root is there for any check", changed("uri /ok", "uri /"),
+       app1=answers(200, changed("uri /ok", "uri /"), status_of_nothing=200))  # fmt: skip
+
+C = "connections-fit-threads"
+fires(C, "one", "WARNING", "app1 app2", "maxconn 1:", changed("maxconn 5", "maxconn 1"))
+fires(C, "too few", "WARNING", "app1 app2", "maxconn 3 is fewer", changed("maxconn 5", "maxconn 3"))
+fires(C, "too many", "WARNING", "app1 app2", "maxconn 9 is more", changed("maxconn 5", "maxconn 9"))
+fires(C, "no limit", "WARNING", "app1 app2", "no maxconn", changed("maxconn 5", ""))
+fires(C, "one of two", "WARNING", "app2", "app2", changed("maxconn 5 cookie app2", "maxconn 20 cookie app2"))
+silent(C, "as many as threads", changed("maxconn 5", "maxconn 4"))
+silent(C, "four more", changed("maxconn 5", "maxconn 8"))
+silent(C, "threads not known", changed("maxconn 5", "maxconn 1"), app1=WsgiConf("x"), app2=WsgiConf("x"))
+silent(
+    C,
+    "as the user has it",
+    changed("maxconn 5", "maxconn 20"),
+    ini=cluster(extra="[zcheck]\nconnections-fit-threads = 16\n"),
+)
+fires(C, "one thread", "WARNING", "app1 app2", "maxconn 1", changed("maxconn 5", "maxconn 1"),
+      app1=WsgiConf("x", threads=1), app2=WsgiConf("x", threads=1))  # fmt: skip
+fires(C, "a variable", "UNKNOWN", "app1", "variable", changed("maxconn 5 cookie app1", 'maxconn "${N}" cookie app1'))
+fires(C, "not read", "UNKNOWN", "app2", "ssh", HEALTHY, app2=(WsgiConf, NotGathered("ssh")))
+
+C = "failed-servers-are-redispatched"
+fires(C, "no redispatch", "WARNING", "app1 app2", "no option redispatch", changed("option redispatch", ""))
+fires(C, "taken back", "WARNING", "app1 app2", "no option", HEALTHY + "  no option redispatch\n")
+fires(C, "no retries", "WARNING", "app1 app2", "retries 0", HEALTHY + "  retries 0\n")
+silent(C, "with a number", changed("option redispatch", "option redispatch 1"))
+silent(C, "one server", changed("option redispatch", "").partition("  server app2")[0])
+
+C = "timeouts-are-set"
+for name in ("client", "connect", "server", "http-request"):
+    fires(C, f"no {name}", "WARNING", "app1 app2", f"has no timeout {name}", changed(f"timeout {name}", f"# {name}"))
+fires(C, "no limit", "WARNING", "app1 app2", "timeout client", changed("timeout client 300s", "timeout client 0"))
+silent(C, "a stats frontend without", HEALTHY + "defaults\nfrontend stats\n bind 127.0.0.1:8404\n stats enable\n")
+silent(C, "tcp needs no http-request", changed("mode http", "mode tcp").replace("timeout http-request", "# "))
+
+C = "status-page-is-protected"
+PUBLIC = changed("  bind *:80\n", "  bind *:80\n  stats enable\n")
+fires(C, "on the frontend", "WARNING", "app1 app2", "*:80", PUBLIC)
+fires(C, "from the defaults", "WARNING", "app1 app2", "*:80", changed("  mode http\n", "  mode http\n  stats uri /s\n"))
+fires(C, "on the backend behind it", "WARNING", "app1 app2", "*:80", HEALTHY + "  stats uri /s\n")
+fires(
+    C,
+    "admin",
+    "WARNING",
+    "app1 app2",
+    "take servers out",
+    changed("*:80\n", "*:80\n  stats enable\n  stats admin if TRUE\n"),
+)
+fires(C, "every IPv6 address", "WARNING", "app1 app2", "[::]:80", PUBLIC.replace("*:80", "[::]:80"))
+silent(C, "with a password", changed("  bind *:80\n", "  bind *:80\n  stats enable\n  stats auth a:b\n"))
+silent(
+    C,
+    "with a rule",
+    changed("  bind *:80\n", "  bind *:80\n  stats enable\n  http-request deny if !{ src 10.0.0.0/8 }\n"),
+)
+silent(C, "on loopback", PUBLIC.replace("*:80", "127.0.0.1:80,[::1]:80"))
+silent(C, "of its own", HEALTHY + "listen stats\n bind localhost:8404\n stats enable\n")
+silent(C, "on a socket", HEALTHY + "listen stats\n bind /run/stats.sock\n stats enable\n")
+
+C = "ping-tells-the-truth"
+fires(C, "no rule", "WARNING", "app1 app2", "/ping of frontend www", changed("  monitor fail if zope_down\n", ""))
+PRESET = changed("  mode http\n", "  mode http\n  monitor-uri /p\n").replace("  monitor-uri /ping\n", "")
+fires(C, "from the defaults", "WARNING", "app1 app2", "/p of frontend www", PRESET.replace("monitor fail", "#"))
+silent(C, "no ping", changed("monitor-uri /ping", "").replace("monitor fail", "# monitor fail"))
+
+
+@pytest.mark.parametrize(("name", "severity", "clients", "part", "text", "given"), FIRES)
+def test_it_fires(name: str, severity: str, clients: str, part: str, text: str, given: dict[str, Any]) -> None:
+    ((found, whom, message),) = told(judge(name, text, **given))
+    assert (severity, clients) == (found, whom), message
+    assert part in message
+
+
+@pytest.mark.parametrize(("name", "severity", "clients", "part", "text", "given"), FIRES)
+def test_its_places_are_lines(
+    name: str, severity: str, clients: str, part: str, text: str, given: dict[str, Any]
+) -> None:
+    (finding,) = judge(name, text, **given).findings
+    if finding.message == "ssh":
+        return
+    lines = text.splitlines()
+    assert finding.places
+    assert finding.hint
+    for place in finding.places:
+        if place.file == "haproxy.cfg":
+            assert place.line is not None
+            assert place.text.split()[0] in lines[place.line - 1]
+
+
+@pytest.mark.parametrize(("name", "text", "given"), SILENT)
+def test_it_is_silent(name: str, text: str, given: dict[str, Any]) -> None:
+    assert [] == told(judge(name, text, **given))
+
+
+def test_every_check_fires_and_is_silent_somewhere() -> None:
+    """Config validity has tests of its own below."""
+    rest = set(CHECKS) - {"haproxy-config-is-valid"}
+    assert rest == {row.values[0] for row in FIRES} == {row.values[0] for row in SILENT}
+
+
+# --- haproxy-config-is-valid ---------------------------------------------------------------------
+
+ALERT = HaproxyAlert("unknown keyword 'x'", "haproxy.cfg", 3)
+HERE = HaproxyAlert("could not resolve address 'www2'", "haproxy.cfg", 4, only_here=True)
+MINOR = HaproxyAlert("missing timeouts", "haproxy.cfg", 5, fatal=False)
+
+
+@pytest.mark.parametrize(
+    ("expected", "part", "outcome"),
+    [
+        pytest.param("", "", HaproxyRun("2.6.12", 0, True), id="accepted"),
+        pytest.param("CRITICAL", "does not start with", HaproxyRun("2.6.12", 1, False, (ALERT,)), id="refused"),
+        pytest.param("CRITICAL", "warns about", HaproxyRun("2.6.12", 1, True, (MINOR,)), id="a warning"),
+        pytest.param("UNKNOWN", "on this machine", HaproxyRun("2.6.12", 1, False, (HERE,)), id="a name of elsewhere"),
+        pytest.param("CRITICAL", "unknown keyword", HaproxyRun("3.2", 1, False, (HERE, ALERT)), id="both"),
+        pytest.param("CRITICAL", "warns about", HaproxyRun("3.2", 1, False, (HERE, MINOR)), id="a name and a warning"),
+        pytest.param("CRITICAL", "exit code 1", HaproxyRun("3.2", 1, False), id="without a word"),
+        pytest.param("UNKNOWN", "did not end", NotGathered("haproxy -c did not end"), id="no end"),
+        pytest.param("", "", LeftOut("haproxy is not installed here"), id="no program"),
+    ],
+)
+def test_what_haproxy_says(expected: str, part: str, outcome: Any) -> None:
+    facts = BalancerVerdicts({"front": BalancerVerdict(("haproxy.cfg",), run=outcome)})
+    found = told(run_one(facts))
+    assert [expected] * bool(expected) == [severity for severity, _, _ in found]
+    assert part in "".join(message for _, _, message in found)
+
+
+def run_one(fact: Any) -> Judgement:
+    facts = Facts().with_fact("", cluster()).with_fact("", fact, BalancerVerdicts)
+    return run([CHECKS["haproxy-config-is-valid"]], facts)
+
+
+FAULTY = {
+    "a template": ("UNKNOWN", "bind ${part:bind}"),
+    "an open quote": ("CRITICAL", 'bind "x'),
+}
+
+
+@pytest.mark.parametrize(("expected", "line"), FAULTY.values(), ids=FAULTY)
+def test_our_own_reading_judges_offline(expected: str, line: str) -> None:
+    conf = haproxy.parse([("haproxy.cfg", f"frontend www\n {line}\n")])
+    (finding,) = run_one(BalancerVerdicts({"front": program.verdict(conf, offline=True, timeout_s=5.0)})).findings
+    assert (expected, 2) == (finding.severity, finding.places[0].line)
+
+
+# --- a whole stage -------------------------------------------------------------------------------
+
+
+def stage(folder: Path, *, offline: bool = True) -> tuple[Judgement, dict[str, str]]:
+    """The stage on the files of a folder, and by check how it came out."""
+    found = inventory.parse((folder / "clients.ini").read_text(), str(folder / "clients.ini"))
+    facts = Facts().with_fact("", found).with_fact("", Names())
+    balancers, verdicts = program.gather(
+        found, lambda path: Path(path).read_text(), judge=True, offline=offline, timeout_s=20.0
+    )
+    facts = facts.with_fact("", balancers, Balancers).with_fact("", verdicts, BalancerVerdicts)
+    for client in found.clients:
+        assert client.zope_conf is not None
+        conf = zope(Path(client.zope_conf).read_text())
+        ini = Path(client.zope_conf).parent / "zope.ini"
+        facts = facts.with_fact(client.name, conf).with_fact(client.name, wsgiconf.parse(ini.read_text(), str(ini)))
+    judgement = run(CHECKS.values(), facts, today="2026-11-20")
+    return judgement, {result.check: result.outcome for result in judgement.results}
+
+
+SHOWN = {
+    "balancer-healthy": set(),
+    "balancer-server-is-no-client": {"every-server-is-a-client"},
+    "balancer-lacks-a-client": {"every-client-is-balanced"},
+    "balancer-cookies-shifted": {"cookies-are-distinct"},
+    "balancer-sessions-do-not-stick": {"sessions-stick"},
+    "balancer-status-page-in-public": {"status-page-is-protected"},
+    "balancer-of-2010": {
+        "haproxy-keywords-are-current",
+        "health-check-is-cheap",
+        "connections-fit-threads",
+        "timeouts-are-set",
+        "status-page-is-protected",
+        "ping-tells-the-truth",
+    },
+}
+
+
+@pytest.mark.parametrize("folder", SHOWN)
+def test_a_sample_shows_its_fault_and_no_other(folder: str) -> None:
+    judgement, outcomes = stage(SAMPLES / folder)
+    assert SHOWN[folder] == {finding.check for finding in judgement.findings}
+    assert outcomes["haproxy-config-is-valid"] == "skipped"
+
+
+@pytest.mark.skipif(program.program() is None, reason="haproxy is not installed")
+@pytest.mark.parametrize("folder", SHOWN)
+def test_haproxy_itself_accepts_all_samples_but_that_of_2010(folder: str) -> None:
+    _, outcomes = stage(SAMPLES / folder, offline=False)
+    assert ("problem" if folder == "balancer-of-2010" else "pass") == outcomes["haproxy-config-is-valid"]
+
+
+def test_every_folder_of_a_balancer_is_shown() -> None:
+    assert set(SHOWN) == {path.name for path in SAMPLES.glob("balancer-*")}
+
+
+def test_no_balancer_is_skipped_with_that_reason() -> None:
+    found = cluster()
+    balancers, verdicts = program.gather(found, lambda path: "", judge=True, offline=False, timeout_s=5.0)
+    facts = Facts().with_fact("", found).with_fact("", balancers, Balancers)
+    facts = facts.with_fact("", verdicts, BalancerVerdicts)
+    for client in found.client_names:
+        facts = facts.with_fact(client, zope(PLAIN)).with_fact(client, WsgiConf("zope.ini", threads=4))
+    results = run(CHECKS.values(), facts).results
+    assert {"no balancer section in clients.ini"} == {result.because for result in results}
+
+
+@pytest.mark.parametrize("text", [None, "frontend www\n bind ${part:bind}\n"], ids=["no file", "a template"])
+def test_what_cannot_be_read_is_told_once(text: str | None, tmp_path: Path) -> None:
+    ini = "[client:a]\naddress = 10.0.0.1:8080\n[balancer:front]\ntype = haproxy\nconfig = haproxy.cfg\n"
+    found = inventory.parse(ini, str(tmp_path / "clients.ini"))
+    if text is not None:
+        (tmp_path / "haproxy.cfg").write_text(text)
+    read = program.gather(found, lambda path: Path(path).read_text(), judge=True, offline=False, timeout_s=5.0)
+    facts = Facts().with_fact("", found).with_fact("", read[0], Balancers).with_fact("", read[1], BalancerVerdicts)
+    facts = facts.with_fact("a", zope(PLAIN)).with_fact("a", WsgiConf("zope.ini", threads=4))
+    judgement = run(CHECKS.values(), facts)
+    assert [("UNKNOWN", "haproxy-config-is-valid")] == [(one.severity, one.check) for one in judgement.findings]
+    others = [result for result in judgement.results if result.check != "haproxy-config-is-valid"]
+    assert {("skipped", "haproxy-config-is-valid")} == {(one.outcome, one.because) for one in others}
+
+
+def test_one_of_two_balancers_that_cannot_be_read_is_no_pass() -> None:
+    facts = Facts().with_fact("", cluster())
+    good = haproxy.parse([("haproxy.cfg", HEALTHY)])
+    facts = facts.with_fact("", Balancers({"front": good}, ("back",)))
+    (result,) = run([CHECKS["timeouts-are-set"]], facts).results
+    assert ("skipped", "haproxy-config-is-valid") == (result.outcome, result.because)
