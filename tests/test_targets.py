@@ -104,6 +104,15 @@ def test_who_may_make_the_first_write_over_http(expected: str, conf: ZopeConf, c
     assert bool(expected) == bool(reason)
 
 
-def test_pinned_and_no_zope_conf_never_makes_the_first_write() -> None:
-    facts = Facts().with_fact("", inventory(INI.format(cluster="zeo = 10.0.0.5:8100", client="")))
+def test_pinned_and_no_zope_conf_begins_only_where_it_can_be_recognised() -> None:
+    facts = Facts().with_fact("", inventory(INI.format(cluster="zeo = 10.0.0.5:8100\nstorage = 2", client="")))
+    assert targets.may_start_http(facts, facts.inventory.client("app1")) == ""
+    way = targets.pinned_target(facts.inventory, None)
+    assert way is not None
+    assert (way.dialled, way.storage, way.not_written) == ((HostPort("10.0.0.5", 8100),), "2", "")
+
+
+def test_a_storage_pinned_alone_tells_no_server_to_recognise_a_client_by() -> None:
+    facts = Facts().with_fact("", inventory(INI.format(cluster="storage = 1", client="")))
+    assert targets.pinned_target(facts.inventory, None) is None
     assert "no zope.conf" in targets.may_start_http(facts, facts.inventory.client("app1"))

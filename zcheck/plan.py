@@ -38,7 +38,8 @@ def tell(
     facts = gather.Gathering(
         inventory, settings, wanted, NotGathered("not needed for a plan"), lambda client, what: None
     ).run()
-    ways = targets.zeo_targets(facts)
+    pinned = targets.pinned_target(inventory, None)
+    ways = targets.zeo_targets(facts) or ((pinned,) if pinned is not None else ())
     lines = [f"zcheck preflight {inventory.file} (cluster {inventory.name}) would", "", "read"]
     lines += [f"  {line}" for line in _files(inventory)]
     if offline:

@@ -44,6 +44,20 @@ def zeo_targets(facts: Facts) -> tuple[ZeoTarget, ...]:
     return tuple(found)
 
 
+def pinned_target(inventory: Inventory, names: Names | None) -> ZeoTarget | None:
+    """The way to the server that clients.ini pins, for clusters of which no zope.conf is at hand; None: not pinned."""
+    ends = addresses.pinned(inventory)
+    if not ends:
+        return None
+    return ZeoTarget(
+        client=inventory.file,
+        database="main",
+        storage=inventory.pinned_storage or "1",
+        servers=inventory.pinned_zeo,
+        dialled=tuple(addresses.dialled(end, inventory.clients[0], inventory, names) for end in ends),
+    )
+
+
 def _target(inventory: Inventory, client: Client, database: Database, names: Names | None) -> ZeoTarget | None:
     values = [setting for setting in database.servers if not setting.unresolved]
     ends = addresses.endpoints((setting.value for setting in values), client)
@@ -103,8 +117,9 @@ def pinned_elsewhere(
 def may_start_http(facts: Facts, client: Client) -> str:
     """Why the folder of the HTTP level may not be made through this client; empty where it may.
 
-    Where clients.ini pins the server, only a client whose zope.conf names it may make the first write: every other
-    client is written to only after it has shown that very folder.
+    Where clients.ini pins the server, only a client whose zope.conf names it may make the first write, or one without
+    a zope.conf at hand once its own server lists what was just written on the pinned one: every other client is written
+    to only after it has shown that very folder.
     """
     if client.role == "read-only":
         return f"{client.name} is a read-only client"
@@ -112,6 +127,8 @@ def may_start_http(facts: Facts, client: Client) -> str:
     if not inventory.pinned_zeo and inventory.pinned_storage is None:
         return ""
     conf = facts.raw(ZopeConf, client.name)
+    if not isinstance(conf, ZopeConf) and inventory.pinned_zeo:
+        return ""
     root = conf.root if isinstance(conf, ZopeConf) else None
     if root is None:
         return f"clients.ini pins the server, and no zope.conf tells which one {client.name} uses"
