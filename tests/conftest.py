@@ -29,8 +29,16 @@ def corpus() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def slow() -> None:
+    """For tests that install other projects' packages, or take minutes; ZCHECK_SLOW=1 asks for them."""
+    if not SLOW:
+        pytest.skip("slow: ZCHECK_SLOW=1 runs it")
+
+
 # Options of zcheck's own that happen to be set must not change what a test sees.
 CORPUS = os.environ.get("ZCHECK_CORPUS")
+SLOW = os.environ.get("ZCHECK_SLOW", "0") not in ("", "0")
 for _name in [name for name in os.environ if name.startswith("ZCHECK_")]:
     del os.environ[_name]
 

@@ -114,9 +114,10 @@ def _lacking(
 
 
 def _folders(shared: Shared, members: Members, machines: Machines) -> Iterator[Problem | Unknown]:
-    """One folder of one machine in two modes."""
+    """One folder of one machine in two modes; RelStorage's modes agree on all machines or not at all."""
     known: dict[str, dict[bool, list[str]]] = {}
-    for client, database in members.items():
+    on_zeo = {client: database for client, database in members.items() if database.is_zeo}
+    for client, database in on_zeo.items():
         line = blob_dir(database)
         open_lines = open_variables([line, shared_line(database)])
         if open_lines and machines.has_company(client, members):
