@@ -49,8 +49,11 @@ from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_e
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
+from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
+from zcheck.checks.identity.clients_are_distinct_processes import clients_are_distinct_processes
 from zcheck.checks.identity.database_locations_agree import database_locations_agree
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
+from zcheck.checks.identity.versions_agree import versions_agree
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
 from zcheck.checks.inventory.clients_on_several_machines import clients_on_several_machines
@@ -58,9 +61,13 @@ from zcheck.checks.inventory.credentials_are_private import credentials_are_priv
 from zcheck.checks.inventory.suppressions_are_current import suppressions_are_current
 from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
+from zcheck.checks.reach.client_answers_quickly import client_answers_quickly
+from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.client_port_answers import client_port_answers
 from zcheck.checks.reach.client_serves_http import client_serves_http
+from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_commit_lock_is_free import zeo_commit_lock_is_free
+from zcheck.checks.reach.zeo_sees_every_client import zeo_sees_every_client
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
 from zcheck.checks.reach.zeo_storage_exists import zeo_storage_exists
 
@@ -105,10 +112,17 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_commit_lock_is_free,
     client_port_answers,
     client_serves_http,
+    zeo_sees_every_client,
+    client_answers_quickly,
+    clocks_agree,
+    client_is_reached_directly,
     # identity
     every_database_is_one,
     client_is_connected_to_zeo,
+    clients_are_distinct_processes,
     database_locations_agree,
+    versions_agree,
+    client_restarted_since_edit,
     # consistency
     zeo_passes_writes_on,
     client_accepts_writes,

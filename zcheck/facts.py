@@ -8,6 +8,7 @@ to learn is a :class:`LeftOut`; neither is ever an empty fact.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
@@ -719,6 +720,9 @@ class DatabasePage(msgspec.Struct, frozen=True):
     """What the label says: (connected) or (disconnected); None where it says neither (no ZEO)."""
 
 
+_UNITS = {"day": 86400, "hour": 3600, "min": 60, "sec": 1}
+
+
 class ControlPanel(msgspec.Struct, frozen=True):
     """What a running client's Control Panel tells a manager."""
 
@@ -726,6 +730,8 @@ class ControlPanel(msgspec.Struct, frozen=True):
     databases: tuple[DatabasePage, ...]
     zope_version: str | None = None
     python_version: str | None = None
+    plone_version: str | None = None
+    """Where clients.ini names a site and its REST API tells."""
     process_id: int | None = None
     running_for: str | None = None
     instance_home: str | None = None
@@ -736,6 +742,27 @@ class ControlPanel(msgspec.Struct, frozen=True):
 
     def database(self, name: str) -> DatabasePage | None:
         return next((page for page in self.databases if page.name == name), None)
+
+    @property
+    def started_at(self) -> tuple[float, float] | None:
+        """The earliest and the latest moment at which the process can have started, by zcheck's own clock; else None.
+
+        "Running For", such as ``1 day 3 min 4 sec``, is good to one of the smallest unit that it shows.
+        """
+        found = re.findall(r"(\d+)\s*(day|hour|min|sec)", self.running_for or "")
+        if not found or self.read_at is None:
+            return None
+        seconds = sum(int(count) * _UNITS[unit] for count, unit in found)
+        unit_s = min(_UNITS[unit] for _, unit in found)
+        return self.read_at - seconds - unit_s, self.read_at - seconds + unit_s
+
+    def may_be(self, other: ControlPanel) -> bool:
+        """Whether both may be one process, by its id, its instance home and its start: in containers all are alike."""
+        if self.process_id is None or (self.process_id, self.instance_home) != (other.process_id, other.instance_home):
+            return False
+        mine, its = self.started_at, other.started_at
+        # Where one does not tell since when it runs, nothing speaks against its being the other.
+        return mine is None or its is None or max(mine[0], its[0]) - 1 <= min(mine[1], its[1])
 
 
 class LockReading(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import ipaddress
 import posixpath
 import re
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import get_args
 
 import iniconfig
@@ -29,6 +29,7 @@ from zcheck.facts import (
     Inventory,
     Role,
     Suppression,
+    Thresholds,
     ZeoSection,
 )
 from zcheck.redact import speaks_of_a_secret
@@ -558,7 +559,31 @@ def _date(part: _Part, key: str) -> str | None:
 
 def _options(part: _Part) -> dict[str, str]:
     part.allow(OPTIONS)
+    for key in part.values:
+        try:
+            thresholds({key: part.values[key]})
+        except ValueError:
+            raise part.bad(key, "is no duration", "write seconds, or a number with s, m or h") from None
     return dict(part.values)
+
+
+def thresholds(options: Mapping[str, str]) -> Thresholds:
+    """The thresholds among the options of ``[zcheck]``, defaults for the rest; ValueError for what is no duration."""
+    stated = {name: options[name.removesuffix("_s").replace("_", "-")] for name in _thresholds_in(options)}
+    return Thresholds(**{name: duration(value) for name, value in stated.items()})
+
+
+def _thresholds_in(options: Mapping[str, str]) -> Iterable[str]:
+    return (name for name in Thresholds.__struct_fields__ if name.removesuffix("_s").replace("_", "-") in options)
+
+
+def duration(text: str) -> float:
+    """Seconds, from a number or one with ``s``, ``m`` or ``h``; ValueError for anything else, and for none at all."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is no duration")
+    return seconds
 
 
 # --- words -----------------------------------------------------------------------------------------

@@ -7,12 +7,16 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from zcheck import targets
 from zcheck.consistency.history import History, HttpHistories, ZeoHistories
 from zcheck.facts import (
+    Balancers,
     Client,
     ControlPanel,
     Facts,
+    HealthAnswers,
     HostPort,
     HttpAnswer,
     LeftOut,
@@ -23,9 +27,11 @@ from zcheck.facts import (
     WsgiConf,
     ZeoAnswer,
     ZeoAnswers,
+    ZeoClocks,
     ZeoIdentity,
     ZopeConf,
 )
+from zcheck.inventory import thresholds
 
 if TYPE_CHECKING:
     from zcheck.consistency.http import HttpTarget
@@ -58,6 +64,7 @@ class LiveWaves:
         self.ways: list[targets.ZeoTarget] = []
         self.failures: tuple[Failure, ...] = ()
         self.journal: str | None = None
+        self.pinned_history: History | None = None
 
     def __enter__(self) -> LiveWaves:
         return self
@@ -76,10 +83,12 @@ class LiveWaves:
             self.worker = self._start_worker()
         for what, kinds, wave in (
             ("ask every client and server", {PortAnswer, ZeoAnswers}, self._reach),
+            ("ask what the balancer will ask", {HealthAnswers}, self._ask_health),
             ("prove identity over ZEO", {ZeoIdentity, ZeoHistories}, self._identity),
             ("write and read over ZEO", {ZeoHistories}, self._write_over_zeo),
             ("write and read through the clients", {HttpHistories}, self._write_over_http),
             ("see what is left", {Remains}, self._look_back),
+            ("hold the ZEO servers' clocks against ours", {ZeoClocks}, self._clocks),
         ):
             if wants & kinds:
                 self.gathering.wave(what, wave)
@@ -111,6 +120,8 @@ class LiveWaves:
             for kind in (PortAnswer, HttpAnswer, ControlPanel):
                 fact = answers if isinstance(answers, NotGathered) else answers[kind]
                 self.gathering.keep(client.name, fact, kind)
+        if ControlPanel in wants:
+            self._tell_processes_apart()
         self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple)}
         if ZeoAnswers in wants:
             for client in self.inventory.clients:
@@ -128,6 +139,11 @@ class LiveWaves:
             return {PortAnswer: port, HttpAnswer: nothing, ControlPanel: nothing}
         tell(client.name, "asking for a page")
         page = http.probe_http(client, timeout_s, hosts)
+        slow_ms = thresholds(self.inventory.options).client_answers_quickly_s * 1000
+        if page.elapsed_ms is not None and page.elapsed_ms > slow_ms:
+            # The first page after a start takes longer than any other.
+            again = http.probe_http(client, timeout_s, hosts)
+            page = again if again.outcome == "http" else page
         if page.outcome != "http":
             nothing = NotGathered(f"{client.dialled} does not speak HTTP")
             return {PortAnswer: port, HttpAnswer: page, ControlPanel: nothing}
@@ -145,10 +161,47 @@ class LiveWaves:
         self.gathering.progress(client.name, "reading its Control Panel")
         return http.probe_control_panel(client, credentials.user, secret, self.settings.timeout_s, self.inventory.hosts)
 
-    def _ask_server(self, dialled: Dialled) -> Asked:
+    def _tell_processes_apart(self) -> None:
+        """Where clients look like one process: whether they are."""
+        from zcheck.probes import http, processes
+
+        credentials, secret = self.inventory.credentials, self.gathering.secret
+        panels = {
+            client.name: panel
+            for client in self.inventory.clients
+            if isinstance(panel := self.gathering.facts.raw(ControlPanel, client.name), ControlPanel)
+        }
+        if credentials is None or isinstance(secret, NotGathered):
+            return
+        user, timeout_s, hosts = credentials.user, self.settings.timeout_s, self.inventory.hosts
+
+        def look(name: str) -> str | None:
+            self.gathering.progress(name, "is told apart from its neighbours")
+            return http.probe_references(self.inventory.client(name), user, secret, timeout_s, hosts)
+
+        for name, panel in processes.told_apart(panels, look, self.gathering.deadline.left).items():
+            self.gathering.keep(name, panel)
+
+    def _clocks(self) -> None:
+        """Transaction ids as times: the newest of each storage, and those of our own commits."""
+        from zcheck.probes import clocks
+
+        facts = self.gathering.facts
+        answers = [
+            (client.name, answer)
+            for client in self.inventory.clients
+            if isinstance(found := facts.raw(ZeoAnswers, client.name), ZeoAnswers)
+            for answer in found.answers
+        ]
+        histories = facts.raw(ZeoHistories)
+        servers = {(way.client, way.database): way.servers[0] for way in self.ways if len(way.servers) == 1}
+        ours = clocks.of_histories(histories.histories if isinstance(histories, ZeoHistories) else (), servers)
+        self.gathering.keep("", ZeoClocks((*clocks.of_answers(answers), *ours)))
+
+    def _ask_server(self, dialled: Dialled, timeout_s: float | None = None) -> Asked:
         from zcheck.probes import zeo
 
-        return zeo.ask(dialled, timeout_s=self.settings.timeout_s)
+        return zeo.ask(dialled, timeout_s=timeout_s or self.settings.timeout_s)
 
     def _zeo_answers(self, client: Client) -> ZeoAnswers | NotGathered | LeftOut:
         conf = self.gathering.facts.raw(ZopeConf, client.name)
@@ -192,6 +245,25 @@ class LiveWaves:
                 )
             )
         return answers
+
+    def _ask_health(self) -> None:
+        """The balancers' health checks, of every client that speaks HTTP."""
+        from zcheck.balancer import health
+        from zcheck.gather import side_by_side
+
+        balancers = self.gathering.facts.raw(Balancers)
+        jobs: dict[str, Callable[[], Any]] = {}
+        for client in self.inventory.clients:
+            answer = self.gathering.facts.raw(HttpAnswer, client.name)
+            if not isinstance(balancers, Balancers):
+                self.gathering.keep(client.name, LeftOut("no balancer's configuration was read"), HealthAnswers)
+            elif not isinstance(answer, HttpAnswer) or answer.outcome != "http":
+                self.gathering.keep(client.name, NotGathered(f"{client.dialled} does not answer"), HealthAnswers)
+            else:
+                run_id, timeout_s = self.settings.run_id, self.settings.timeout_s
+                jobs[client.name] = partial(health.ask, client, balancers, run_id, timeout_s, self.inventory.hosts)
+        for name, found in side_by_side(jobs, self.gathering.deadline.left).items():
+            self.gathering.keep(name, found, HealthAnswers)
 
     # --- one database? ---------------------------------------------------------------------------
 
@@ -266,6 +338,23 @@ class LiveWaves:
             reasons = dict.fromkeys(way.not_written for way in self.ways)
             self.gathering.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
 
+    def _write_where_pinned(self) -> None:
+        """Write a marker on the pinned server where no zope.conf leads there: a client that lists it is joined to it.
+
+        Without it a cluster of which only the addresses and the pin are known could not be written to at all.
+        """
+        way = targets.pinned_target(self.inventory, self.gathering.names)
+        if way is None or self.ways or self.worker is None or ZeoHistories not in self.gathering.wanted:
+            return
+        for dialled in way.dialled:
+            if dialled not in self.asked:
+                self.asked[dialled] = self._ask_server(dialled, min(self.settings.timeout_s, self._within()))
+        if not self._answers(way) or self._locked([way]):
+            return
+        if not self.worker.connect([zeo_target(way)], within_s=self._within()):
+            self.ways = [way]
+            self.pinned_history = self.worker.matrix(way.database, within_s=self._within())
+
     def _locked(self, ways: list[targets.ZeoTarget]) -> str:
         """Why nothing may be written now: somebody holds a commit lock; empty where nobody does."""
         from zcheck.probes import zeo
@@ -289,9 +378,11 @@ class LiveWaves:
             self.gathering.keep("", missing, HttpHistories)
             return
         assert credentials is not None
+        self._write_where_pinned()
+        shown = self._own_transactions()
         owing = state.unanswered(self.settings.state_folder)
-        doors = [http_target(self.gathering.facts, client, owing) for client in self.inventory.clients]
-        asked = [door for door in doors if door is not None]
+        found = [http_target(self.gathering.facts, client, owing) for client in self.inventory.clients]
+        asked = [self._with_start(door, shown) for door in found if door is not None]
         nothing = self._why_no_http_level(asked)
         if nothing is not None:
             self.gathering.keep("", nothing, HttpHistories)
@@ -302,7 +393,7 @@ class LiveWaves:
             password=secret,
             run_id=self.settings.run_id,
             before_write=self._before_write,
-            expect_transaction=self._own_transactions(),
+            expect_transaction=shown,
             timeout_s=self.settings.timeout_s,
             deadline=self.gathering.deadline.left,
             progress=self.gathering.progress,
@@ -310,8 +401,15 @@ class LiveWaves:
             must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
             clean_up_s=self.gathering.deadline.reserved_s,
         )
-        self.gathering.keep("", HttpHistories((self._with_why_not_asked(history, doors),)))
+        self.gathering.keep("", HttpHistories((self._with_why_not_asked(history, asked),)))
         self._remember_who_hung(history, owing)
+
+    def _with_start(self, door: HttpTarget, shown: Mapping[str, str]) -> HttpTarget:
+        """A client of which no file tells where it writes may begin only where it can be recognised by what it lists."""
+        unread = not isinstance(self.gathering.facts.raw(ZopeConf, door.name), ZopeConf)
+        if self.inventory.pinned_zeo and unread and door.name not in shown:
+            return msgspec.structs.replace(door, may_start=False)
+        return door
 
     def _why_no_http_level(self, doors: list[HttpTarget]) -> NotGathered | LeftOut | None:
         if not doors:
@@ -326,17 +424,17 @@ class LiveWaves:
     def _why_not_first(self, door: HttpTarget) -> str:
         """Why this client may not make the folder."""
         reason = targets.may_start_http(self.gathering.facts, door.client)
+        if not reason and not door.may_start:
+            reason = f"nothing could be written on the pinned server by which {door.name} could be recognised"
         return reason or (_why_not_asked(door) if door.may_write else f"{door.name} says (disconnected)")
 
     def _server_is_dead(self, door: HttpTarget) -> bool:
         answers = self.gathering.facts.raw(ZeoAnswers, door.name)
         return isinstance(answers, ZeoAnswers) and answers.all_dead(door.database)
 
-    def _with_why_not_asked(self, history: History, doors: list[HttpTarget | None]) -> History:
+    def _with_why_not_asked(self, history: History, doors: list[HttpTarget]) -> History:
         """Beside each client that was not asked and has not shown the folder: why."""
-        import msgspec
-
-        silent = {door.name: door for door in doors if door is not None and not door.may_ask}
+        silent = {door.name: door for door in doors if not door.may_ask}
         states = []
         for fared in history.clients:
             door = silent.get(fared.client)
@@ -354,22 +452,28 @@ class LiveWaves:
 
     def _own_transactions(self) -> dict[str, str]:
         """By client: what the ZEO server of its zope.conf must list now, since it was just committed there."""
-        histories = self.gathering.facts.raw(ZeoHistories)
-        if not isinstance(histories, ZeoHistories):
-            return {}
+        fact = self.gathering.facts.raw(ZeoHistories)
+        histories = list(fact.histories) if isinstance(fact, ZeoHistories) else []
+        if self.pinned_history is not None:
+            histories.append(self.pinned_history)
         roots = {
             client.name: conf.root.name
             for client in self.inventory.clients
             if isinstance(conf := self.gathering.facts.raw(ZopeConf, client.name), ZopeConf) and conf.root is not None
         }
-        return {
-            operation.session: f"zcheck run={self.settings.run_id}"
-            for history in histories.histories
+        written = [
+            (operation.session, history.database)
+            for history in histories
             for operation in history.operations
-            if operation.action == "write"
-            and operation.outcome == "ok"
-            and roots.get(operation.session) == history.database
-        }
+            if operation.action == "write" and operation.outcome == "ok"
+        ]
+        text = f"zcheck run={self.settings.run_id}"
+        shown = {session: text for session, database in written if roots.get(session) == database}
+        if written and self.inventory.pinned_zeo:
+            # Nothing is written but where clients.ini pins it: a client of which no file tells has to list it too.
+            unread = [client.name for client in self.inventory.clients if client.name not in roots]
+            shown |= dict.fromkeys(unread, text)
+        return shown
 
     def _remember_who_hung(self, history: History, owing: dict[str, state.Unanswered]) -> None:
         """Keep whose thread may still wait for its ZEO server, so that the next run does not take another one."""
@@ -404,6 +508,7 @@ class LiveWaves:
             for history in fact.histories if isinstance(fact, kind) else ():
                 left += history.left
                 checked += [f.client for f in history.clients]
+        left += self.pinned_history.left if self.pinned_history is not None else ()
         connections = self._connections()
         if not checked and not connections:
             self.gathering.keep("", LeftOut("nothing was written"), Remains)
@@ -418,8 +523,6 @@ class LiveWaves:
         """Registered clients of each server and storage before and after; the server needs a moment to notice."""
         import time
 
-        from zcheck.probes import zeo
-
         found = {}
         used = {(way.storage, dialled) for way in self.ways for dialled in way.dialled}
         for storage, dialled in sorted(used, key=str):
@@ -428,13 +531,17 @@ class LiveWaves:
                 continue
             end = time.monotonic() + LET_GO_S
             while True:
-                after = _count(zeo.ask(dialled, timeout_s=self.settings.timeout_s), storage)
+                after = _count(self._ask_server(dialled, self._while_cleaning_up()), storage)
                 if after is None or after <= before or time.monotonic() > end:
                     break
                 time.sleep(0.02)
             if after is not None:
                 found[f"{dialled}, storage {storage}"] = (before, after)
         return found
+
+    def _while_cleaning_up(self) -> float:
+        """Seconds for one wait after the work."""
+        return max(min(self.settings.timeout_s, self.gathering.deadline.left_to_clean_up()), 0.1)
 
     def _within(self) -> float:
         """Seconds for the next job of the child."""

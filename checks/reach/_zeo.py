@@ -91,6 +91,7 @@ def zeo_answer(
     here: bool = False,
     locked: str = "",
     line: int = 3,
+    connections: int = 2,
 ) -> ZeoAnswers:
     """An answer for an example.
 
@@ -100,7 +101,7 @@ def zeo_answer(
     for reading in locked.split() or ["0::7"]:
         at, lock, commits = reading.split(":")
         readings.append(LockReading(float(at), lock or None, int(commits), 2))
-    storages = {name: ZeoStorage(2, "03" * 8, readings=tuple(readings)) for name in serves.split()}
+    storages = {name: ZeoStorage(connections, "03" * 8, readings=tuple(readings)) for name in serves.split()}
     answer = ZeoAnswer(
         database="main",
         server=server,

@@ -12,11 +12,14 @@ from html.parser import HTMLParser
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
+import msgspec
+
 from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer
 from zcheck.probes.transport import HttpTrouble, Line, Reply, connect, resolve
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
 DATABASES = "/Control_Panel/Database/manage_main"
+REFERENCES = "/Control_Panel/DebugInfo/manage_main"
 MAX_DATABASES = 100
 """Databases of one client that are looked at; real ones have one to five."""
 
@@ -57,14 +60,17 @@ def probe_http(
     line = None
     try:
         line = Line(client, resolve(client.dialled.host, hosts, timeout_s), verify=verify)
+        asked_at = time.time()
         reply = line.ask("GET", "/", timeout_s=timeout_s, may_cut=True)
+        answered_at = time.time()
     except HttpTrouble as trouble:
         return HttpAnswer(_HTTP_OUTCOMES.get(trouble.kind, "reset"), trouble.words)
     finally:
         if line is not None:
             line.close()
     detail = f"the page was cut after {len(reply.body) // 1024} KiB" if reply.cut else ""
-    return HttpAnswer("http", detail, reply.status, _told(reply.headers), _ms(reply.elapsed_s))
+    told, elapsed_ms = _told(reply.headers), _ms(reply.elapsed_s)
+    return HttpAnswer("http", detail, reply.status, told, elapsed_ms, asked_at, answered_at)
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:
@@ -124,7 +130,41 @@ def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
     if not names:
         raise _Refused("its Control Panel lists no database")
     pages = tuple(_database_page(name, page(database_path(name))) for name in names[:MAX_DATABASES])
-    return control_panel(page(CONTROL_PANEL), pages)
+    panel = control_panel(page(CONTROL_PANEL), pages)
+    return msgspec.structs.replace(panel, read_at=time.time())
+
+
+def probe_references(
+    client: Client,
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    *,
+    verify: bool = True,
+) -> str | None:
+    """When the client's process first counted its references, as its own page shows it; None where it does not.
+
+    The first look at this page makes the process count and remember the moment (App/ApplicationManager.py), so the
+    answer tells two processes apart that were looked at in two different seconds, and shows one to be one.
+    """
+    line = None
+    try:
+        addresses = resolve(client.dialled.host, hosts, timeout_s)
+        line = Line(client, addresses, user=user, password=password, verify=verify)
+        reply = line.ask("GET", REFERENCES, timeout_s=timeout_s)
+    except HttpTrouble:
+        return None
+    finally:
+        if line is not None:
+            line.close()
+    return first_count(reply.text) if reply.status == 200 else None
+
+
+def first_count(html: str) -> str | None:
+    """The first of the two moments between which the page of reference counts tells the difference."""
+    found = re.search(r"<th[^>]*>\s*(\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d)\s*</th>", html)
+    return found[1] if found else None
 
 
 def database_path(name: str, page: str = "manage_main") -> str:
@@ -170,6 +210,7 @@ def control_panel(html: str, databases: tuple[DatabasePage, ...]) -> ControlPane
         python_version=told.get("python version"),
         process_id=int(process[0]) if process else None,
         running_for=told.get("running for"),
+        instance_home=told.get("instance_home"),
     )
 
 

@@ -1,0 +1,85 @@
+"""Every client was started after its zope.conf was last written.
+
+What it examines
+    "Running For" on the client's Control Panel, against the time at which its zope.conf was written. Only where the
+    client runs on the machine on which zcheck runs, and from the instance home that the file names: the time of a copy
+    elsewhere says nothing. More than 2 s is a finding, or more than ``client-restarted-since-edit`` in ``[zcheck]`` of
+    clients.ini says; and never less than one unit of what the Control Panel shows.
+Why it matters
+    A running client does not read its zope.conf again. What was changed in it comes into force with the next restart,
+    at night perhaps, when a machine reboots; and until then the files tell of a cluster that is not there.
+What it does not prove
+    That the file was changed in anything that matters: see database-locations-agree. Nor that included files are older.
+How to repair it
+    Restart the client, out of the balancer, and run zcheck again.
+
+>>> own = "[client:app1]\\naddress = 127.0.0.1:8081\\n[client:app2]\\naddress = 127.0.0.1:8082"
+>>> import msgspec
+>>> here = inventory(own)
+>>> def client(written, since="10 min 5 sec"):
+...     panel = ControlPanel((), running_for=since, read_at=1700000605.5)
+...     return [panel, msgspec.structs.replace(zope_conf(), mtime=written)]
+>>> show(client_restarted_since_edit, here, app1=client(1699990000.0), app2=client(1700000001.0))
+OK
+>>> show(client_restarted_since_edit, here, app1=client(1699990000.0), app2=client(1700000300.0))
+WARNING app2: zope.conf was written about 4 min 58 s after app2 was started
+>>> show(client_restarted_since_edit, here, app1=client(1699990000.0), app2=NotGathered("a login page"))
+UNKNOWN app2: a login page
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from zcheck import addresses
+from zcheck.check import Place, Problem, Severity, Skipped, check
+from zcheck.facts import ControlPanel, Facts, Names, Thresholds, ZopeConf
+
+
+@check(
+    "client-restarted-since-edit",
+    stage="identity",
+    needs=[ControlPanel, ZopeConf],
+    uses=[Names, Thresholds],
+    severity=Severity.WARNING,
+    after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
+)
+def client_restarted_since_edit(facts: Facts) -> Iterator[Problem | Skipped]:
+    """By the latest moment at which the process can have started."""
+    limit_s = max((facts.maybe(Thresholds) or Thresholds()).client_restarted_since_edit_s, 2.0)
+    confs = facts.each(ZopeConf)
+    for client, panel in facts.each(ControlPanel).items():
+        conf = confs.get(client)
+        started = panel.started_at
+        why_not = _why_not(facts, client, panel, conf)
+        if conf is None or conf.mtime is None or started is None or why_not:
+            yield Skipped((client,), why_not or "its Control Panel does not show since when it runs")
+        elif conf.mtime - started[1] > limit_s:
+            message = f"{conf.file} was written about {_duration(conf.mtime - started[1])} after {client} was started"
+            yield Problem((client,), message, (Place(conf.file),), f"restart {client}, out of the balancer")
+
+
+def _why_not(facts: Facts, client: str, panel: ControlPanel, conf: ZopeConf | None) -> str:
+    """Why the file's time says nothing about the process; empty where it does."""
+    names = facts.maybe(Names)
+    if not addresses.is_here(facts.inventory.client(client).machine, facts.inventory, names):
+        return "its zope.conf is that of another machine: the time of a copy says nothing"
+    if conf is None or conf.mtime is None:
+        return "when its zope.conf was written is not known"
+    home = conf.top.first("instancehome")
+    if home is not None and panel.instance_home and posixpath.normpath(home.value) != panel.instance_home:
+        return f"it runs in {panel.instance_home}, which is not what its zope.conf names"
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    """Two units at most: ``4 min 59 s``, ``2 h 5 min``, ``3 days 2 h``."""
+    units = (("day", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts = []
+    rest = round(seconds)
+    for name, size in units:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {name}{'s' * (name == 'day' and count > 1)}")
+    return " ".join(parts[:2]) or "0 s"
