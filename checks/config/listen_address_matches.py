@@ -49,7 +49,7 @@ def listen_address_matches(facts: Facts) -> Iterator[Problem | Unknown]:
     elsewhere: dict[tuple[str, bool], list[Client]] = {}
     for client in inventory.clients:
         conf = confs.get(client.name)
-        if conf is None or (found := _matching(client, conf)) is None:
+        if conf is None or (found := _matching(client, conf, inventory)) is None:
             continue
         if isinstance(found, bool):
             elsewhere.setdefault((_listed(conf.listen), found), []).append(client)
@@ -59,7 +59,7 @@ def listen_address_matches(facts: Facts) -> Iterator[Problem | Unknown]:
         yield _problem(where, is_local, clients, confs, inventory)
 
 
-def _matching(client: Client, conf: WsgiConf) -> Problem | Unknown | bool | None:
+def _matching(client: Client, conf: WsgiConf, inventory: Inventory) -> Problem | Unknown | bool | None:
     """None: it listens there; True: on its own machine alone; False: on other ports."""
     refused = next((fault for fault in conf.faults if fault.kind == "refused"), None)
     if refused is not None:
@@ -69,7 +69,8 @@ def _matching(client: Client, conf: WsgiConf) -> Problem | Unknown | bool | None
     fitting = [listen for listen in conf.listen if listen.port == port]
     if fitting:
         is_local = all(listen.host != "*" and is_loopback(listen.host) for listen in fitting)
-        public = client.listens is None and not is_loopback(client.address.host)
+        meant = inventory.hosts.get(client.address.host, (client.address.host,))
+        public = client.listens is None and not all(map(is_loopback, meant))
         return True if is_local and public and not conf.listens_elsewhere else None
     return _open_question(client, conf, port) or False
 
