@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from zcheck import __version__, gather, runner, verdict
+from zcheck import __version__, gather, runner, topology, verdict
 from zcheck.check import STAGES, Check
 from zcheck.consistency import judge
 from zcheck.consistency.history import History, HttpHistories, ZeoHistories
@@ -73,7 +73,19 @@ def left_out(
     return reasons
 
 
-def run(
+class Examination(msgspec.Struct, frozen=True):
+    """A run's report, and the facts that it was made of."""
+
+    report: Report
+    facts: Facts
+
+
+def run(inventory: Inventory, catalogue: Sequence[Check], settings: gather.Settings, **how: Any) -> Report:
+    """The report of :func:`examine`."""
+    return examine(inventory, catalogue, settings, **how).report
+
+
+def examine(
     inventory: Inventory,
     catalogue: Sequence[Check],
     settings: gather.Settings,
@@ -85,7 +97,7 @@ def run(
     progress: gather.Progress = lambda client, what: None,
     timings: bool = False,
     startup_s: float = 0.0,
-) -> Report:
+) -> Examination:
     """One whole run.  ``startup_s``: seconds that had passed before this was called, for the timings."""
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.perf_counter()
@@ -97,7 +109,7 @@ def run(
     judgement = runner.run(catalogue, facts, left_out=reasons, today=settings.today, clock=time.perf_counter)
     ended = time.perf_counter()
     spent = [("start-up", startup_s), *gathering.timings, ("judge", ended - judged_from)]
-    return assemble(
+    report = assemble(
         facts,
         judgement,
         Run(
@@ -111,6 +123,7 @@ def run(
         fail_on,
         [Timing(what, round(seconds, 4)) for what, seconds in spent] if timings else [],
     )
+    return Examination(report, facts)
 
 
 def assemble(
@@ -132,6 +145,7 @@ def assemble(
         checks=judgement.results,
         findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
+        topology=topology.of(facts),
         consistency=Consistency(levels, None, _receipt(facts)),
         timings=tuple(timings),
     )
