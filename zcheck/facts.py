@@ -865,6 +865,29 @@ class ZeoClocks(msgspec.Struct, frozen=True):
     readings: tuple[TidReading, ...] = ()
 
 
+class ServerList(msgspec.Struct, frozen=True):
+    """The newest transactions of one database, as the ZEO server of one running client lists them."""
+
+    client: str
+    database: str
+    tids: tuple[str, ...]
+    """16 hexadecimal digits each, the newest first; empty: there are none that could be undone."""
+    asked_ns: int
+    answered_ns: int
+    """On zcheck's own monotonic clock."""
+
+
+class ServerLists(msgspec.Struct, frozen=True):
+    """What the running clients' own servers list: their truth, without a write."""
+
+    scope: ClassVar[str] = "cluster"
+    lists: tuple[ServerList, ...] = ()
+    hung: tuple[str, ...] = ()
+    """The clients that did not answer this request, which makes them ask their server."""
+    not_asked: dict[str, str] = {}
+    """By client: why it was not asked, where something is wrong with it."""
+
+
 class OidRange(msgspec.Struct, frozen=True):
     """One answer to ``new_oids()``: the ``call``-th of the run, and the lowest and highest oid it gave."""
 
@@ -903,6 +926,8 @@ class ZeoIdentity(msgspec.Struct, frozen=True):
     scope: ClassVar[str] = "cluster"
     databases: dict[str, tuple[StorageProof, ...]] = {}
     loads: dict[str, tuple[LoadsCount, ...]] = {}
+    why_not: str = ""
+    """Why no connection was made at all; the others are then empty."""
 
 
 class Remains(msgspec.Struct, frozen=True):
@@ -948,6 +973,17 @@ class Facts:
         # The other kinds are shared: nothing that is in a Facts is ever changed.
         copy._values = {**self._values, kind: {**self._values.get(kind, {}), subject: fact}}
         return copy
+
+    def with_facts(self, kind: type[Any], facts: Mapping[str, Value]) -> Facts:
+        """A copy with one kind's facts of many clients."""
+        copy = Facts()
+        copy._values = {**self._values, kind: {**self._values.get(kind, {}), **facts}}
+        return copy
+
+    def has_all(self, kind: type[Any], clients: Iterable[str]) -> bool:
+        """Whether this per-client kind was gathered for every one of these clients."""
+        found = self._values.get(kind, {})
+        return all(isinstance(found.get(client), kind) for client in clients)
 
     def view(self, kinds: Iterable[type[Any]], clients: Iterable[str]) -> Facts:
         """What one check may see."""

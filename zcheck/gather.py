@@ -217,14 +217,16 @@ class Gathering:
             self.keep("", inventories.thresholds(self.inventory.options))
         if Today in self.wanted:
             self.keep("", Today(self.settings.today))
-        for client in self.inventory.clients:
-            if ZopeConf in self.wanted:
-                self.keep(client.name, _zope_conf(client, self.inventory), ZopeConf)
-            if WsgiConf in self.wanted:
-                self.keep(client.name, _wsgi_conf(client, self.facts.raw(ZopeConf, client.name)), WsgiConf)
+        clients = self.inventory.clients
+        if ZopeConf in self.wanted:
+            confs = {client.name: _zope_conf(client, self.inventory) for client in clients}
+            self.facts = self.facts.with_facts(ZopeConf, confs)
+        if WsgiConf in self.wanted:
+            inis = {client.name: _wsgi_conf(client, self.facts.raw(ZopeConf, client.name)) for client in clients}
+            self.facts = self.facts.with_facts(WsgiConf, inis)
         if ZeoConfs in self.wanted:
-            confs = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
-            self.keep("", confs or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
+            servers = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
+            self.keep("", servers or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
 
         if self.wanted & {Balancers, BalancerVerdicts}:
             self._read_balancers()

@@ -181,6 +181,8 @@ class _Case:
 
     def _clients_to_judge(self) -> tuple[str, ...]:
         """Sort out the clients that cannot or need not be judged."""
+        if self._nothing_hinders():
+            return self.clients
         judged = []
         unknown: dict[tuple[str, str], list[str]] = {}
         for client in self.clients:
@@ -201,6 +203,14 @@ class _Case:
         for (reason, hint), clients in unknown.items():
             self._take(Unknown(tuple(clients), reason, hint=hint))
         return tuple(judged)
+
+    def _nothing_hinders(self) -> bool:
+        """Whether all clients can be judged, as in a healthy cluster: told without a look at each."""
+        earlier = [set(self.seen.get(name, {}).values()) for name in self.check.after]
+        if any(outcomes & {"problem", "suppressed"} for outcomes in earlier):
+            return False
+        kinds = [kind for kind in self.check.needs if kind.scope == "client"]
+        return all(self.facts.has_all(kind, self.clients) for kind in kinds)
 
     def _earlier(self, client: str, outcomes: tuple[Outcome, ...]) -> str | None:
         """The first check of ``after`` that came out so for this client."""
