@@ -3,7 +3,7 @@
 #   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
 #   make demo DEMO="--fault copy"
 #   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
-#   make lint docs bench clean
+#   make lint docs axe bench clean
 #
 # PYTHON names the interpreter (3.10 or newer, with its venv module).
 
@@ -15,7 +15,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?=
 PYTEST ?= -n auto
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs axe bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -32,6 +32,12 @@ lint: $(VENV)/.test
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning -q docs build/docs
 	@echo "build/docs/index.html"
+
+# The page for people, before a browser and axe-core (needs chromium and npm).
+axe: $(VENV)/.test
+	@npm install --silent --no-fund --no-audit --prefix build/axe axe-core@4
+	@$(BIN)/python tests/pages.py build/axe
+	node tests/axe.mjs build/axe/node_modules/axe-core/axe.min.js build/axe/*.html
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/start_up.py

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from zcheck import verdict
 from zcheck.check import Place
 from zcheck.report import (
+    BalancerNode,
     CheckResult,
+    ClientNode,
     Cluster,
+    Connection,
     Consistency,
     Coverage,
     Finding,
@@ -14,10 +19,13 @@ from zcheck.report import (
     Level,
     Pair,
     Receipt,
+    Remark,
     Report,
     Run,
     SkippedFor,
+    StorageNode,
     Tool,
+    Topology,
     Verdict,
 )
 
@@ -133,12 +141,27 @@ def split() -> Report:
     )
     zeo = tuple(Pair(w, r, True, 0.4) for w, r in through)
     findings = (SPLIT, MOUNTS, UNREAD, SETTINGS, LIVED_WITH, ADVICE)
-    return made(*findings, levels=(Level("http", "main", http), Level("zeo", "main", zeo)))
+    report = made(*findings, levels=(Level("http", "main", http), Level("zeo", "main", zeo)))
+    main = [
+        Connection(client=name, database="main", storage="1", mounts=("/",), targets=(target,), state="good")
+        for name, target in zip(CLIENTS, ("s1", "s1", "s2"), strict=True)
+    ]
+    main[2] = msgspec.structs.replace(main[2], state="bad", detail="not as its file says")
+    return msgspec.structs.replace(
+        report,
+        topology=Topology(
+            tuple(ClientNode(name, f"{name}.example.com:8080", name, "balanced", "good") for name in CLIENTS),
+            (StorageNode("s1", "zeo", "zeo1:8100", "good"), StorageNode("s2", "zeo", "copy:8100")),
+            tuple(main),
+            (BalancerNode("front", CLIENTS),),
+        ),
+    )
 
 
 HOSTILE = (
     "\033[2J\x07\x9b31m\u202egnp.exe\nOK: all fine | x=1\n::error::gone\n##[error]gone "
-    "]]><script>alert(1)</script> <img src=x onerror=alert(1)> {{7*7}} %0A::warning::gone \udc80 </td> | `x` **x**"
+    "]]><script>document.title='gone'</script> <img src=x onerror=document.title='gone'> {{7*7}} %0A::warning::gone "
+    "\udc80 </td> | `x` **x**"
 )
 
 
@@ -155,10 +178,24 @@ def hostile() -> Report:
         places=(
             Place("a,b:c%/" + HOSTILE, 1, HOSTILE, HOSTILE),
             Place(HOSTILE, None, HOSTILE),
-            Place("javascript:alert(1)", 2, HOSTILE),
+            Place("javascript:document.title='gone'", 2, HOSTILE),
         ),
     )
-    return made(finding, levels=(Level("http", HOSTILE, (Pair("app1", "app2", False),)),))
+    report = made(finding, levels=(Level("http", HOSTILE, (Pair("app1", "app2", False),)),))
+    return msgspec.structs.replace(
+        report,
+        remarks=(Remark(check="zeo-servers-agree", clients=("app1",), message=HOSTILE),),
+        topology=Topology(
+            (ClientNode("app1", HOSTILE, HOSTILE, "balanced", "bad"),),
+            (StorageNode("s1", "zeo", HOSTILE, "bad"),),
+            (
+                Connection(
+                    client="app1", database=HOSTILE, storage=HOSTILE, mounts=(HOSTILE,), targets=("s1",), detail=HOSTILE
+                ),
+            ),
+            (BalancerNode(HOSTILE, ("app1",)),),
+        ),
+    )
 
 
 def thirty() -> Report:

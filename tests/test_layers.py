@@ -69,6 +69,7 @@ TABLE = (
     ),
     Layer(("zcheck.runner", "zcheck.verdict", "zcheck.report"), ("zcheck.check", "zcheck.facts", "zcheck.report")),
     Layer(("zcheck.reporters", "zcheck.reporters.*"), ("zcheck.report", "zcheck.reporters.*")),
+    Layer(("zcheck.topology",), ("zcheck.facts", "zcheck.addresses", "zcheck.report")),
     Layer(("zcheck.zeoconf",), ("zcheck.facts", "zcheck.addresses", "zcheck.redact", "zcheck.zopeconf")),
     Layer((*PARSERS, "zcheck.targets"), ("zcheck.facts", "zcheck.addresses", "zcheck.redact")),
     Layer(("zcheck.there",), (), world=True),

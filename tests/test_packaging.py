@@ -78,7 +78,8 @@ def strange_checkout(tmp_path: Path) -> Path:
 def files_of_the_tree() -> set[str]:
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "zcheck").rglob("*.py")}
     checks = {f"zcheck/{path.relative_to(ROOT)}" for path in (ROOT / "checks").rglob("*.py")}
-    return {path for path in ours | checks if "__pycache__" not in path} | {"zcheck/py.typed"}
+    page = {f"zcheck/reporters/html/page.{ending}" for ending in ("html", "css", "js")}
+    return {path for path in ours | checks if "__pycache__" not in path} | page | {"zcheck/py.typed"}
 
 
 def test_the_wheel_holds_exactly_our_files(wheel: Path) -> None:

@@ -25,7 +25,7 @@ _STARTED = time.perf_counter()
 UNKNOWN = 3
 """The exit code for wrong usage, unreadable input, an interrupted run, a closed pipe and a crash of our own."""
 
-FORMATS = ("text", "nagios", "json", "junit", "github", "sarif", "prometheus")
+FORMATS = ("text", "nagios", "json", "junit", "github", "sarif", "prometheus", "html")
 
 
 def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> int:
@@ -305,7 +305,7 @@ def rendered(
 
 
 # The formats that bring the checks' pages with them.
-_WITH_PAGES = frozenset({"sarif"})
+_WITH_PAGES = frozenset({"sarif", "html"})
 
 
 def _pages() -> tuple[Any, ...]:

@@ -134,6 +134,58 @@ class Consistency(msgspec.Struct, frozen=True):
     receipt: Receipt = Receipt()
 
 
+NodeState = Literal["good", "bad", "unknown"]
+
+
+class ClientNode(msgspec.Struct, frozen=True):
+    """A client as it is drawn; ``state``: whether it serves pages."""
+
+    name: str
+    address: str
+    machine: str
+    role: str
+    state: NodeState = "unknown"
+
+
+class StorageNode(msgspec.Struct, frozen=True):
+    """A server or a place where databases live; one node for all spellings of a server that are known to be one."""
+
+    id: str
+    kind: Literal["zeo", "relational", "private"]
+    label: str
+    state: NodeState = "unknown"
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """One database of one client: mounted where, living where, and whether the running client is connected to it."""
+
+    client: str
+    database: str
+    storage: str
+    """The server's name for it; empty where there is none."""
+    mounts: tuple[str, ...]
+    targets: tuple[str, ...]
+    """The ``id`` of each node."""
+    state: NodeState = "unknown"
+    detail: str = ""
+    """What is wrong with it, in words."""
+
+
+class BalancerNode(msgspec.Struct, frozen=True):
+    name: str
+    clients: tuple[str, ...] = ()
+    """Those that it is known to send users to."""
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """Who is connected to what, for those who draw it."""
+
+    clients: tuple[ClientNode, ...] = ()
+    storages: tuple[StorageNode, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    balancers: tuple[BalancerNode, ...] = ()
+
+
 class Timing(msgspec.Struct, frozen=True):
     what: str
     seconds: float
@@ -172,4 +224,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Worst first."""
     consistency: Consistency
     remarks: tuple[Remark, ...] = ()
+    topology: Topology = Topology()
     timings: tuple[Timing, ...] = ()

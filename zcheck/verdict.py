@@ -99,8 +99,14 @@ _IMPACTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     (
         "split",
-        ("zeo-servers-agree", "storage-names-agree", "no-private-storage"),
+        ("zeo-servers-agree", "storage-names-agree"),
         "as configured, {clients} are not on one database: users would see different pages, and edits would vanish",
+    ),
+    (
+        "split",
+        ("no-private-storage",),
+        "as configured, a database of {clients} is shared with nobody: users would see different pages, and edits "
+        "would vanish",
     ),
     (
         "missing",

@@ -1,0 +1,188 @@
+"""The page: whole in itself, deaf to what is in it, and shown by a real browser at every width, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from cases import hostile, split, thirty
+
+from zcheck import cli
+from zcheck.report import Report
+
+LIMIT_S = 90
+CASES = {"split": split, "hostile": hostile, "thirty": thirty}
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+WIDTHS = (375, 768, 1280)
+
+
+def page_of(report: Report) -> BeautifulSoup:
+    return BeautifulSoup(cli.rendered(report, "html"), "html.parser")
+
+
+@every_case
+def test_the_page_needs_nothing_from_elsewhere(case: Callable[[], Report]) -> None:
+    page = page_of(case())
+    for tag in page.find_all(True):
+        assert tag.name not in ("link", "iframe", "object", "embed", "base", "img", "image", "use", "foreignobject")
+        for name, value in tag.attrs.items():
+            assert not name.startswith("on")
+            assert name not in ("style", "src", "srcset", "xlink:href", "action", "formaction")
+            assert name != "href" or re.fullmatch(r"#c-[a-z-]+", str(value))
+    assert "url(" not in str(page.style)
+    assert "@import" not in str(page.style)
+
+
+@every_case
+def test_the_policy_allows_the_one_style_and_the_one_script_and_nothing_else(case: Callable[[], Report]) -> None:
+    page = page_of(case())
+    policy = str(page.select_one("meta[http-equiv=Content-Security-Policy]")["content"])  # type: ignore[index]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for kind in ("style", "script"):
+        (own,) = page.find_all(kind)
+        digest = base64.b64encode(hashlib.sha256(own.string.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+@every_case
+def test_everything_of_the_report_is_on_the_page(case: Callable[[], Report]) -> None:
+    report = case()
+    page = page_of(report)
+    text = page.get_text()
+    assert report.verdict.status == page.select_one(".status").get_text()  # type: ignore[union-attr]
+    assert {f"f-{finding.fingerprint}" for finding in report.findings} == {
+        str(article["id"]) for article in page.select("article.finding")
+    }
+    assert {f"c-{result.check}" for result in report.checks} == {str(row["id"]) for row in page.select("#list tr")}
+    for finding in report.findings:
+        article = page.find(id=f"f-{finding.fingerprint}")
+        assert len(finding.places) == len(article.select(".places li"))  # type: ignore[union-attr]
+        assert not finding.hint or article.select_one(".hint") is not None  # type: ignore[union-attr]
+    for result in report.checks:
+        assert not result.because or result.because in text
+
+
+def test_the_split_is_drawn() -> None:
+    page = page_of(split())
+    assert ["front", "app1", "app2", "app3", "zeo1:8100", "copy:8100"] == [
+        str(box.select_one(".name").get_text())  # type: ignore[union-attr]
+        for box in page.select("svg .box")
+    ]
+    frames = [frame.get_text() for frame in page.select("svg .frame")]
+    assert ["✗ see each other's edits", "✗ sees only its own edits"] == frames
+    assert 1 == len(page.select("svg .line.bad"))
+    assert "not as its file says" in page.select_one("svg .broken").get_text()  # type: ignore[union-attr]
+    cells = [[cell.get_text() for cell in row.find_all("td")] for row in page.select(".matrix")[0].select("tbody tr")]
+    assert [["-", "13.1 ms", "✗ not seen"], ["6.3 ms", "-", "✗ not seen"], ["not tried", "not tried", "-"]] == cells
+
+
+# --- in a browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("chromium is not installed")
+    return found
+
+
+def browse(chromium: str, folder: Path, *options: str, dark: bool = False) -> str:
+    command = [
+        chromium,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+        f"--user-data-dir={folder / 'profile'}",
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+        "--virtual-time-budget=3000",
+        *options,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True).stdout
+
+
+def framed(folder: Path, report: Report, width: int) -> Path:
+    """A page that shows ours at a width that no window can be made as narrow as, and tells what it finds there."""
+    (folder / "page.html").write_text(cli.rendered(report, "html"), encoding="utf-8")
+    frame = folder / "frame.html"
+    frame.write_text(
+        f"""<body style="margin:0">
+        <iframe src="page.html" style="border:0;width:{width}px;height:2400px"></iframe><script>
+        onload = function () {{
+          var inside = document.querySelector("iframe").contentDocument;
+          document.body.dataset.wide = inside.documentElement.scrollWidth;
+          document.body.dataset.title = inside.title;
+          document.body.dataset.scripts = inside.scripts.length;
+          document.body.dataset.images = inside.images.length;
+          document.body.dataset.shown = inside.getElementById("shown").textContent;
+          document.body.dataset.back = getComputedStyle(inside.body).backgroundColor;
+          var box = inside.querySelector("input[value=problem]");
+          box.click();
+          document.body.dataset.filtered = inside.getElementById("shown").textContent;
+        }};
+        </script>""",
+        encoding="utf-8",
+    )
+    return frame
+
+
+def told(html: str) -> dict[str, str]:
+    body = BeautifulSoup(html, "html.parser").body
+    assert body is not None
+    return {name.removeprefix("data-"): str(value) for name, value in body.attrs.items()}
+
+
+@every_case
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_screen_and_the_filter_works(
+    case: Callable[[], Report], width: int, chromium: str, tmp_path: Path
+) -> None:
+    report = case()
+    seen = told(browse(chromium, tmp_path, "--dump-dom", framed(tmp_path, report, width).as_uri()))
+    assert int(seen["wide"]) <= width
+    total = len(report.checks)
+    problems = sum(result.outcome == "problem" for result in report.checks)
+    assert f"{total} of {total} checks" == seen["shown"]
+    assert f"{total - problems} of {total} checks" == seen["filtered"]
+
+
+def test_nothing_that_came_from_a_file_is_executed(chromium: str, tmp_path: Path) -> None:
+    seen = told(browse(chromium, tmp_path, "--dump-dom", framed(tmp_path, hostile(), 1280).as_uri()))
+    assert "CRITICAL: intranet – zcheck" == seen["title"]  # noqa: RUF001
+    assert ("1", "0") == (seen["scripts"], seen["images"])
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_follows_the_reader_s_choice_of_light_or_dark(dark: bool, chromium: str, tmp_path: Path) -> None:
+    seen = told(browse(chromium, tmp_path, "--dump-dom", framed(tmp_path, split(), 768).as_uri(), dark=dark))
+    channels = [int(channel) for channel in re.findall(r"\d+", seen["back"])]
+    assert (max(channels) < 64) is dark
+
+
+def test_a_picture_can_be_made_and_the_page_printed(chromium: str, tmp_path: Path) -> None:
+    frame = framed(tmp_path, split(), 375)
+    picture, paper = tmp_path / "page.png", tmp_path / "page.pdf"
+    browse(chromium, tmp_path, f"--screenshot={picture}", "--window-size=375,2400", frame.as_uri())
+    assert (375, 2400) == struct.unpack(">II", picture.read_bytes()[16:24])
+    # A page of one colour is compressed to next to nothing.
+    assert picture.stat().st_size > 50_000
+    browse(chromium, tmp_path, f"--print-to-pdf={paper}", (tmp_path / "page.html").as_uri())
+    assert paper.read_bytes().startswith(b"%PDF-")
+
+
+def test_without_its_script_the_page_is_complete(tmp_path: Path) -> None:
+    page = page_of(split())
+    assert page.select_one("#filter[hidden]") is not None
+    assert [] == page.select("#list tr[hidden]")
