@@ -8,8 +8,9 @@ to learn is a :class:`LeftOut`; neither is ever an empty fact.
 
 from __future__ import annotations
 
+import calendar
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -843,6 +844,27 @@ class ZeoAnswers(msgspec.Struct, frozen=True):
         return bool(own) and all(answer.is_dead for answer in own)
 
 
+def tid_seconds(tid: str) -> float | None:
+    """The time in a transaction's id of 16 hexadecimal digits, in seconds since the epoch; None where it has none.
+
+    The first half counts minutes in a calendar whose months have 31 days, the second one is the fraction of a minute
+    (persistent/timestamp.py).
+    """
+    try:
+        number = int(tid, 16)
+    except ValueError:
+        return None
+    minutes, fraction = number >> 32, number & 0xFFFFFFFF
+    if not minutes:
+        return None
+    rest, minute = divmod(minutes, 60)
+    rest, hour = divmod(rest, 24)
+    rest, day = divmod(rest, 31)
+    year, month = divmod(rest, 12)
+    start = calendar.timegm((year + 1900, month + 1, day + 1, hour, minute, 0))
+    return start + fraction * 60 / 2**32
+
+
 class TidReading(msgspec.Struct, frozen=True):
     """A transaction's id, which is the time of its commit by the ZEO server's clock (seconds since the epoch).
 
@@ -947,6 +969,7 @@ class Remains(msgspec.Struct, frozen=True):
 
 
 Kind = TypeVar("Kind")
+Made = TypeVar("Made")
 Value = Any
 
 
@@ -965,6 +988,8 @@ class Facts:
         self._kinds: frozenset[type[Any]] | None = None
         self._clients: tuple[str, ...] | None = None
         self._each: dict[type[Any], dict[str, Any]] = {}
+        self._once: dict[Callable[[Facts], Any], Any] = {}
+        self._views: dict[tuple[str, ...], Facts] = {}
 
     def with_fact(self, subject: str, fact: Value, kind: type[Any] | None = None) -> Facts:
         """A copy with one more fact; ``kind`` must be told for NotGathered and LeftOut."""
@@ -991,6 +1016,9 @@ class Facts:
         view._values = self._values
         view._kinds = frozenset(kinds)
         view._clients = tuple(clients)
+        # Views of the same clients see the same, and need to work it out once.
+        like = self._views.setdefault(view._clients, view)
+        view._each, view._once = like._each, like._once
         return view
 
     @property
@@ -1017,6 +1045,13 @@ class Facts:
             found = self._values.get(kind, {})
             self._each[kind] = {name: found[name] for name in self.clients if isinstance(found.get(name), kind)}
         return self._each[kind]
+
+    def once(self, work: Callable[[Facts], Made]) -> Made:
+        """What ``work`` makes of these facts, made once for all checks of the same clients; not to be changed."""
+        if work not in self._once:
+            self._once[work] = work(self)
+        made: Made = self._once[work]
+        return made
 
     def the(self, kind: type[Kind]) -> Kind:
         """The one fact of a cluster-wide kind; the runner has seen to it that a needed one is there."""

@@ -129,6 +129,10 @@ def shared_databases(facts: Facts) -> tuple[Shared, ...]:
     Zope finds a database by its mount point; the name alone relates only those that are mounted nowhere alike, which is
     another check's finding.
     """
+    return facts.once(_shared_databases)
+
+
+def _shared_databases(facts: Facts) -> tuple[Shared, ...]:
     confs = facts.each(ZopeConf)
     by_path: dict[str, dict[str, Database]] = {}
     by_name: dict[str, dict[str, Database]] = {}

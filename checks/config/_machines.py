@@ -14,6 +14,10 @@ def machines(facts: Facts) -> dict[str, str]:
     A client with ``listens`` is behind a container's or a NAT's published port: unless clients.ini names its machine,
     its files are its own.  A machine whose name nothing knows is a machine of its own by that name.
     """
+    return facts.once(_machines)
+
+
+def _machines(facts: Facts) -> dict[str, str]:
     by_place: dict[str, str] = {}
     found = {}
     for client in facts.inventory.clients:

@@ -176,8 +176,12 @@ def _read_bytes(path: str, limit: int) -> bytes:
         _refuse_unless_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - a descriptor follows
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(descriptor, "rb") as file:
-            _refuse_unless_regular(path, os.fstat(file.fileno()).st_mode)
-            data = file.read(limit + 1)
+            found = os.fstat(file.fileno())
+            _refuse_unless_regular(path, found.st_mode)
+            # Asking for as much as may be makes room for as much; a file can still be longer than it says.
+            data = file.read(min(found.st_size, limit) + 1)
+            if len(data) > found.st_size:
+                data += file.read(limit + 1 - len(data))
     except CannotRead:
         raise
     except (OSError, ValueError) as error:
