@@ -14,6 +14,7 @@ import io
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -36,6 +37,8 @@ MAX_DEFINES = 10_000
 MAX_VALUE = 64 * 1024
 MAX_SUBSTITUTED = 8 * 1024 * 1024
 MAX_FAULTS = 20
+MAX_REMEMBERED = 200
+"""Characters of a line that is kept in mind for the next file."""
 
 # What ``$`` may begin (ZConfig.substitution); the last, empty alternative is what ZConfig refuses.
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([a-zA-Z_]\w*)\}|\(([a-zA-Z_]\w*)\)|([a-zA-Z_]\w*)|)", re.ASCII)
@@ -190,6 +193,10 @@ class _Parser(ZConfigParser):
         return super().end_section(section, rest)  # type: ignore[no-any-return, no-untyped-call]
 
     def handle_key_value(self, section: _Open, rest: str) -> None:
+        plain = _plain(rest, section.type) if len(rest) <= MAX_REMEMBERED and "$" not in rest else None
+        if plain is not None:
+            section.settings.append(Setting(plain[0], plain[1], self.url, self.lineno, (), plain[2]))
+            return
         match = _KEY_AND_VALUE.match(rest)
         if match is None:
             self._refuse("malformed configuration data")
@@ -246,6 +253,19 @@ class _Parser(ZConfigParser):
             self.context.template(self.url, self.lineno, undefined)
         else:
             self.context.fault("refused", message, self.url, self.lineno, hint)
+
+
+# Most lines of most clients are the same.
+@lru_cache(maxsize=4096)
+def _plain(line: str, section: str) -> tuple[str, str, str] | None:
+    """Key, what may be shown of the value, and its seal, of a line without references; None for no such line."""
+    match = _KEY_AND_VALUE.match(line)
+    if match is None:
+        return None
+    key, value = match.group(1), match.group(2) or ""
+    key = key if section in _CASE_KEPT else key.lower()
+    shown = redacted(key, value, section)
+    return key, shown, "" if shown == value else seal(value)
 
 
 class _Context:
