@@ -72,6 +72,7 @@ TABLE = (
     Layer(("zcheck.topology",), ("zcheck.facts", "zcheck.addresses", "zcheck.report")),
     Layer(("zcheck.zeoconf",), ("zcheck.facts", "zcheck.addresses", "zcheck.redact", "zcheck.zopeconf")),
     Layer((*PARSERS, "zcheck.targets"), ("zcheck.facts", "zcheck.addresses", "zcheck.redact")),
+    Layer(("zcheck.balancer.render",), ("zcheck.facts",)),
     Layer(("zcheck.there",), (), world=True),
     Layer(
         ("zcheck.probes.*", "zcheck.consistency.*", *BALANCER),
@@ -120,6 +121,7 @@ TABLE = (
             "preflight",
             "terminal",
             "gate",
+            "export",
             "receipt",
             "init",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib
 import os
 import re
@@ -11,8 +12,10 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -199,6 +202,7 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
 @zcheck.command()
 @INI
 @run_options
+@click.option("--receipt", metavar="PATH", help="Write down what was verified, when the exit code is 0.")
 @click.pass_context
 def preflight(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Verify the cluster: the gate before balancing.
@@ -209,14 +213,44 @@ def preflight(ctx: click.Context, /, ini: str, **options: Any) -> int:
     return _preflight(ctx, "preflight", ini, options)
 
 
-def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, Any]) -> int:
+MONITOR: dict[str, Any] = {"read_only": True, "deadline": 8.0, "timeout": 2.5, "output": (("nagios", ""),)}
+"""What a monitor wants where its command line says nothing else."""
+GRACE_S = 0.5
+"""How long after its deadline a monitor's answer is still waited for."""
+
+
+@zcheck.command()
+@INI
+@run_options
+@click.pass_context
+def monitor(ctx: click.Context, /, ini: str, **options: Any) -> int:
+    """The same for Nagios and its like: writes nothing, answers in one line within 8 s.
+
+    Short for preflight with --read-only, --output nagios, --deadline 8 and --timeout 2.5; an option that is given wins.
+    Every running client is asked once for the transactions that its ZEO server lists; not with --no-state.
+    """
+    from zcheck.reporters import nagios
+
+    try:
+        return _preflight(ctx, "monitor", ini, options, MONITOR)
+    except Exception as error:
+        # A monitor shows what is on stdout and nothing else; what happened is told on stderr as well.
+        why = error.format_message() if isinstance(error, click.ClickException) else f"internal error: {_where(error)}"
+        click.echo(nagios.unknown(why, time.perf_counter() - ctx.obj), nl=False)
+        raise
+
+
+def _preflight(
+    ctx: click.Context, command: str, ini: str, options: dict[str, Any], own: Mapping[str, Any] | None = None
+) -> int:
+    """One run; ``own``: what this command takes where the command line says nothing, whatever else says."""
     from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
     from zcheck.gather import Settings
     from zcheck.terminal import LiveLines
 
     inventory, secret = _inventory(ini)
-    options = _completed(ctx, options, inventory.options, inventory.file)
+    options = _completed(ctx, options, inventory.options, inventory.file, own or {})
     stdout = [form for form, path in options["output"] if not path]
     if len(stdout) > 1:
         raise click.UsageError(f"only one format can go to stdout, not {' and '.join(stdout)}", ctx)
@@ -228,9 +262,11 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
         timeout_s=options["timeout"],
         deadline_s=options["deadline"],
         state_folder=None if options["no_state"] else _state_folder(),
+        may_ask_servers=command != "monitor" or not options["no_state"],
     )
     with _interruptible(), LiveLines(inventory.client_names) as lines:
-        report = pipeline.run(
+        work = partial(
+            pipeline.run,
             inventory,
             CATALOGUE,
             settings,
@@ -242,8 +278,31 @@ def _preflight(ctx: click.Context, command: str, ini: str, options: dict[str, An
             timings=options["timings"],
             startup_s=time.perf_counter() - ctx.obj,
         )
-    _deliver(report, options)
+        # Nothing is to be cleaned up after a run that writes nothing: it may be left alone in whatever it hangs.
+        report = _within(settings.deadline_s + GRACE_S, work) if settings.read_only and own else work()
+    if report is None:
+        raise click.ClickException(f"no answer within {settings.deadline_s:g} s: zcheck itself hangs")
+    _deliver(report, options, "nagios" if own else "text")
     return report.verdict.exit_code
+
+
+def _within(limit_s: float, work: Callable[[], Any]) -> Any:
+    """What the work returns, or None where it takes longer; it is left behind then, in a thread of its own."""
+    done: list[Any] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # handed on to the caller below
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if failed:
+        raise failed[0]
+    return done[0] if done else None
 
 
 def _left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) -> dict[str, str]:
@@ -264,11 +323,11 @@ def _left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) -> di
         raise click.UsageError(str(error), ctx) from None
 
 
-def _deliver(report: Any, options: dict[str, Any]) -> None:
-    """Write the report in every form that was asked for."""
-    outputs = options["output"] or (("text", ""),)
+def _deliver(report: Any, options: dict[str, Any], usual: str = "text") -> None:
+    """Write the report in every form that was asked for; ``usual`` goes to stdout where none was for it."""
+    outputs = options["output"] or ((usual, ""),)
     if all(path for _, path in outputs):
-        outputs = (*outputs, ("text", ""))
+        outputs = (*outputs, (usual, ""))
     for form, path in outputs:
         text = rendered(
             report,
@@ -390,12 +449,24 @@ def _inventory(ini: str) -> tuple[Any, Any]:
     return found, files.password(found, text, os.environ)
 
 
-def _completed(ctx: click.Context, options: dict[str, Any], stated: dict[str, str], file: str) -> dict[str, Any]:
-    """Options with what ``ZCHECK_*`` and then clients.ini's ``[zcheck]`` say where the command line says nothing."""
+def _completed(
+    ctx: click.Context,
+    options: dict[str, Any],
+    stated: dict[str, str],
+    file: str,
+    own: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Options with what ``ZCHECK_*`` and then clients.ini's ``[zcheck]`` say where the command line says nothing.
+
+    ``own`` is what the command itself says: it wins over both.
+    """
     completed = dict(options)
     for parameter in ctx.command.params:
         name = parameter.name or ""
         if name not in options or ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            continue
+        if own and name in own:
+            completed[name] = own[name]
             continue
         variable = f"ZCHECK_{name.upper()}"
         value, source = os.environ.get(variable), variable
@@ -570,3 +641,403 @@ def completion(shell: str) -> int:
     assert kind is not None
     click.echo(kind(zcheck, {}, "zcheck", "_ZCHECK_COMPLETE").source())
     return 0
+
+
+# --- the balancer: HAProxy, the gate, receipts ----------------------------------------------------
+
+
+BALANCER = click.option("--balancer", metavar="NAME", help="Which [balancer:NAME], where there are several.")
+MAX_AGE = click.option(
+    "--max-age", type=Duration(), default="10m", show_default=True, help="How long a receipt is good."
+)
+USE_RECEIPT = click.option("--receipt", metavar="FILE", help="Trust this receipt, if it still holds, instead of a run.")
+MIN_UP = click.option(
+    "--min-up", type=click.IntRange(0), default=1, show_default=True, help="Servers that stay in rotation."
+)
+
+
+def _gated(command: Callable[..., int]) -> Callable[..., int]:
+    """Tell why the gate could not work; nothing was changed then, and the exit code is 3."""
+
+    @functools.wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> int:
+        from zcheck import gate, receipt
+        from zcheck.balancer.render import CannotRender
+        from zcheck.balancer.socket import Trouble
+
+        try:
+            return command(*arguments, **options)
+        except (gate.CannotGate, Trouble, CannotRender, receipt.NoReceipt) as error:
+            raise click.ClickException(str(error)) from None
+
+    return guarded
+
+
+def _examiner(ctx: click.Context, command: str, options: dict[str, Any], secret: Any) -> Callable[..., Any]:
+    """A function that runs a whole preflight of an inventory, without the checks of some names."""
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import Settings
+    from zcheck.terminal import LiveLines
+
+    def examine(inventory: Any, without: Any) -> Any:
+        left_out = {**options, "skip": (*options["skip"], tuple(without))}
+        settings = Settings(
+            run_id=secrets.token_hex(6),
+            offline=options["offline"],
+            read_only=options["read_only"],
+            timeout_s=options["timeout"],
+            deadline_s=options["deadline"],
+            state_folder=None if options["no_state"] else _state_folder(),
+        )
+        reasons = _left_out(ctx, left_out, inventory)
+        with LiveLines(inventory.client_names) as lines:
+            return pipeline.examine(
+                inventory,
+                CATALOGUE,
+                settings,
+                command=command,
+                reasons=reasons,
+                secret=secret,
+                fail_on=options["fail_on"],
+                progress=lines,
+                timings=options["timings"],
+            )
+
+    return examine
+
+
+def _must_prove(ctx: click.Context, options: dict[str, Any]) -> None:
+    """What opens servers does so by a whole run, or not at all."""
+    for name in ("offline", "read_only", "only"):
+        if options[name]:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} proves too little to open a server by", ctx)
+
+
+def _gate(inventory: Any, options: dict[str, Any], **settings: Any) -> Any:
+    from zcheck import gate
+
+    section = gate.choose(inventory, options["balancer"])
+    folder = None if options.get("no_state") else _state_folder()
+    own = gate.Settings(timeout_s=options["timeout"], **settings)
+    return gate.Gate(inventory, section, own, _complain, folder)
+
+
+def _told(outcome: Any, options: dict[str, Any]) -> int:
+    """The report where there is one to tell, and what is open now."""
+    if outcome.examination is not None and (outcome.code or options["output"]):
+        from zcheck.preflight import with_code
+
+        _deliver(with_code(outcome.examination.report, outcome.code), options)
+    elif not options["quiet"]:
+        for what, names in (("opened", outcome.opened), ("closed", outcome.closed)):
+            if names:
+                _echo(f"{what}: {', '.join(names)}")
+        if not outcome.opened and not outcome.closed:
+            _echo("nothing was changed")
+    return int(outcome.code)
+
+
+def _of_receipt(inventory: Any, secret: Any, path: str, options: dict[str, Any], *, live: bool = True) -> Any:
+    """The receipt, when it still holds for this inventory; refused with every reason where it does not."""
+    from zcheck import receipt
+
+    found = receipt.read(path)
+    judged = _judged_receipt(found, inventory, secret, options, live=live)
+    if os.path.realpath(inventory.file) != found.ini:
+        raise receipt.NoReceipt(f"{path}: is of another clients.ini")
+    if judged.outcome != "good":
+        raise receipt.NoReceipt(f"{path}: does not hold: {'; '.join(judged.reasons)}")
+    return found
+
+
+def _judged_receipt(found: Any, inventory: Any, secret: Any, options: dict[str, Any], *, live: bool) -> Any:
+    from zcheck import gather, receipt
+    from zcheck.facts import ControlPanel
+
+    panels = None
+    if live:
+        settings = gather.Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
+        wanted = gather.with_what_they_need({ControlPanel})
+        panels = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None).run()
+    return receipt.judge(found, max_age_s=options["max_age"], panels=panels, with_balancer=live)
+
+
+@zcheck.group("haproxy", cls=Suggesting)
+def haproxy() -> None:
+    """HAProxy in front of the clients: render its configuration, and open what was verified."""
+
+
+@haproxy.command("render")
+@INI
+@BALANCER
+@click.option("--receipt", metavar="FILE", help="Servers that this receipt covers start open.")
+@MAX_AGE
+@click.option(
+    "--format", "form", type=click.Choice(["haproxy", "buildout"]), default="haproxy", show_default=True, help="What."
+)
+@_gated
+def haproxy_render(ini: str, **options: Any) -> int:
+    """Print a haproxy.cfg for the cluster; servers that no fresh receipt covers are disabled.
+
+    With --format buildout the parts of a buildout that make it.  Reads files alone.
+    """
+    from zcheck import export, gate
+    from zcheck.balancer import render
+    from zcheck.facts import BalancerSection, IniSection
+
+    inventory, secret = _inventory(ini)
+    if inventory.balancers or options["balancer"]:
+        section = gate.choose(inventory, options["balancer"])
+    else:
+        section = BalancerSection("front", IniSection("balancer:front", 1), {"type": "haproxy"})
+    verified: Any = ()
+    if options["receipt"]:
+        verified = _of_receipt(inventory, secret, options["receipt"], options, live=False).clients
+    threads = export.threads_of(_files_alone(inventory))
+    written = render.buildout if options["form"] == "buildout" else render.haproxy_cfg
+    _echo(written(inventory, section, threads, verified).removesuffix("\n"))
+    return 0
+
+
+def _files_alone(inventory: Any) -> Any:
+    """The facts that the clients' files tell."""
+    from zcheck import gather
+    from zcheck.facts import NotGathered, WsgiConf
+
+    settings = gather.Settings(run_id="files", offline=True)
+    wanted = gather.with_what_they_need({WsgiConf})
+    return gather.Gathering(inventory, settings, wanted, NotGathered("not asked for"), lambda client, what: None).run()
+
+
+@haproxy.command("verify")
+@INI
+@BALANCER
+@run_options
+@click.pass_context
+@_gated
+def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
+    """Judge the balancer: its files, its health check, and what runs now against clients.ini.
+
+    Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.
+    """
+    from zcheck import gate
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    options["only"] = (*options["only"], ("balancer",))
+    door = _gate(inventory, options)
+    with _interruptible():
+        examination = _examiner(ctx, "haproxy verify", options, secret)(inventory, ())
+        wrong = list(gate.wrongs(door))
+    _deliver(examination.report, options)
+    for line in wrong:
+        _complain(line)
+    code = examination.report.verdict.exit_code
+    return 2 if wrong else int(code)
+
+
+@haproxy.command("status")
+@INI
+@BALANCER
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option("--interval", type=Duration(), default="2", show_default=True, help="Between two looks.")
+@click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for HAProxy.")
+@_gated
+def haproxy_status(ini: str, **options: Any) -> int:
+    """Show every server: open or closed, its health, users, queue, errors, and when it was verified."""
+    inventory, _ = _inventory(ini)
+    door = _gate(inventory, options)
+    while True:
+        text = _table(door)
+        if options["watch"] and _width() is not None:
+            click.clear()
+        _echo(text)
+        if not options["watch"]:
+            return 0
+        sys.stdout.flush()
+        time.sleep(options["interval"])
+
+
+def _table(door: Any) -> str:
+    """The servers in columns."""
+    from zcheck import gate
+    from zcheck.receipt import spoken
+
+    lines: list[tuple[str, ...]] = [
+        ("server", "client", "state", "health", "for", "sessions", "queue", "total", "errors", "verified", "")
+    ]
+    for row in gate.rows(door):
+        verified = f"{spoken(time.time() - row.opened_at)} ago" if row.opened_at is not None else "-"
+        figures = (row.sessions, row.queued, row.total, row.errors)
+        known = (row.server, row.client or "-", row.state, row.health, spoken(row.since_s))
+        lines.append((*known, *map(str, figures), verified, row.note))
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+@haproxy.command("enable")
+@INI
+@click.argument("clients", nargs=-1)
+@BALANCER
+@USE_RECEIPT
+@MAX_AGE
+@click.option("--close-failed", is_flag=True, help="Close open servers whose clients failed, but never below --min-up.")
+@MIN_UP
+@click.option("--admit-timeout", type=Duration(), default="60", show_default=True, help="For a server's health checks.")
+@run_options
+@click.pass_context
+@_gated
+def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **options: Any) -> int:
+    """Open the servers of these clients (of all that are balanced), after a preflight has proven them.
+
+    What is open is left as it is.  Where something is open, a client that disagrees with it is refused; where nothing
+    is, one finding about a client to be opened opens none.
+    """
+    from zcheck import gate
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    _must_prove(ctx, options)
+    settings = {"min_up": options["min_up"], "fail_on": options["fail_on"], "admit_s": options["admit_timeout"]}
+    door = _gate(inventory, options, **settings)
+    with _interruptible():
+        verified = None
+        if options["receipt"]:
+            verified = _of_receipt(inventory, secret, options["receipt"], options).clients
+        examine = _examiner(ctx, "haproxy enable", options, secret)
+        outcome = gate.enable(door, clients, examine, verified=verified, close_failed=options["close_failed"])
+    return _told(outcome, options)
+
+
+@haproxy.command("drain")
+@INI
+@click.argument("client")
+@BALANCER
+@MIN_UP
+@click.option("--drain-timeout", type=Duration(), default="30", show_default=True, help="For users to leave.")
+@click.option("--finish-timeout", type=Duration(), default="5m", show_default=True, help="For requests to end.")
+@click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for HAProxy.")
+@_gated
+def haproxy_drain(ini: str, client: str, **options: Any) -> int:
+    """Take a client's server out of rotation: no new users, then none, and wait until its requests have ended."""
+    from zcheck import gate
+
+    inventory, _ = _inventory(ini)
+    waits = {"drain_s": options["drain_timeout"], "finish_s": options["finish_timeout"]}
+    door = _gate(inventory, options, min_up=options["min_up"], **waits)
+    with _interruptible():
+        outcome = gate.drain(door, client)
+    for name in outcome.closed:
+        _echo(f"closed: {name}")
+    return int(outcome.code)
+
+
+@zcheck.command("rolling-restart")
+@INI
+@click.argument("clients", nargs=-1)
+@click.option(
+    "--command",
+    required=True,
+    metavar="COMMAND",
+    help="What restarts a client; {client}, {machine}, {server} and {address} are filled in. No shell is used.",
+)
+@click.option("--warm-up", multiple=True, metavar="PATH", help="Ask this of a client before it is opened. Repeatable.")
+@click.option(
+    "--changing", type=Names(), default="", metavar="NAMES", help="Checks that may fail until all are restarted."
+)
+@BALANCER
+@MIN_UP
+@click.option("--admit-timeout", type=Duration(), default="60", show_default=True, help="For a server's health checks.")
+@click.option("--drain-timeout", type=Duration(), default="30", show_default=True, help="For users to leave.")
+@click.option("--finish-timeout", type=Duration(), default="5m", show_default=True, help="For requests to end.")
+@click.option("--start-timeout", type=Duration(), default="2m", show_default=True, help="For a client to come back.")
+@run_options
+@click.pass_context
+@_gated
+def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **options: Any) -> int:
+    """Restart one client after the other behind the balancer; no request is lost.
+
+    Each is taken out, restarted, verified, warmed up and put in again, never with fewer than --min-up others in
+    rotation.  It ends at the first that does not come back verified, and leaves that one closed.
+    """
+    from zcheck import gate
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    _must_prove(ctx, options)
+    door = _gate(
+        inventory,
+        options,
+        min_up=options["min_up"],
+        fail_on=options["fail_on"],
+        admit_s=options["admit_timeout"],
+        drain_s=options["drain_timeout"],
+        finish_s=options["finish_timeout"],
+        start_s=options["start_timeout"],
+    )
+    restart = gate.Restart(options["command"], options["warm_up"], options["changing"])
+    with _interruptible():
+        outcome = gate.rolling_restart(
+            door, clients, _examiner(ctx, "rolling-restart", options, secret), restart, secret
+        )
+    return _told(outcome, options)
+
+
+@zcheck.command()
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
+@MAX_AGE
+@click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer.")
+@_gated
+def receipt(file: str, **options: Any) -> int:
+    """Tell whether an earlier OK still holds: nothing has changed, the processes are the same, and it is fresh.
+
+    Exit code 0: it does; 2: it does not; 3: it cannot be told.
+    """
+    from zcheck import receipt as receipts
+
+    found = receipts.read(file)
+    age = receipts.spoken(time.time() - found.made_at)
+    told = f"{found.cluster}: {len(found.clients)} clients, verified {age} ago"
+    unchanged = receipts.judge(found, max_age_s=options["max_age"], panels=None)
+    if unchanged.outcome == "good":
+        inventory, secret = _inventory(found.ini)
+        unchanged = _judged_receipt(found, inventory, secret, options, live=True)
+    for reason in unchanged.reasons:
+        _echo(reason)
+    verdict = {"good": "OK", "bad": "CRITICAL", "unknown": "UNKNOWN"}[unchanged.outcome]
+    _echo(f"{verdict}: {told}{'' if unchanged.outcome == 'good' else '; it does not hold any more'}")
+    return {"good": 0, "bad": 2, "unknown": UNKNOWN}[unchanged.outcome]
+
+
+@zcheck.command("export")
+@INI
+@click.option("--format", "form", type=click.Choice(["json", "hosts"]), default="json", show_default=True, help="How.")
+@USE_RECEIPT
+@MAX_AGE
+@run_options
+@click.pass_context
+@_gated
+def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
+    """Print the verified clients for another balancer: JSON, or one HOST:PORT a line.
+
+    Exit code 0 when there is one at least, else 3; who was left out, and why, is told on stderr.
+    """
+    from zcheck import export, gate
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    _must_prove(ctx, options)
+    if options["receipt"]:
+        verified = _of_receipt(inventory, secret, options["receipt"], options).clients
+        found = export.export(inventory, (), export.threads_of(_files_alone(inventory)), verified)
+    else:
+        with _interruptible():
+            examination = _examiner(ctx, "export", options, secret)(inventory, ("balancer",))
+        findings = gate.failing(examination, options["fail_on"])
+        found = export.export(inventory, findings, export.threads_of(examination.facts))
+    for name, why in found.left_out.items():
+        _complain(f"{name}: left out: {why}")
+    click.echo(export.text(found, options["form"]), nl=False)
+    return 0 if found.clients else UNKNOWN
