@@ -8,28 +8,37 @@ from typing import Any
 import msgspec
 import pytest
 
+from zcheck.checks.identity._lists import server_lists
+from zcheck.checks.identity._storages import identity
 from zcheck.checks.identity._versions import versions
+from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
 from zcheck.checks.identity.clients_are_distinct_processes import clients_are_distinct_processes
+from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.checks.identity.versions_agree import versions_agree
 from zcheck.checks.reach._zeo import zeo_answer
 from zcheck.checks.reach.client_answers_quickly import client_answers_quickly
 from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_sees_every_client import zeo_sees_every_client
+from zcheck.evidence import lacks, sides_of_lists
 from zcheck.facts import (
     ControlPanel,
     DatabasePage,
     HttpAnswer,
     NotGathered,
+    ServerList,
+    ServerLists,
     Thresholds,
     TidReading,
     ZeoAnswers,
     ZeoClocks,
+    ZeoIdentity,
     ZopeConf,
+    tid_seconds,
 )
 from zcheck.inventory import InventoryError, thresholds
-from zcheck.probes import clocks, processes
+from zcheck.probes import processes
 from zcheck.probes.http import first_count
 from zcheck.report import Judgement
 from zcheck.testing import inventory, judge, zope_conf
@@ -200,12 +209,12 @@ def test_that_only_our_own_clock_is_wrong_is_told() -> None:
 
 def test_a_transaction_id_is_a_time() -> None:
     # By persistent.timestamp.TimeStamp(2023, 11, 14, 22, 13, 20.0).
-    assert clocks.tid_seconds("03f47f9555555555") == pytest.approx(NOW, abs=1e-6)
+    assert tid_seconds("03f47f9555555555") == pytest.approx(NOW, abs=1e-6)
 
 
 @pytest.mark.parametrize("tid", ["", "0" * 16, "zope", "00000000ffffffff"])
 def test_what_has_no_time_is_none(tid: str) -> None:
-    assert clocks.tid_seconds(tid) is None
+    assert tid_seconds(tid) is None
 
 
 # --- versions-agree --------------------------------------------------------------------------------
@@ -343,3 +352,67 @@ def test_a_missing_control_panel_is_unknown_for_the_identity_checks() -> None:
         judgement = judge(check, app1=[missing, zope_conf()])
         assert ["UNKNOWN"] == severities(judgement)
         assert re.search("permission", judgement.findings[0].message)
+
+
+# --- what the clients' own servers list ------------------------------------------------------------
+
+MINUTE_OF_2026 = (2026 - 1900) * 12 * 31 * 24 * 60
+
+
+def listed(client: str, text: str, *, asked_ns: int = 0) -> ServerList:
+    """A list of transactions by their minutes; ``4.5`` is half a minute later."""
+    tids = [f"{int((MINUTE_OF_2026 + float(minute)) * 2**32):016x}" for minute in text.split()]
+    return ServerList(client, "main", tuple(sorted(tids, reverse=True)), asked_ns, asked_ns + 1)
+
+
+LISTS: dict[str, tuple[tuple[str, ...], int]] = {
+    "alike": (("1 2 3", "1 2 3"), 1),
+    "one commit in between": (("1 2 3", "1 2 3 4"), 1),
+    "a burst in between": (("1 2 3", "1 2 3 4 4.01 4.05 4.1"), 1),
+    "packed in between": (("1 2 3", "3 4"), 1),
+    "packed to the end": (("", "1 2 3"), 1),
+    "longer than the list": (("1 2 3", " ".join(map(str, range(50, 150)))), 1),
+    "one stands still": (("1 2 3", "1 2 3 4 5"), 2),
+    "both moved": (("1 2 3 7", "1 2 3 4 5"), 2),
+    "parted long ago": (("1 2", "8 9"), 2),
+    "one of three": (("1 2 3 9 11", "1 2 3", "1 2 3 9 11"), 2),
+    "three": (("1 2 3 9", "1 2 3 5", "1 2 3 4"), 3),
+}
+
+
+@pytest.mark.parametrize(("lists", "sides"), LISTS.values(), ids=LISTS)
+def test_lists_that_cannot_be_of_one_storage_part(lists: tuple[str, ...], sides: int) -> None:
+    made = [listed(f"app{number}", text) for number, text in enumerate(lists, 1)]
+    assert sides == len(sides_of_lists(made)) == len(sides_of_lists(made[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "newest", "known_ns", "expected"),
+    [
+        ("1 2 3", "3", 0, False),
+        ("1 2 3", "4", 0, True),
+        ("1 2 3 5", "4", 0, False),
+        ("1 2 3", "4", 2000, False),
+        ("", "4", 0, False),
+    ],
+    ids=["it is there", "it is missing", "there are newer ones", "it was not known yet", "all is packed"],
+)
+def test_what_was_the_newest_before_is_in_the_list(text: str, newest: str, known_ns: int, expected: bool) -> None:
+    (tid,) = listed("server", newest).tids
+    assert expected is lacks(listed("app1", text, asked_ns=1000), tid, known_ns)
+
+
+def test_a_client_that_hung_for_its_list_is_named_and_one_that_was_not_asked_is_unknown() -> None:
+    lists = ServerLists(hung=("app2",), not_asked={"app3": "app3 did not answer an earlier run"})
+    judgement = judge(client_is_connected_to_zeo, lists, **{f"app{n}": [SERVES, CONNECTED] for n in (1, 2, 3)})
+    assert [("CRITICAL", ("app2",)), ("UNKNOWN", ("app3",))] == [(f.severity, f.clients) for f in judgement.findings]
+
+
+def test_a_split_that_is_told_over_zeo_is_not_told_twice() -> None:
+    apart = server_lists(app1="1 2 9", app2="1 2 3 5")
+    proofs = identity(app1="zeo1:8100 1 7", app2="zeo2:8100 1 7")
+    alike = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
+    for evidence in (proofs, alike, ZeoIdentity(why_not="no zope.conf was read")):
+        assert ["CRITICAL"] == severities(judge(every_database_is_one, evidence, apart, app1=[], app2=[]))
+    nothing = judge(every_database_is_one, ZeoIdentity(why_not="no zope.conf was read"), app1=[], app2=[])
+    assert ("skipped", "no zope.conf was read") == (nothing.results[0].outcome, nothing.results[0].because)

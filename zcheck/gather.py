@@ -36,6 +36,7 @@ from zcheck.facts import (
     PortAnswer,
     Remains,
     SecretFiles,
+    ServerLists,
     Thresholds,
     Today,
     WsgiConf,
@@ -63,6 +64,7 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ControlPanel: (HttpAnswer,),
     ZeoAnswers: (ZopeConf, Names),
     ZeoClocks: (ZeoAnswers,),
+    ServerLists: (ControlPanel, WsgiConf),
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
@@ -86,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The day of the run: an ISO date, UTC."""
     state_folder: str | None = None
     """Where journals are kept; None: nowhere."""
+    may_ask_servers: bool = True
+    """Whether a run that writes nothing may send the one request by which a client asks its ZEO server."""
 
 
 class Deadline:

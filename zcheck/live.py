@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from zcheck.facts import (
     NotGathered,
     PortAnswer,
     Remains,
+    ServerList,
+    ServerLists,
     StorageProof,
     WsgiConf,
     ZeoAnswer,
@@ -85,6 +87,7 @@ class LiveWaves:
             ("ask every client and server", {PortAnswer, ZeoAnswers}, self._reach),
             ("ask what the balancer will ask", {HealthAnswers}, self._ask_health),
             ("prove identity over ZEO", {ZeoIdentity, ZeoHistories}, self._identity),
+            ("ask what each client's server lists", {ServerLists}, self._list_transactions),
             ("write and read over ZEO", {ZeoHistories}, self._write_over_zeo),
             ("write and read through the clients", {HttpHistories}, self._write_over_http),
             ("see what is left", {Remains}, self._look_back),
@@ -159,7 +162,11 @@ class LiveWaves:
             return LeftOut(secret.reason)
         assert credentials is not None
         self.gathering.progress(client.name, "reading its Control Panel")
-        return http.probe_control_panel(client, credentials.user, secret, self.settings.timeout_s, self.inventory.hosts)
+        panel = http.probe_control_panel(
+            client, credentials.user, secret, self.settings.timeout_s, self.inventory.hosts
+        )
+        self.gathering.progress(client.name, "waiting for the others")
+        return panel
 
     def _tell_processes_apart(self) -> None:
         """Where clients look like one process: whether they are."""
@@ -271,7 +278,9 @@ class LiveWaves:
         ways = [way for way in targets.zeo_targets(self.gathering.facts) if self._answers(way)]
         nothing = self._why_no_zeo_level(ways)
         if nothing is not None:
-            self.gathering.keep("", nothing, ZeoIdentity)
+            told = isinstance(nothing, LeftOut) and nothing.because is None
+            # What the clients' own servers list is evidence of its own.
+            self.gathering.keep("", ZeoIdentity(why_not=nothing.reason) if told else nothing, ZeoIdentity)
             self.gathering.keep("", nothing, ZeoHistories)
             return
         assert self.worker is not None
@@ -313,6 +322,43 @@ class LiveWaves:
             if not any(proof.client == failure.client for proof in proofs):
                 databases[failure.database] = (*proofs, StorageProof(failure.client, "", error=failure.reason))
         return ZeoIdentity(databases, identity.loads)
+
+    # --- without a write: what the clients' own servers list -----------------------------------------
+
+    def _list_transactions(self) -> None:
+        """The newest transactions through every running client; what a run that writes learns by writing."""
+        from zcheck.consistency import lists
+        from zcheck.gather import side_by_side
+        from zcheck.probes import state
+
+        credentials, secret = self.inventory.credentials, self.gathering.secret
+        if not self.settings.read_only:
+            self.gathering.keep("", LeftOut("a run that writes learns it by writing"), ServerLists)
+        elif isinstance(secret, NotGathered) or credentials is None or not self.settings.may_ask_servers:
+            self.gathering.keep("", LeftOut("the clients are not asked to ask their servers"), ServerLists)
+        else:
+            owing = state.unanswered(self.settings.state_folder)
+            doors = [self._door_to_ask(client, owing) for client in self.inventory.clients]
+            asked = [door for door in doors if door is not None]
+            user, timeout_s, hosts = credentials.user, self.settings.timeout_s, self.inventory.hosts
+            jobs = {
+                door.name: partial(lists.look, door, user, secret, timeout_s, hosts) for door in asked if door.may_ask
+            }
+            found = side_by_side(jobs, self.gathering.deadline.left)
+            listed = tuple(one for one in found.values() if isinstance(one, ServerList))
+            hung = tuple(name for name, one in found.items() if isinstance(one, lists.Hung))
+            owes = {door.name: _why_not_asked(door) for door in asked if not door.may_ask}
+            self.gathering.keep("", ServerLists(listed, hung, owes))
+            self._remember_who_hung(owing, hung, [one.client for one in listed])
+
+    def _door_to_ask(self, client: Client, owing: Mapping[str, state.Unanswered]) -> HttpTarget | None:
+        """A client whose connection to its server is worth a question: it says itself that there is one."""
+        door = http_target(self.gathering.facts, client, owing)
+        panel = self.gathering.facts.raw(ControlPanel, client.name)
+        if door is None or not isinstance(panel, ControlPanel) or self._server_is_dead(door):
+            return None
+        page = panel.database(door.database)
+        return None if page is not None and page.connected is False else door
 
     # --- writes ----------------------------------------------------------------------------------
 
@@ -402,10 +448,11 @@ class LiveWaves:
             clean_up_s=self.gathering.deadline.reserved_s,
         )
         self.gathering.keep("", HttpHistories((self._with_why_not_asked(history, asked),)))
-        self._remember_who_hung(history, owing)
+        hung = [state.client for state in history.clients if state.hung]
+        self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
 
     def _with_start(self, door: HttpTarget, shown: Mapping[str, str]) -> HttpTarget:
-        """A client of which no file tells where it writes may begin only where it can be recognised by what it lists."""
+        """A client of which no file tells where it writes may begin only where what it lists tells."""
         unread = not isinstance(self.gathering.facts.raw(ZopeConf, door.name), ZopeConf)
         if self.inventory.pinned_zeo and unread and door.name not in shown:
             return msgspec.structs.replace(door, may_start=False)
@@ -475,21 +522,21 @@ class LiveWaves:
             shown |= dict.fromkeys(unread, text)
         return shown
 
-    def _remember_who_hung(self, history: History, owing: dict[str, state.Unanswered]) -> None:
+    def _remember_who_hung(
+        self, owing: Mapping[str, state.Unanswered], hung: Iterable[str], answered: Iterable[str]
+    ) -> None:
         """Keep whose thread may still wait for its ZEO server, so that the next run does not take another one."""
         import time
 
         from zcheck.probes import state
 
         kept = dict(owing)
-        for client in self.inventory.clients:
-            fared = history.state(client.name)
-            panel = self.gathering.facts.raw(ControlPanel, client.name)
-            if fared is not None and fared.hung:
-                process = panel.process_id if isinstance(panel, ControlPanel) else None
-                kept[str(client.dialled)] = state.Unanswered(process, time.time())
-            elif fared is not None and fared.joined:
-                kept.pop(str(client.dialled), None)
+        for name in hung:
+            panel = self.gathering.facts.raw(ControlPanel, name)
+            process = panel.process_id if isinstance(panel, ControlPanel) else None
+            kept[str(self.inventory.client(name).dialled)] = state.Unanswered(process, time.time())
+        for name in answered:
+            kept.pop(str(self.inventory.client(name).dialled), None)
         if kept != owing:
             state.keep_unanswered(self.settings.state_folder, kept)
 

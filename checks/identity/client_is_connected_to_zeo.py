@@ -2,15 +2,15 @@
 
 What it examines
     "Database Location" of every database on the client's Control Panel, which ends in "(connected)" or
-    "(disconnected)"; and whether the client answered the one request of the write-here-read-there test that makes it
-    ask its server.
+    "(disconnected)"; and whether the client answered the one request, for the list of its server's transactions, that
+    makes it ask its server. A client that has not answered this in an earlier run is not asked again.
 Why it matters
     A client that has lost its ZEO server goes on serving what is in its caches, as fast as before and with status 200:
     old pages, for hours. The first visitor who wants something else waits, and whoever saves gets an error.
     A half-open connection, on which the server's answers no longer arrive, even says "(connected)".
 What it does not prove
-    That "(connected)" is true: a half-open connection is only found by a request that needs the server, which a run
-    with ``--read-only`` does not send. Nor that it is the right server: see database-locations-agree and
+    That "(connected)" is true where that request was not sent: without a user and a password, or by ``zcheck monitor``
+    with ``--no-state``. Nor that it is the right server: see database-locations-agree and
     edits-are-seen-everywhere.
 How to repair it
     If the ZEO server is up, restart the client. If several clients have lost it, look at the server and the network in
@@ -35,25 +35,28 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.consistency.history import HttpHistories
-from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, ZeoAnswers
+from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, ServerLists, ZeoAnswers
 
 
 @check(
     "client-is-connected-to-zeo",
     stage="identity",
     needs=[HttpAnswer],
-    uses=[ControlPanel, HttpHistories, ZeoAnswers],
+    uses=[ControlPanel, HttpHistories, ServerLists, ZeoAnswers],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http"],
 )
 def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
     hung = _hung(facts)
+    owing = (facts.maybe(ServerLists) or ServerLists()).not_asked
     unknown: dict[tuple[str, str], list[str]] = {}
     for client in facts.each(HttpAnswer):
         panel = facts.raw(ControlPanel, client)
         if client in hung:
             yield _hanging(client, panel)
+        elif client in owing:
+            yield Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
             yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client))
         elif isinstance(panel, LeftOut):
@@ -89,4 +92,5 @@ def _by_its_own_word(client: str, panel: ControlPanel, answers: ZeoAnswers | Non
 def _hung(facts: Facts) -> frozenset[str]:
     tried = facts.maybe(HttpHistories)
     histories = tried.histories if tried is not None else ()
-    return frozenset(state.client for history in histories for state in history.clients if state.hung)
+    listed = facts.maybe(ServerLists) or ServerLists()
+    return frozenset(state.client for history in histories for state in history.clients if state.hung) | {*listed.hung}

@@ -3,14 +3,16 @@
 What it examines
     Each client's own ``server`` lines are dialled, and every connection is asked in turn for new object ids. One
     storage hands out one rising sequence; a copy hands out the same numbers again. And what is loaded through one
-    connection must raise the count of loads that the others see. Nothing is written, not a byte.
+    connection must raise the count of loads that the others see. Nothing is written, not a byte. A run with
+    ``--read-only`` also asks every running client once for the transactions that its own server lists: two lists that
+    cannot be of one storage are of two.
 Why it matters
     A copy looks like the database in everything: the same pages, users and transactions. Only the next edit differs,
     and from then on there are two sites. A server that was restored beside the old one, or a second ``server`` line
     that leads to a stale copy, is found in no other way before the damage is done.
 What it does not prove
     That the running clients use what their zope.conf names: a client that was not restarted since may be on another
-    server. See edits-are-seen-everywhere.
+    server. A copy to which nobody has written since lists the same transactions. See edits-are-seen-everywhere.
 How to repair it
     Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
     it. What was saved in the copy is not in the database: export it before you delete the copy.
@@ -30,6 +32,11 @@ app2 are one sequence, and the server does not count the loads of both
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", app3="error: the connection was lost")
 >>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
 UNKNOWN app3: database main could not be examined through app3: the connection was lost
+>>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
+>>> from zcheck.checks.identity._lists import server_lists
+>>> show(every_database_is_one, proofs, server_lists(app1="1 2 3 4 99", app2="1 2 3"), app1=[], app2=[])
+CRITICAL app1, app2: database main is two storages, by what the running clients' own servers list: the newest
+transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and app2's lacks what app1's has had for long
 """
 
 from __future__ import annotations
@@ -37,9 +44,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.identity._lists import through_the_clients
 from zcheck.checks.identity._storages import shown
 from zcheck.evidence import StorageGroups, storage_groups
-from zcheck.facts import Facts, StorageProof, ZeoIdentity
+from zcheck.facts import Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
 
 HINT = "stop editing on all sides but one, and give every client that one's 'server' and 'storage' lines"
 NUMBERS = {2: "two", 3: "three", 4: "four"}
@@ -49,26 +57,34 @@ NUMBERS = {2: "two", 3: "three", 4: "four"}
     "every-database-is-one",
     stage="identity",
     needs=[ZeoIdentity],
+    uses=[ServerLists, ZeoAnswers, ZopeConf],
     severity=Severity.CRITICAL,
     after=["zeo-server-answers", "zeo-storage-exists"],
 )
 def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """No vote is taken: every side is named, with what it reaches."""
     identity = facts.the(ZeoIdentity)
-    compared: set[str] = set()
+    over_zeo = [*_over_zeo(facts, identity)]
+    yield from over_zeo
+    yield from through_the_clients(facts, {one.about for one in over_zeo if isinstance(one, Problem)})
+    compared = {client for one in over_zeo for client in one.clients}
+    for proofs in identity.databases.values():
+        usable = [proof.client for proof in proofs if not proof.error and proof.client in facts.clients]
+        compared |= set(usable) if len(usable) > 1 else set()
+    alone = tuple(client for client in facts.clients if client not in compared)
+    yield Skipped(alone, identity.why_not or "there is no other client's connection to a ZEO server to compare with")
+
+
+def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown]:
+    """By zcheck's own connections, by each client's own server lines."""
     for database, everyone in identity.databases.items():
         proofs = tuple(proof for proof in everyone if proof.client in facts.clients)
         yield from _not_examined(database, proofs)
-        usable = [proof.client for proof in proofs if not proof.error]
-        compared |= {proof.client for proof in proofs if proof.error}
-        if len(usable) > 1:
-            compared |= set(usable)
+        if sum(not proof.error for proof in proofs) > 1:
             found = storage_groups(proofs, identity.loads.get(database, ()))
             if len(found.groups) > 1:
                 yield _split(database, found, proofs)
             yield from _not_proven(database, found)
-    alone = tuple(client for client in facts.clients if client not in compared)
-    yield Skipped(alone, "there is no other client's connection to a ZEO server to compare with")
 
 
 def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]) -> Problem:

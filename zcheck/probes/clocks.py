@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
 import time
 from collections.abc import Iterable
 
 from zcheck.consistency.history import History
-from zcheck.facts import TidReading, ZeoAnswer
-
-
-def tid_seconds(tid: str) -> float | None:
-    """The time in a transaction's id of 16 hexadecimal digits, in seconds since the epoch; None where it has none.
-
-    The first half counts minutes in a calendar whose months have 31 days, the second one is the fraction of a minute
-    (persistent/timestamp.py).
-    """
-    try:
-        number = int(tid, 16)
-    except ValueError:
-        return None
-    minutes, fraction = number >> 32, number & 0xFFFFFFFF
-    if not minutes:
-        return None
-    rest, minute = divmod(minutes, 60)
-    rest, hour = divmod(rest, 24)
-    rest, day = divmod(rest, 31)
-    year, month = divmod(rest, 12)
-    start = calendar.timegm((year + 1900, month + 1, day + 1, hour, minute, 0))
-    return start + fraction * 60 / 2**32
+from zcheck.facts import TidReading, ZeoAnswer, tid_seconds
 
 
 def of_answers(answers: Iterable[tuple[str, ZeoAnswer]]) -> list[TidReading]:

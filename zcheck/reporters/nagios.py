@@ -28,12 +28,23 @@ def render(report: Report, limit: int = LIMIT) -> str:
     return text
 
 
+def unknown(why: str, seconds: float, limit: int = LIMIT) -> str:
+    """The line of a run that came to no report at all."""
+    perfdata = (
+        f" | time={seconds:.1f}s;;60;0 clients=U;;;0 pairs=U;;;0 zeo_pairs=U;;;0 lag_max=U;1;10;0"
+        " critical=U warnings=U unknown=U\n"
+    )
+    return _fit(_plain(f"ZCHECK UNKNOWN - {why}"), limit - len(perfdata.encode())) + perfdata
+
+
 def _summary(report: Report, live: list[Finding]) -> str:
     coverage = report.coverage
     head = f"ZCHECK {report.verdict.status} - {report.cluster.name}: "
     if live and report.verdict.status != "OK":
         return _plain(head + f"{live[0].check}: {live[0].message}")
     proven = f"{coverage.pairs_proven} of {coverage.pairs_total} pairs proven"
+    if report.run.read_only:
+        proven = f"{coverage.checks_run} of {coverage.checks_total} checks, nothing written"
     return _plain(head + f"{coverage.clients_seen} clients, {proven}")
 
 
