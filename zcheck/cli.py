@@ -266,7 +266,7 @@ def _preflight(
     )
     with _interruptible(), LiveLines(inventory.client_names) as lines:
         work = partial(
-            pipeline.run,
+            pipeline.examine,
             inventory,
             CATALOGUE,
             settings,
@@ -279,11 +279,22 @@ def _preflight(
             startup_s=time.perf_counter() - ctx.obj,
         )
         # Nothing is to be cleaned up after a run that writes nothing: it may be left alone in whatever it hangs.
-        report = _within(settings.deadline_s + GRACE_S, work) if settings.read_only and own else work()
-    if report is None:
+        found = _within(settings.deadline_s + GRACE_S, work) if settings.read_only and own else work()
+    if found is None:
         raise click.ClickException(f"no answer within {settings.deadline_s:g} s: zcheck itself hangs")
-    _deliver(report, options, "nagios" if own else "text")
-    return report.verdict.exit_code
+    _deliver(found.report, options, "nagios" if own else "text")
+    if options.get("receipt") and not found.report.verdict.exit_code:
+        _write_receipt(found, options["receipt"])
+    return int(found.report.verdict.exit_code)
+
+
+def _write_receipt(examination: Any, path: str) -> None:
+    from zcheck import receipt
+
+    try:
+        receipt.write(receipt.make(examination.report, examination.facts), path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _within(limit_s: float, work: Callable[[], Any]) -> Any:
