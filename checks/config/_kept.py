@@ -18,7 +18,10 @@ FALSE = ("off", "false", "no")
 
 def blobs(server: Server, conf: ZeoConf, storage: ServedStorage, uses: list[Use], cluster: Cluster) -> Found:
     kept = storage.setting("blob-dir")
-    with_blobs = [use for use in uses if blob_dir(use.database) is not None]
+    with_blobs: list[Use] = []
+    without_blobs: list[Use] = []
+    for use in uses:
+        (without_blobs if blob_dir(use.database) is None else with_blobs).append(use)
     if kept is None:
         if with_blobs and storage.leaf.type == "filestorage" and not any(f.kind == "unread" for f in conf.faults):
             clients = clients_of(with_blobs)
@@ -31,7 +34,7 @@ def blobs(server: Server, conf: ZeoConf, storage: ServedStorage, uses: list[Use]
             hint = f"write a blob-dir into <{storage.section.type} {storage.name}>"
             yield Problem(clients, message, places, hint, about=f"blobs {storage.name}")
         return
-    without = clients_of(use for use in uses if blob_dir(use.database) is None)
+    without = clients_of(without_blobs)
     if without and not with_blobs:
         have = "has" if len(without) == 1 else "have"
         message = f"storage {storage.name} keeps blobs, and {', '.join(without)} {have} no blob-dir to read them with"

@@ -52,6 +52,7 @@ from zcheck.checks.config._blobs import (
 )
 from zcheck.checks.config._databases import (
     Shared,
+    is_on,
     is_partial,
     nobody_to_compare,
     place_of_end,
@@ -118,12 +119,12 @@ def _folders(shared: Shared, members: Members, machines: Machines) -> Iterator[P
     known: dict[str, dict[bool, list[str]]] = {}
     on_zeo = {client: database for client, database in members.items() if database.is_zeo}
     for client, database in on_zeo.items():
-        line = blob_dir(database)
-        open_lines = open_variables([line, shared_line(database)])
+        line, mode = blob_dir(database), shared_line(database)
+        open_lines = open_variables([line, mode])
         if open_lines and machines.has_company(client, members):
             yield from unresolved(client, open_lines)
         elif line is not None and not open_lines:
-            known.setdefault(path_of(line), {}).setdefault(is_shared(database), []).append(client)
+            known.setdefault(path_of(line), {}).setdefault(is_on(mode), []).append(client)
     for path, modes in known.items():
         if len(modes) == 2:
             yield from _one_folder(shared, members, path, modes, machines)
@@ -156,8 +157,8 @@ def _relational(shared: Shared, members: Members) -> Iterator[Problem | Unknown]
     """RelStorage: blobs are in the database or beside it, for all clients alike."""
     modes: dict[bool | None, list[str]] = {}
     for client, database in members.items():
-        line = shared_line(database)
-        if database.leaf is not None and database.leaf.type == "relstorage" and not open_variables([line]):
+        line = None if database.is_zeo else shared_line(database)
+        if not database.is_zeo and not open_variables([line]):
             modes.setdefault(None if line is None else is_shared(database), []).append(client)
     if True not in modes or len(modes) == 1:
         return
