@@ -96,7 +96,9 @@ def parse(text: str, file: str, variables: Mapping[str, str] = {}) -> WsgiConf:
     # A template makes everything else that can be said of it idle.
     templates = [fault for fault in faults if fault.is_template]
     faults = templates[:1] or faults
-    return msgspec.structs.replace(conf, faults=tuple(fault.told(file) for fault in faults))
+    if faults:
+        conf = msgspec.structs.replace(conf, faults=tuple(fault.told(file) for fault in faults))
+    return conf
 
 
 def candidates(zope_conf: str) -> tuple[str, ...]:
@@ -110,8 +112,8 @@ def is_started_with(conf: WsgiConf, zope_conf: str) -> bool | None:
     clients.ini may name copies of the files: an absolute path of the client's own machine is then compared by its last
     part alone, and an equal last part proves nothing.
     """
-    if conf.zope_conf is None:
-        return None
+    if conf.zope_conf is None or conf.zope_conf == zope_conf:
+        return None if conf.zope_conf is None else True
     folder = posixpath.dirname(conf.file) or "."
     named, given = posixpath.normpath(conf.zope_conf), posixpath.normpath(zope_conf)
     if named == given:
