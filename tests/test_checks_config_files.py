@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from zcheck import inventory, wsgiconf, zeoconf, zopeconf
@@ -807,3 +808,20 @@ def test_a_thousand_clients_are_judged_in_time_that_grows_with_them(name: str) -
     seconds(100)
     few, many = min(seconds(250) for _ in range(3)), min(seconds(1000) for _ in range(3))
     assert many < 8 * few + 0.05
+
+
+def test_a_server_that_answers_outweighs_the_port_that_its_file_binds() -> None:
+    """A container's published port is no fault, and nothing but the answer itself can tell it from one."""
+    from zcheck.facts import ZeoAnswer, ZeoAnswers, ZeoStorage
+    from zcheck.testing import judge
+
+    cluster = ini("[zeo:main]\naddress = 10.0.0.5:18100\nconf = zeo.conf\n", clients=1)
+    served = ZeoConfs({"main": zeoconf.parse(zeo("1", address="8100"), "zeo.conf", {}, nothing)})
+    conf = zopeconf.parse(zope("server 10.0.0.5:18100"), "zope.conf", {}, nothing)
+    answer = ZeoAnswer("main", "10.0.0.5:18100", "zope.conf", 3, "10.0.0.5:18100", False, "answers")
+    check = CHECKS["zeo-conf-serves-the-storages"]
+    for storages, expected in ({"1": ZeoStorage(1, "0" * 16)}, "pass"), ({}, "problem"):
+        asked = ZeoAnswers((msgspec.structs.replace(answer, storages=storages),))
+        judgement = judge(check, cluster, served, app1=[conf, asked])
+        assert judgement.results[0].outcome == expected, judgement.findings
+    assert judge(check, cluster, served, app1=[conf]).results[0].outcome == "problem"

@@ -43,18 +43,18 @@ UNKNOWN app1: zeo.conf: Permission denied
 
 from __future__ import annotations
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.config._databases import is_on, listed, place_of_end
 from zcheck.checks.config._kept import Found, apart, blobs, locations, remarks, unresolved_there
 from zcheck.checks.config._served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
-from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoConf, ZeoConfs, ZopeConf
+from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoAnswers, ZeoConf, ZeoConfs, ZopeConf
 
 
 @check(
     "zeo-conf-serves-the-storages",
     stage="config",
     needs=[ZopeConf, ZeoConfs],
-    uses=[Names],
+    uses=[Names, ZeoAnswers],
     severity=Severity.CRITICAL,
     after=["zope-conf-parses", "zeo-addresses-are-valid"],
 )
@@ -71,7 +71,7 @@ def zeo_conf_serves_the_storages(facts: Facts) -> Found:
                 )
         else:
             yield from _faults(server, server.conf)
-            yield from _address(server, server.conf, cluster)
+            yield from _address(server, server.conf, cluster, _answering(facts))
             yield from _storages(server, server.conf, cluster)
             yield from remarks(server, server.conf)
     yield from apart(servers, cluster, facts.clients)
@@ -103,7 +103,17 @@ def _faults(server: Server, conf: ZeoConf) -> Found:
             yield Unknown(clients, fault.message, (Place.of(fault),), fault.hint, about=fault.message)
 
 
-def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
+def _answering(facts: Facts) -> frozenset[tuple[str, str]]:
+    """Each client and server line, as written, at which a ZEO server answers with the storage that is asked for."""
+    return frozenset(
+        (client, answer.server)
+        for client, asked in facts.each(ZeoAnswers).items()
+        for answer in asked.answers
+        if answer.outcome == "answers" and answer.storage in answer.storages
+    )
+
+
+def _address(server: Server, conf: ZeoConf, cluster: Cluster, answering: frozenset[tuple[str, str]]) -> Found:
     line = conf.address
     clients = clients_of(server.uses)
     if line is None or not clients:
@@ -119,7 +129,11 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
     answers: dict[Dialable, dict[str, list[Use]]] = {}
     for use in server.uses:
         answer = dialable(use.endpoint, address, use, server.machine, cluster)
-        if answer != "yes":
+        if answer == "no" and (use.client.name, use.line.value) in answering:
+            # A container's published port, say: what answers there outweighs what the file lets expect.
+            message = f"{conf.file} binds {line.value}, and a ZEO server answers at {use.endpoint} all the same"
+            yield Note((use.client.name,), message, (Place.of(line), Place.of(use.line)))
+        elif answer != "yes":
             answers.setdefault(answer, {}).setdefault(str(use.endpoint), []).append(use)
     for answer, by_spelling in answers.items():
         names = clients_of(use for uses in by_spelling.values() for use in uses)
