@@ -15,7 +15,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?=
 PYTEST ?= -n auto
 
-.PHONY: demo test lint docs axe bench clean
+.PHONY: demo test test-rendered lint docs axe bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -23,6 +23,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@.ci/system-parts || true
 	$(BIN)/python -m pytest $(PYTEST)
+
+# Slow: real buildouts with today's recipes, and containers by their environments.
+test-rendered: $(VENV)/.test
+	ZCHECK_SLOW=1 $(BIN)/python -m pytest $(PYTEST) tests/rendered
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -42,6 +46,7 @@ axe: $(VENV)/.test
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/preflight.py
+	$(BIN)/python benchmarks/offline.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
