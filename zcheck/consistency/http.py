@@ -13,10 +13,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
+
+import msgspec
 
 from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome, Refusal
 from zcheck.consistency.zmi import (
+    UNDO_BATCH,
     Door,
     HttpTarget,
     NotAccepted,
@@ -51,6 +55,7 @@ UNANSWERED_S = 3.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 CLEAN_UP_S = 10.0
+TIME_IS_OVER = "the time for this run was over"
 
 
 def run(
@@ -212,6 +217,16 @@ def _pages(answers: list[Reply] | HttpTrouble) -> tuple[list[str], str]:
     return [reply.text for reply in answers if reply.status == 200], f"it answered {odd[0]}" if odd else ""
 
 
+def _mentions(text: str, listed: Sequence[Undoable]) -> bool:
+    return any(text in transaction.text for transaction in listed) if text else True
+
+
+def _without_what_is_missing(look: Operation, expected: Mapping[str, str]) -> Operation:
+    """The same look, saying nothing of what was not there yet."""
+    there = {marker: nonce for marker, nonce in look.reads.items() if nonce == expected.get(marker)}
+    return msgspec.structs.replace(look, reads=there)
+
+
 class _Stopped(Exception):
     """The work ends here, and why."""
 
@@ -296,11 +311,11 @@ class _Level:
             if not (door.target.may_write and door.target.may_start and door.target.may_ask):
                 continue
             self._must_go_on()
-            listed = self._ask_server(name)
+            expected = expect_transaction.get(name, "")
+            listed = self._ask_server(name, partial(_mentions, expected))
             if listed is None:
                 continue
-            expected = expect_transaction.get(name)
-            if expected is None or any(expected in transaction.text for transaction in listed):
+            if _mentions(expected, listed):
                 yield name
                 continue
             self._note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
@@ -308,17 +323,19 @@ class _Level:
         if not must_show:
             yield from self._lacking
 
-    def _ask_server(self, name: str) -> tuple[Undoable, ...] | None:
+    def _ask_server(self, name: str, enough: Callable[[Sequence[Undoable]], bool]) -> tuple[Undoable, ...] | None:
         """The newest transactions of this client's ZEO server; None where it did not tell.  Once a run and client."""
         if name not in self._asked:
             self._asked[name] = None
             self.progress(name, "asks its ZEO server")
             begun = time.monotonic_ns()
+            limit = self._limit()
             try:
-                self._asked[name] = self.doors[name].transactions(self._limit())
+                self._asked[name] = self.doors[name].transactions(limit, enough)
                 self._record(name, "prove", 0, begun, "ok")
             except HttpTrouble as trouble:
-                hung = trouble.kind in ("silent", "too-slow")
+                # It hangs if it had the whole time; that our own deadline came first tells nothing of it.
+                hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
                 words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
                 self._note(name, hung=hung, detail=words)
                 self._record(name, "prove", 0, begun, "fail", error=words)
@@ -398,6 +415,8 @@ class _Level:
             pause = min(pause * 2, LONGEST_PAUSE_S)
         if not answered:
             self._note(name, detail=f"it gave no usable answer to /{self.folder}")
+        elif waited <= self.timeout_s and self.left() <= 0:
+            self._note(name, detail=TIME_IS_OVER)
         else:
             words = f"/{self.folder}, added through {self.creator}, was not there {seconds(waited)} later"
             told = self.states[name].detail
@@ -411,10 +430,13 @@ class _Level:
             return name in self._lacking
         before = self._asked.get(self.creator or "") or ()
         newest = max((transaction.tid for transaction in before), default=b"")
-        listed = self._ask_server(name)
+        listed = self._ask_server(name, lambda listed: any(transaction.tid <= newest for transaction in listed))
         if listed is None:
             return self.states[name].hung
         if not newest or not all(transaction.tid for transaction in listed) or not listed:
+            return False
+        if len(listed) >= UNDO_BATCH and all(transaction.tid > newest for transaction in listed):
+            # So many others were committed since that the list does not reach back to ours.
             return False
         if any(transaction.tid > newest and "addFolder" in transaction.text for transaction in listed):
             self._note(name, detail="its ZEO server lists the transaction that added it: the client itself is behind")
@@ -503,9 +525,9 @@ class _Level:
                 self._slow.add(name)
                 return
             shown = nonces(reply.text, self.run_id).get(self.numbers[writer]) if reply.status == 200 else None
-            if reply.status in (200, 404):
-                self._record(name, "read", number, begun, "ok", reads={writer: shown})
             if shown == nonce:
+                # That it was not there yet is no fault, and is not held against it.
+                self._record(name, "read", number, begun, "ok", reads={writer: shown})
                 return
             if time.monotonic() > end:
                 self._slow.add(name)
@@ -525,25 +547,31 @@ class _Level:
         self.progress(name, "is read through")
         started = time.monotonic()
         pause = FIRST_PAUSE_S
-        while True:
-            if self._all_threads_show(number, name, expected):
-                return
-            if time.monotonic() - started > self.timeout_s or self.left() <= 0:
-                return
+        looks: list[Operation] = []
+        while not self._all_threads_show(number, name, expected, looks):
+            if time.monotonic() - started > self.timeout_s:
+                break
+            if self.left() <= 0:
+                # Our own time is over and the client's is not: what it has not shown yet is not known.
+                self.stopped = self.stopped or TIME_IS_OVER
+                looks = [_without_what_is_missing(look, expected) for look in looks]
+                break
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
+        self.operations += looks
 
-    def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str]) -> bool:
+    def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
+        """Look once by each of the client's threads; what they saw is added to ``looks``."""
         complete = True
         for begun, ended, answers in self.doors[name].at_once(self._paths(expected), self._limit()):
             pages, trouble = _pages(answers)
             if trouble:
-                self._record(name, "read", number, begun, "fail", end=ended, error=trouble)
+                looks.append(Operation(name, "read", number, begun, ended, "fail", error=trouble))
                 complete = False
                 continue
             found = nonces("\n".join(pages), self.run_id)
             reads = {marker: found.get(self.numbers[marker]) for marker in expected}
-            self._record(name, "read", number, begun, "ok", end=ended, reads=reads)
+            looks.append(Operation(name, "read", number, begun, ended, "ok", reads=reads))
             complete = complete and all(reads[marker] == nonce for marker, nonce in expected.items())
         return complete
 
@@ -643,7 +671,7 @@ class _Level:
 
     def _must_go_on(self) -> None:
         if self.left() <= 0:
-            raise _Stopped("the time for this run was over")
+            raise _Stopped(TIME_IS_OVER)
 
     def _may_write(self, name: str) -> None:
         self._must_go_on()

@@ -12,7 +12,7 @@ import html
 import io
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, unquote
@@ -26,7 +26,8 @@ from zcheck.probes.transport import HttpTrouble, Line, Reply, resolve
 
 FOLDER_PREFIX = "zcheck-"
 UNDO_BATCH = 100
-"""Transactions that one look at the undo form asks for; more than a busy cluster commits in a second."""
+"""Transactions that one look at the undo form asks for."""
+UNDO_PAGES = 10
 LISTING_LIMIT = 1024 * 1024
 """Bytes of a container's listing up to which its own form is used to delete from it."""
 WHOLE_LISTING_LIMIT = 32 * 1024 * 1024
@@ -151,20 +152,30 @@ class Door:
             return False
         return title in html.unescape(reply.text) if reply.status == 200 else None
 
-    def transactions(self, timeout_s: float) -> tuple[Undoable, ...]:
+    def transactions(
+        self, timeout_s: float, enough: Callable[[Sequence[Undoable]], bool] = lambda listed: True
+    ) -> tuple[Undoable, ...]:
         """The newest transactions as the client's own ZEO server lists them: a round trip to that server.
 
+        On a busy server more are asked for until there is ``enough``, a thousand at most.
         Raises :exc:`HttpTrouble` (``silent`` where the client waits for its server) and :exc:`NotAccepted`.
         """
         path = database_path(self.target.database, "manage_UndoForm")
-        query = f"?first_transaction:int=0&last_transaction:int={UNDO_BATCH}&PrincipiaUndoBatchSize:int={UNDO_BATCH}"
-        reply = self.get(path + query, timeout_s)
+        reply = self.get(path + _undo_query(0), timeout_s)
         if reply.status == 404:
             path = database_path(self._only_database(timeout_s), "manage_UndoForm")
-            reply = self.get(path + query, timeout_s)
-        if reply.status != 200:
-            raise NotAccepted(*refusal(self._line(0), reply, path, timeout_s))
-        return undoable(reply.text)
+            reply = self.get(path + _undo_query(0), timeout_s)
+        listed: list[Undoable] = []
+        for page in range(1, UNDO_PAGES + 1):
+            if reply.status != 200:
+                raise NotAccepted(*refusal(self._line(0), reply, path, timeout_s))
+            found = undoable(reply.text)
+            listed += found
+            if page == UNDO_PAGES or len(found) < UNDO_BATCH or enough(listed):
+                break
+            # What was committed meanwhile moves the others on: two pages may overlap, and none is left out.
+            reply = self.get(path + _undo_query(page * UNDO_BATCH), timeout_s)
+        return tuple(listed)
 
     def _only_database(self, timeout_s: float) -> str:
         """The client's one database, where the name that was given is not the running client's."""
@@ -367,6 +378,11 @@ class _Form:
 def _named(field: str) -> re.Pattern[str]:
     """A field's name with or without Zope's converters, as in ``data:text`` and ``ids:list``."""
     return re.compile(rf"^{re.escape(field)}(:\w+)*$")
+
+
+def _undo_query(first: int) -> str:
+    last = first + UNDO_BATCH
+    return f"?first_transaction:int={first}&last_transaction:int={last}&PrincipiaUndoBatchSize:int={UNDO_BATCH}"
 
 
 def undoable(text: str) -> tuple[Undoable, ...]:
