@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from zcheck.checks import CATALOGUE
 from zcheck.consistency.history import HttpHistories, ZeoHistories
-from zcheck.facts import ControlPanel, NotGathered, PortAnswer, Remains, ZeoAnswers, ZopeConf
-from zcheck.gather import WRITES, Deadline, side_by_side, wanted_kinds
+from zcheck.facts import ControlPanel, NotGathered, PortAnswer, Remains, WsgiConf, ZeoAnswers, ZopeConf
+from zcheck.gather import WRITES, Deadline, Gathering, Settings, side_by_side, wanted_kinds
 from zcheck.preflight import left_out
+from zcheck.testing import inventory
 
 
 def test_jobs_run_side_by_side() -> None:
@@ -83,3 +85,28 @@ def test_nothing_is_written_for_what_is_merely_used(only: list[str], skip: list[
     chosen = [check for check in CATALOGUE if check.name not in reasons]
     assert chosen
     assert wanted_kinds(chosen) & set(WRITES) == set()
+
+
+@pytest.mark.parametrize(
+    ("expected", "named", "present"),
+    [
+        pytest.param([], "zope.conf", True, id="the one that is compared"),
+        pytest.param(["unread"], "other.conf", True, id="another one"),
+        pytest.param([], "other.conf", False, id="a copy under another name: the original is elsewhere"),
+    ],
+)
+def test_an_ini_that_starts_another_zope_conf_is_told(
+    expected: list[str], named: str, present: bool, tmp_path: Path
+) -> None:
+    conf = "<zodb_db main>\n<zeoclient>\nserver zeo1:8100\n</zeoclient>\nmount-point /\n</zodb_db>\n"
+    (tmp_path / "zope.conf").write_text(conf)
+    if present:
+        (tmp_path / named).write_text(conf)
+    (tmp_path / "my.ini").write_text(
+        f"[app:zope]\nuse = egg:Zope#main\nzope_conf = %(here)s/{named}\n[server:main]\nuse = egg:waitress#main\n"
+    )
+    text = "[client:app1]\naddress = 10.0.0.1:8080\nzope-conf = zope.conf\nwsgi-ini = my.ini\n"
+    given = inventory(text, str(tmp_path / "clients.ini"))
+    wanted = frozenset({ZopeConf, WsgiConf})
+    gathering = Gathering(given, Settings("run", offline=True), wanted, NotGathered(""), lambda client, what: None)
+    assert [fault.kind for fault in gathering.run().raw(ZopeConf, "app1").faults] == expected

@@ -228,12 +228,25 @@ class Gathering:
         if WsgiConf in self.wanted:
             inis = {client.name: _wsgi_conf(client, self.facts.raw(ZopeConf, client.name)) for client in clients}
             self.facts = self.facts.with_facts(WsgiConf, inis)
+            for client in clients:
+                self._tell_another_conf(client, inis[client.name])
         if ZeoConfs in self.wanted:
             servers = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
             self.keep("", servers or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
 
         if self.wanted & {Balancers, BalancerVerdicts}:
             self._read_balancers()
+
+    def _tell_another_conf(self, client: Client, ini: object) -> None:
+        """A client whose ini starts it with another zope.conf that is at hand too: the wrong one was compared."""
+        conf = self.facts.raw(ZopeConf, client.name)
+        if client.wsgi_ini is None or client.zope_conf is None:
+            return
+        if isinstance(ini, WsgiConf) and isinstance(conf, ZopeConf) and ini.zope_conf:
+            fault = wsgiconf.another_conf(ini, client.zope_conf)
+            # A copy under another name is no other file: the one that the ini names must be there as well.
+            if fault is not None and files.is_another_file(ini.zope_conf, client.zope_conf):
+                self.keep(client.name, msgspec.structs.replace(conf, faults=(*conf.faults, fault)))
 
     def _read_balancers(self) -> None:
         """The balancers' files, and what HAProxy itself says of them where it is asked."""

@@ -66,6 +66,14 @@ def read_if_there(path: str, limit: int = LIMIT) -> str | None:
         raise
 
 
+def is_another_file(path: str, other: str) -> bool:
+    """Whether ``path`` is there and is not the same file as ``other``, links followed."""
+    try:
+        return not Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def modified(path: str) -> float | None:
     """When the file was last changed, in seconds since the epoch; None where that cannot be told."""
     try:
