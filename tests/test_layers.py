@@ -42,7 +42,10 @@ TABLE = (
     Layer(("zcheck.addresses", "zcheck.evidence", "zcheck.redact"), ("zcheck.facts",)),
     Layer(("zcheck.check",), ("zcheck.facts",)),
     Layer(("zcheck.consistency.history",), ("zcheck.facts",)),
-    Layer(("zcheck.consistency.judge",), ("zcheck.facts", "zcheck.consistency.history")),
+    Layer(
+        ("zcheck.consistency.judge", "zcheck.consistency.isolation"),
+        ("zcheck.facts", "zcheck.consistency.history", "zcheck.consistency.isolation"),
+    ),
     Layer(("zcheck.checks",), ("zcheck.check", "zcheck.checks.*")),
     Layer(
         ("zcheck.checks.consistency", "zcheck.checks.consistency.*"),
@@ -52,6 +55,7 @@ TABLE = (
             "zcheck.addresses",
             "zcheck.consistency.history",
             "zcheck.consistency.judge",
+            "zcheck.consistency.isolation",
             "zcheck.checks.consistency._*",
         ),
     ),
@@ -70,6 +74,11 @@ TABLE = (
     Layer(("zcheck.runner", "zcheck.verdict", "zcheck.report"), ("zcheck.check", "zcheck.facts", "zcheck.report")),
     Layer(("zcheck.reporters", "zcheck.reporters.*"), ("zcheck.report", "zcheck.reporters.*")),
     Layer(("zcheck.topology",), ("zcheck.facts", "zcheck.addresses", "zcheck.report")),
+    Layer(("zcheck.symptoms",), ()),
+    Layer(
+        ("zcheck.savedfacts", "zcheck.differences"),
+        ("zcheck.facts", "zcheck.report", "zcheck.redact", "zcheck.consistency", "zcheck.consistency.history"),
+    ),
     Layer(("zcheck.zeoconf",), ("zcheck.facts", "zcheck.addresses", "zcheck.redact", "zcheck.zopeconf")),
     Layer((*PARSERS, "zcheck.targets"), ("zcheck.facts", "zcheck.addresses", "zcheck.redact")),
     Layer(("zcheck.balancer.render",), ("zcheck.facts",)),

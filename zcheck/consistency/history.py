@@ -11,13 +11,18 @@ from typing import ClassVar, Literal
 import msgspec
 
 Outcome = Literal["ok", "fail", "info"]
-Action = Literal["prove", "add", "write", "read", "remove", "gone"]
+Action = Literal["prove", "add", "write", "read", "remove", "gone", "dry", "conflict"]
+"""``dry`` is voted for and given up; ``conflict`` replaces a version that is not the newest, so it must be refused."""
+
+# Jepsen's names for what has one there; the others stand in the file as they stand here.
+_JEPSEN = {"session": "process", "action": "f", "outcome": "type", "invoke_ns": "time"}
 
 
-class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Operation(msgspec.Struct, frozen=True, omit_defaults=True, rename=_JEPSEN):
     """One transaction (ZEO level) or one request (HTTP level) through one client.
 
-    A marker is known by the name of the client that writes it.  A nonce is 128 random bits in hexadecimal digits.
+    A marker is known by the name of the client that writes it, or by a name of its workload's.  A nonce is 128 random
+    bits in hexadecimal digits; an empty one deletes.  Transaction ids are 16 hexadecimal digits, so they sort as text.
     """
 
     session: str
@@ -37,6 +42,26 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transaction's id, 16 hexadecimal digits, where it is known."""
     error: str = ""
     """Why it failed, or why it is not known, in words for a person."""
+    snapshot: str | None = None
+    """The transaction whose state was read, where that is known."""
+    read_tids: dict[str, str] = {}
+    """By marker: the transaction that wrote the version that was read, where that is known."""
+    bases: dict[str, str] = {}
+    """By marker: the version that was to be replaced, where that is known; zeros for a new object."""
+    current: dict[str, str] = {}
+    """By marker: the version that had to be the newest still when this was committed (``readCurrent``)."""
+    accepted: bool | None = None
+    """Of what was not to be finished: whether the server voted for it."""
+    apart: bool = False
+    """Each marker was read by a request of its own, so there is no one snapshot."""
+    workload: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a marker's log: the transaction, and the nonce that it wrote; empty where it deleted."""
+
+    tid: str
+    nonce: str
 
 
 Refusal = Literal["", "wrong-password", "no-permission", "redirected", "not-saved", "read-only", "no-form", "error"]
@@ -75,6 +100,11 @@ class History(msgspec.Struct, frozen=True):
     """What could not be removed, in words."""
     stopped: str = ""
     """Why the work ended early; empty: it was completed."""
+    log: dict[str, tuple[Version, ...]] | None = None
+    """By marker: its versions in the storage's own log, oldest first; None where the log was not read."""
+    why_no_log: str = ""
+    values: dict[str, int] = {}
+    """By nonce: what that version of a bank account holds."""
 
     def state(self, client: str) -> ClientState | None:
         return next((state for state in self.clients if state.client == client), None)
