@@ -136,7 +136,7 @@ def test_a_crash_is_exit_code_3_and_shows_no_value(
     def crash(*args: object, **options: object) -> None:
         raise RuntimeError("password is hunter2")
 
-    monkeypatch.setattr(preflight, "run", crash)
+    monkeypatch.setattr(preflight, "examine", crash)
     assert cli.main(["preflight", "--offline", HEALTHY]) == 3
     err = capsys.readouterr().err
     assert "RuntimeError" in err

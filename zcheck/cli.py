@@ -189,7 +189,8 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             metavar="FORMAT[:PATH]",
             help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
         ),
-        click.option("--no-state", is_flag=True, help="Keep no journal in the state folder."),
+        click.option("--save-facts", metavar="PATH", help="Keep what was gathered in a file; no secret is in it."),
+        click.option("--no-state", is_flag=True, help="Keep neither journal nor last good facts in the state folder."),
         click.option("--timings", is_flag=True, help="Tell where the time went."),
         click.option("-v", "--verbose", is_flag=True, help="Tell each check."),
         click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone."),
@@ -200,16 +201,22 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @zcheck.command()
-@INI
+@click.argument("ini", metavar="CLIENTS.INI", required=False, type=click.Path(dir_okay=False))
 @run_options
 @click.option("--receipt", metavar="PATH", help="Write down what was verified, when the exit code is 0.")
+@click.option("--facts", metavar="PATH", help="Judge saved facts: nothing is read or contacted, CLIENTS.INI neither.")
 @click.pass_context
-def preflight(ctx: click.Context, /, ini: str, **options: Any) -> int:
+def preflight(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
     """Verify the cluster: the gate before balancing.
 
     Runs all stages.  Writes test markers that nothing links to, and one folder named zcheck-RUN through the running
     clients, and removes them; see "zcheck plan".
     """
+    facts = options.pop("facts") or os.environ.get("ZCHECK_FACTS")
+    if facts is not None:
+        return _judge_again(ctx, facts, options)
+    if ini is None:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     return _preflight(ctx, "preflight", ini, options)
 
 
@@ -282,6 +289,7 @@ def _preflight(
         found = _within(settings.deadline_s + GRACE_S, work) if settings.read_only and own else work()
     if found is None:
         raise click.ClickException(f"no answer within {settings.deadline_s:g} s: zcheck itself hangs")
+    _keep_facts(found, reasons, settings, options["save_facts"])
     _deliver(found.report, options, "nagios" if own else "text")
     if options.get("receipt") and not found.report.verdict.exit_code:
         _write_receipt(found, options["receipt"])
@@ -295,6 +303,58 @@ def _write_receipt(examination: Any, path: str) -> None:
         receipt.write(receipt.make(examination.report, examination.facts), path)
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
+
+
+MOST_FACTS = 256 * 1024 * 1024
+"""The largest file of saved facts that is read, in bytes."""
+
+
+def _keep_facts(found: Any, reasons: dict[str, str], settings: Any, path: str | None) -> None:
+    """Save a run's facts where the user wants them; those of a run that was OK are remembered as well."""
+    from zcheck import savedfacts
+    from zcheck.probes import state
+
+    report = found.report
+    good = report.verdict.status == "OK" and not settings.offline and settings.state_folder is not None
+    if path or good:
+        text = savedfacts.dump(savedfacts.Saved(report.run, reasons, found.facts), __version__)
+        if good:
+            state.keep_good(settings.state_folder, _of_cluster(report.cluster.file), text)
+        if path:
+            _write(path, text, 0o600)
+
+
+def _of_cluster(ini: str) -> str:
+    """What tells one cluster's last good facts from another's: where its clients.ini is."""
+    return str(Path(ini).resolve())
+
+
+def _saved(path: str) -> Any:
+    """The saved facts of a file."""
+    from zcheck import savedfacts
+    from zcheck.probes import files
+
+    try:
+        return savedfacts.load(files.read_text(path, MOST_FACTS))
+    except files.CannotRead as error:
+        raise click.ClickException(str(error)) from None
+    except savedfacts.CannotRead as error:
+        raise click.ClickException(f"{path}: {error}") from None
+
+
+def _judge_again(ctx: click.Context, path: str, options: dict[str, Any]) -> int:
+    """The verdict on saved facts, as of the day on which they were gathered."""
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+
+    saved = _saved(path)
+    inventory = saved.facts.inventory
+    options = _completed(ctx, options, {}, path)
+    # Offline or read-only is what the run was; what it left out for that is told by its own file.
+    reasons = _left_out(ctx, {**options, "offline": False, "read_only": False}, inventory)
+    report = pipeline.judge_again(saved, CATALOGUE, reasons, fail_on=options["fail_on"])
+    _deliver(report, options)
+    return int(report.verdict.exit_code)
 
 
 def _within(limit_s: float, work: Callable[[], Any]) -> Any:
@@ -364,13 +424,17 @@ def rendered(
     verbose: bool = False,
     quiet: bool = False,
     width: int | None = None,
+    pages: tuple[Any, ...] | None = None,
 ) -> str:
-    """The report in one of ``FORMATS``; each format's module is loaded when it is asked for."""
+    """The report in one of ``FORMATS``; each format's module is loaded when it is asked for.
+
+    ``pages``: the checks' pages, for the formats that bring them; None: those of the catalogue.
+    """
     module = importlib.import_module(f"zcheck.reporters.{form}")
     if form == "text":
         return str(module.render(report, colour=colour, verbose=verbose, quiet=quiet, width=width))
     if form in _WITH_PAGES:
-        return str(module.render(report, _pages()))
+        return str(module.render(report, _pages() if pages is None else pages))
     return str(module.render(report))
 
 
@@ -426,13 +490,15 @@ def _colours() -> bool:
     return colours(sys.stdout)
 
 
-def _write(path: str, text: str) -> None:
-    """Put a report into a file whole: a reader finds the old one or the new one, never a part."""
+def _write(path: str, text: str, mode: int = 0o644) -> None:
+    """Put a report into a file whole: a reader finds the old one or the new one, never a part.
+
+    Whoever collects reports runs as another user, and there is no secret in one.
+    """
     unfinished = f"{path}.{os.getpid()}.part"
     try:
         Path(unfinished).write_text(text, encoding="utf-8")
-        # Whoever collects reports runs as another user, and there is no secret in one.
-        Path(unfinished).chmod(0o644)
+        Path(unfinished).chmod(mode)
         Path(unfinished).replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -565,26 +631,56 @@ def _check_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 @zcheck.command()
 @click.argument("check", required=False, shell_complete=_check_names)
+@click.option("--facts", metavar="PATH", help="Saved facts: tell how the check came out on that cluster, and why.")
 @click.pass_context
-def explain(ctx: click.Context, check: str | None) -> int:
-    """Show a check's page; without a name, the catalogue by stage."""
-    from zcheck.check import STAGES
+def explain(ctx: click.Context, check: str | None, facts: str | None) -> int:
+    """Show a check's page; without a name, the catalogue by stage and by symptom.
+
+    A symptom in quotes ("editors lose changes") shows the checks that find its cause.
+    """
     from zcheck.checks import CATALOGUE
+    from zcheck.reporters import page
+    from zcheck.symptoms import nearest
 
     if check is None:
-        for stage in STAGES:
-            members = [one for one in CATALOGUE if one.stage == stage]
-            if members:
-                click.echo(f"{stage}")
-            for one in members:
-                click.echo(f"  {one.name:<30} {one.severity.name:<9} {one.title}")
+        _say("\n".join([*_catalogue(), "", *_by_symptom()]) + "\n")
         return 0
-    for one in CATALOGUE:
-        if one.name == check:
-            click.echo(f"{one.name}  ({one.stage} stage, {one.severity.name})\n\n{one.page}")
-            return 0
-    near = difflib.get_close_matches(check, [one.name for one in CATALOGUE], 1)
+    known = {one.check: one for one in _pages()}
+    if check in known:
+        report = None
+        if facts is not None:
+            from zcheck import preflight as pipeline
+
+            report = pipeline.judge_again(_saved(facts), CATALOGUE, {})
+        _say(page.render(known[check], report, colour=_colours(), width=_width()))
+        return 0
+    near = difflib.get_close_matches(check, known, 1)
+    symptom = nearest(check) if " " in check.strip() or not near else None
+    if symptom is not None:
+        titles = [f"  {name:<30} {known[name].title}" for name in symptom.checks if name in known]
+        _say("\n".join([symptom.name, *titles]) + "\n")
+        return 0
     raise click.UsageError(f"there is no check {check!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
+
+
+def _catalogue() -> list[str]:
+    from zcheck.check import STAGES
+
+    lines = []
+    for stage in STAGES:
+        lines.append(stage)
+        lines += [f"  {one.check:<30} {one.severity:<9} {one.title}" for one in _pages() if one.stage == stage]
+    return lines
+
+
+def _by_symptom() -> list[str]:
+    from zcheck.symptoms import SYMPTOMS
+
+    known = {one.check for one in _pages()}
+    lines = ["by symptom"]
+    for symptom in SYMPTOMS:
+        lines.append(f"  {symptom.name}: {', '.join(name for name in symptom.checks if name in known)}")
+    return lines
 
 
 @zcheck.command()
@@ -631,6 +727,37 @@ def init(files: tuple[str, ...]) -> int:
     except drafting.InitError as error:
         raise click.ClickException(str(error)) from None
     return 0
+
+
+@zcheck.command()
+@click.argument("files", metavar="[BEFORE] FACTS", nargs=-1, required=True)
+@click.pass_context
+def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
+    """Tell what changed between two files of saved facts: conf lines, addresses, versions, processes, findings.
+
+    With one file: since the last run of that cluster that was OK.  Exit code 0: nothing changed, 1: something did.
+    """
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+    from zcheck.differences import differences
+
+    if len(files) > 2:
+        raise click.UsageError("give one or two files of saved facts", ctx)
+    new = _saved(files[-1])
+    old = _saved(files[0] if len(files) == 2 else _last_good(new.facts.inventory.file))
+    reports = [pipeline.judge_again(saved, CATALOGUE, {}) for saved in (old, new)]
+    changes = differences(old.facts, new.facts, *reports)
+    _echo("\n".join(map(str, changes)) if changes else f"nothing changed since {old.run.started}")
+    return 1 if changes else 0
+
+
+def _last_good(ini: str) -> str:
+    from zcheck.probes import state
+
+    kept = state.good(_state_folder(), _of_cluster(ini))
+    if kept is None:
+        raise click.ClickException(f"no run of {ini} that was OK is remembered; give two files of saved facts")
+    return kept
 
 
 @zcheck.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zcheck import targets
-from zcheck.consistency.history import History, HttpHistories, ZeoHistories
+from zcheck.consistency.history import ClientState, History, HttpHistories, ZeoHistories
 from zcheck.facts import (
     Balancers,
     Client,
@@ -447,9 +447,39 @@ class LiveWaves:
             must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
             clean_up_s=self.gathering.deadline.reserved_s,
         )
-        self.gathering.keep("", HttpHistories((self._with_why_not_asked(history, asked),)))
+        root = self._with_why_not_asked(history, asked)
+        self.gathering.keep("", HttpHistories((root, *self._write_in_the_site(root, asked, credentials.user, secret))))
         hung = [state.client for state in history.clients if state.hung]
         self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
+
+    def _write_in_the_site(self, root: History, doors: list[HttpTarget], user: str, secret: str) -> list[History]:
+        """A page inside the site, through the clients that have shown the root's test folder in this run."""
+        from zcheck.consistency import site
+
+        path = self.inventory.site
+        fared = {state.client: state for state in root.clients}
+        able = [door for door in doors if fared[door.name].joined and not fared[door.name].hung]
+        if path is None or not able:
+            return []
+        not_written = dict.fromkeys(targets.site_not_written(self.gathering.facts, door.client) for door in able)
+        reason = "; ".join(filter(None, not_written))
+        if reason:
+            states = tuple(ClientState(door.name, detail=reason) for door in able)
+            return [History("http", path, self.settings.run_id, clients=states, stopped=reason)]
+        history = site.run(
+            able,
+            path,
+            user=user,
+            password=secret,
+            run_id=self.settings.run_id,
+            before_write=self._before_write,
+            timeout_s=self.settings.timeout_s,
+            deadline=self.gathering.deadline.left,
+            progress=self.gathering.progress,
+            hosts=self.inventory.hosts,
+            clean_up_s=self.gathering.deadline.reserved_s,
+        )
+        return [history]
 
     def _with_start(self, door: HttpTarget, shown: Mapping[str, str]) -> HttpTarget:
         """A client of which no file tells where it writes may begin only where what it lists tells."""

@@ -29,6 +29,7 @@ from zcheck.report import (
     Tool,
     Verdict,
 )
+from zcheck.savedfacts import Saved
 
 # Judged from files alone; the balancer stage leaves out by itself what needs a peer.
 OFFLINE_STAGES = frozenset({"inventory", "config", "balancer"})
@@ -124,6 +125,24 @@ def examine(
         [Timing(what, round(seconds, 4)) for what, seconds in spent] if timings else [],
     )
     return Examination(report, facts)
+
+
+def judge_again(
+    saved: Saved,
+    catalogue: Sequence[Check],
+    reasons: Mapping[str, str],
+    *,
+    command: str = "",
+    fail_on: verdict.FailOn = "warning",
+) -> Report:
+    """The report of saved facts, as of the day on which they were gathered.  No I/O.
+
+    ``reasons``: the checks that are left out now, beside those that were left out then.
+    """
+    reasons = {**saved.left_out, **reasons}
+    judgement = runner.run(catalogue, saved.facts, left_out=reasons, today=saved.run.started[:10])
+    run = msgspec.structs.replace(saved.run, command=command or saved.run.command)
+    return assemble(saved.facts, judgement, run, fail_on)
 
 
 def assemble(

@@ -6,6 +6,7 @@ That the folder cannot be written is never an error: what is remembered makes a 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -65,3 +66,27 @@ def keep_unanswered(folder: str | None, clients: dict[str, Unanswered]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         unfinished.write_bytes(msgspec.json.encode(clients))
         unfinished.replace(path)
+
+
+def keep_good(folder: str | None, name: str, text: str) -> None:
+    """Remember the facts of a run that was OK, in place of those of the run before it."""
+    if folder is None:
+        return
+    path = _good(folder, name)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+
+
+def good(folder: str | None, name: str) -> str | None:
+    """The file of the last good facts; None where none are kept."""
+    if folder is None:
+        return None
+    path = _good(folder, name)
+    return str(path) if path.is_file() else None
+
+
+def _good(folder: str, name: str) -> Path:
+    return Path(folder, "good", f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.json")

@@ -49,7 +49,7 @@ def render(
     if report.verdict.impact and not quiet:
         lines += [clean(report.verdict.impact)]
     lines.append(last_line(report, paint))
-    return "\n".join(lines if width is None else _wrapped(lines, width)) + "\n"
+    return "\n".join(lines if width is None else wrapped(lines, width)) + "\n"
 
 
 def clean(text: str) -> str:
@@ -180,7 +180,8 @@ def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | N
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
     how = "through the running clients" if level.level == "http" else "over ZEO"
     proven = sum(pair.seen is True for pair in level.pairs)
-    yield f"database {clean(level.database)}, {how}: {proven} of {len(level.pairs)} pairs proven"
+    what = "inside" if level.database.startswith("/") else "database"
+    yield f"{what} {clean(level.database)}, {how}: {proven} of {len(level.pairs)} pairs proven"
     if len(clients) > _LARGEST_TABLE or not level.pairs:
         yield from _gaps(level.pairs)
         yield ""
@@ -282,7 +283,7 @@ def _cells(text: str) -> int:
     return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in plain)
 
 
-def _wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+def wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
     """Lines broken at blanks, what follows indented; a path or a command is never broken, and a table never is."""
     for line in lines:
         if _cells(line) <= width or "<- read on" in line:
