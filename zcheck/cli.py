@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
 
 def run() -> NoReturn:
     """The console script."""
-    code = main(started=_STARTED)
+    with _interruptible():
+        code = main(started=_STARTED)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -961,6 +962,7 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.
     """
     from zcheck import gate
+    from zcheck.facts import Balancers
 
     inventory, secret = _inventory(ini)
     options = _completed(ctx, options, inventory.options, inventory.file)
@@ -968,7 +970,8 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     door = _gate(inventory, options)
     with _interruptible():
         examination = _examiner(ctx, "haproxy verify", options, secret)(inventory, ())
-        wrong = list(gate.wrongs(door))
+        read = examination.facts.raw(Balancers)
+        wrong = list(gate.wrongs(door, read.confs.get(door.section.name) if isinstance(read, Balancers) else None))
     _deliver(examination.report, options)
     for line in wrong:
         _complain(line)

@@ -27,7 +27,7 @@ from zcheck.addresses import is_literal, is_loopback
 from zcheck.balancer import render
 from zcheck.balancer.socket import RUNNING, STOPPED, Runtime, ServerState, Trouble
 from zcheck.check import Severity
-from zcheck.facts import BalancerSection, Client, ControlPanel, Inventory, NotGathered
+from zcheck.facts import BalancerSection, Client, ControlPanel, HaproxyConf, Inventory, NotGathered
 from zcheck.preflight import Examination
 from zcheck.probes import http
 from zcheck.probes.transport import HttpTrouble, Line, resolve
@@ -727,8 +727,8 @@ def _health(state: ServerState) -> str:
     return f"{state.check_status.removeprefix('* ')} {state.check_health}/{state.rise + state.fall - 1}"
 
 
-def wrongs(gate: Gate) -> Iterator[str]:
-    """What would keep the gate from working, or shows that the running HAProxy is not what clients.ini says."""
+def wrongs(gate: Gate, conf: HaproxyConf | None = None) -> Iterator[str]:
+    """What would keep the gate from working, or shows that the running HAProxy is not what the files say."""
     level = gate.runtime.level()
     if level != "admin":
         yield f"{gate.runtime.address} is for looking only (level {level}): enable could change nothing"
@@ -747,4 +747,19 @@ def wrongs(gate: Gate) -> Iterator[str]:
         if owner is not None and state.is_open and not state.is_checked:
             yield f"server {state.name} is not checked; add check to its line"
         if owner is not None and state.fall == 1:
-            yield f"server {state.name} has fall 1: enable cannot tell its first answer from health; write fall 3"
+            yield _FALL.format(state.name)
+    written = {server.name: server for one in (conf.balancing if conf else ()) for server in one.servers}
+    for name, server in written.items():
+        if name not in states and one_of(conf, name) == gate.backend:
+            yield f"server {name} stands in {server.line.file}, and the running HAProxy does not have it: reload it"
+        if name in known and server.options.get("fall") == "1" and states[name].fall is None:
+            yield _FALL.format(name)
+
+
+_FALL = "server {} has fall 1: enable cannot tell its first answer from health; write fall 3"
+
+
+def one_of(conf: HaproxyConf | None, server: str) -> str:
+    """The backend that a server stands in."""
+    sections = conf.balancing if conf is not None else ()
+    return next((one.name for one in sections if any(each.name == server for each in one.servers)), "")

@@ -523,6 +523,103 @@ def test_a_kill_at_any_moment_of_enable_opens_nothing_unverified(make_cluster: C
         in_process("leftovers", cluster.ini, "--remove")
 
 
+def test_a_kill_at_any_moment_of_a_rolling_restart_leaves_nothing_unverified_open(
+    front: tuple[Cluster, Balancer],
+) -> None:
+    """At most the one that was being restarted is closed, the others serve, and no user notices."""
+    cluster, balancer = front
+    moments = 20 if SLOW else 3
+    for moment in range(moments):
+        assert 0 == enable(cluster).code
+        with restarts(cluster) as restart, Users(balancer.port, 3) as users:
+            words = ("rolling-restart", cluster.ini, "app1", "--command", restart, "--drain-timeout", "0.5")
+            process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0 + moment * (7.0 / moments))
+            process.send_signal(signal.SIGKILL)
+            process.wait(LIMIT_S)
+            state = balancer.states()["app1"]
+            if state.is_open:
+                assert 200 == get(cluster.clients["app1"].port).status
+            assert {"app2", "app3"} <= opened(balancer)
+            wait_until(lambda: get(cluster.clients["app1"].port).status == 200, 60)
+        assert [] == users.failed
+        in_process("leftovers", cluster.ini, "--remove")
+
+
+# --- recipes of the documentation ----------------------------------------------------------------
+
+
+def reload(cluster: Cluster, balancer: Balancer, paper: Path) -> None:
+    """Verify, write down, render and reload, as the documentation has it."""
+    assert 0 == in_process("preflight", cluster.ini, "--skip", "balancer", "--receipt", paper).code
+    balancer.write(in_process("haproxy", "render", cluster.ini, "--receipt", paper).out)
+    balancer.stop()
+    (cluster.folder / "admin.sock").unlink(missing_ok=True)
+    balancer.start(cluster)
+
+
+def test_a_fourth_client_is_added_to_three_open_ones_and_one_is_removed(make_cluster: Callable[..., Cluster]) -> None:
+    specs = [ClientSpec(name=f"app{number}") for number in (1, 2, 3)]
+    specs.append(ClientSpec(name="app4", running=False, role="candidate"))
+    with fronted(make_cluster, specs) as (cluster, balancer):
+        # It is a candidate, and not there yet: the others can be opened all the same.
+        assert 0 == enable(cluster, "app1", "app2", "app3").code
+        cluster.start_clients("app4")
+        paper = cluster.folder / "receipt.json"
+        reload(cluster, balancer, paper)
+        assert {"app1", "app2", "app3"} == opened(balancer)
+        assert 0 == enable(cluster, "app4").code
+        assert {"app1", "app2", "app3", "app4"} == opened(balancer)
+        # app1 leaves: out of rotation, then out of clients.ini.
+        assert 0 == in_process("haproxy", "drain", cluster.ini, "app1").code
+        text = cluster.ini.read_text().replace("role = candidate", "role = balanced")
+        first, last = text.index("[client:app1]"), text.index("[client:app2]")
+        cluster.ini.write_text(text[:first] + text[last:])
+        reload(cluster, balancer, paper)
+        assert {"app2", "app3", "app4"} == opened(balancer)
+        run = in_process("haproxy", "verify", cluster.ini)
+        assert 0 == run.code, run.out + run.err
+        assert 200 == get(balancer.port).status
+
+
+def test_what_may_change_while_code_is_deployed_must_agree_at_the_end(front: tuple[Cluster, Balancer]) -> None:
+    cluster, balancer = front
+    assert 0 == enable(cluster).code
+    with restarts(cluster) as restart:
+        words = ("--command", restart, "--drain-timeout", "0.5", "--changing", "versions-agree")
+        run = in_process("rolling-restart", cluster.ini, "app1", *words)
+        assert 0 == run.code, run.out + run.err
+        assert 3 == in_process("rolling-restart", cluster.ini, "--command", restart, "--changing", "versions-agre").code
+    assert {"app1", "app2", "app3"} == opened(balancer)
+
+
+def test_verify_tells_what_would_keep_the_gate_from_working(front: tuple[Cluster, Balancer]) -> None:
+    cluster, balancer = front
+    text = balancer.cfg.read_text()
+    try:
+        port = cluster.clients["app1"].port
+        balancer.cfg.write_text(text.replace("fall 3", "fall 1") + f"  server app9 {HOST}:{port} maxconn 5 disabled\n")
+        run = in_process("haproxy", "verify", cluster.ini)
+    finally:
+        balancer.cfg.write_text(text)
+    assert 2 == run.code
+    assert "server app9 stands in" in run.err
+    assert "server app2 has fall 1" in run.err
+
+
+def test_status_can_be_watched(front: tuple[Cluster, Balancer]) -> None:
+    cluster, _ = front
+    words = command("haproxy", "status", cluster.ini, "--watch", "--interval", "0.1")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(12)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LIMIT_S)
+    assert 3 == process.returncode
+    assert 3 == sum(line.startswith("server ") for line in lines)
+
+
 # --- receipts and export -------------------------------------------------------------------------
 
 
