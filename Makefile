@@ -15,7 +15,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?=
 PYTEST ?= -n auto
 
-.PHONY: demo test test-rendered lint docs axe bench clean
+.PHONY: demo test test-rendered lint docs axe bench clean test-plone
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -27,6 +27,9 @@ test: $(VENV)/.test
 # Slow: real buildouts with today's recipes, and containers by their environments.
 test-rendered: $(VENV)/.test
 	ZCHECK_SLOW=1 $(BIN)/python -m pytest $(PYTEST) tests/rendered
+
+test-plone: $(VENV)/.plone
+	ZCHECK_PLONE=1 $(VENV)/plone/bin/python -m pytest tests/plone
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -66,6 +69,13 @@ $(VENV)/.demo: setup.py pyproject.toml | $(BIN)/python
 $(VENV)/.test: setup.py pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[test,lint]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.plone: setup.py pyproject.toml tests/plone/requirements.txt | $(BIN)/python
+	@echo "Installing Plone, once; it takes a few minutes ..."
+	@$(PYTHON) -m venv $(VENV)/plone
+	@$(VENV)/plone/bin/python -m pip --disable-pip-version-check --quiet install \
+		-r tests/plone/requirements.txt --editable '.[test]'
+	@touch $@
 
 $(VENV)/.docs: setup.py pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[docs]'

@@ -7,11 +7,12 @@ is needed, and what somebody else made is never taken for ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from zcheck import gather, live, targets
-from zcheck.consistency import http, zeo
+from zcheck.consistency import http, site, zeo
 from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers
 from zcheck.probes import zeo as zeo_probe
 
@@ -19,6 +20,9 @@ SINCE_S = 7 * 24 * 3600.0
 """How far back the storages' transactions are searched by default: a week."""
 
 _NEEDED = frozenset({PortAnswer, ControlPanel, ZeoAnswers})
+
+
+_Names = tuple[str, ...] | NotGathered
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -36,7 +40,7 @@ class _Found(msgspec.Struct):
     @property
     def things(self) -> list[str]:
         told = [
-            f"{client}: folder {folder}"
+            f"{client}: {'page' if folder.startswith('/') else 'folder'} {folder}"
             for client, folders in self.folders.items()
             for folder in (folders if isinstance(folders, tuple) else ())
         ]
@@ -119,10 +123,26 @@ def _look(
     if isinstance(secret, NotGathered) or inventory.credentials is None:
         reason = secret.reason if isinstance(secret, NotGathered) else "there are no credentials"
         return _Found({}, orphans, [f"the running clients were not asked: {reason}"])
-    folders = http.leftovers(
-        doors, user=inventory.credentials.user, password=secret, timeout_s=timeout_s, hosts=inventory.hosts
-    )
+    options: dict[str, Any] = {
+        "user": inventory.credentials.user,
+        "password": secret,
+        "timeout_s": timeout_s,
+        "hosts": inventory.hosts,
+    }
+    folders = http.leftovers(doors, **options)
+    if inventory.site is not None:
+        pages = site.leftovers(doors, inventory.site, **options)
+        folders = {name: _together(found, pages[name]) for name, found in folders.items()}
     return _Found(folders, orphans, [])
+
+
+def _together(
+    one: tuple[str, ...] | NotGathered, other: tuple[str, ...] | NotGathered
+) -> tuple[str, ...] | NotGathered:
+    """Both; where one of them could not be had, the other is told if there is anything in it."""
+    if isinstance(one, NotGathered):
+        return other if other and not isinstance(other, NotGathered) else one
+    return (*one, *other) if not isinstance(other, NotGathered) else one or other
 
 
 def _remove(
@@ -141,14 +161,23 @@ def _remove(
         worker.remove(ours, within_s=max(within_s / 2, 1.0))
     credentials = facts.inventory.credentials
     if credentials is not None and isinstance(secret, str):
-        http.remove_leftovers(
-            doors,
-            user=credentials.user,
-            password=secret,
-            timeout_s=timeout_s,
-            before_write=lambda client: _locked(ways, client, timeout_s),
-            hosts=facts.inventory.hosts,
-        )
+        options: dict[str, Any] = {
+            "user": credentials.user,
+            "password": secret,
+            "timeout_s": timeout_s,
+            "before_write": lambda client: _locked(ways, client, timeout_s),
+            "hosts": facts.inventory.hosts,
+        }
+        path = facts.inventory.site
+        if path is not None:
+            inside = {
+                name: tuple(one for one in folders if one.startswith(f"{path}/"))
+                for name, folders in found.folders.items()
+                if isinstance(folders, tuple)
+            }
+            may_write = [door for door in doors if not targets.site_not_written(facts, door.client)]
+            site.remove_leftovers(may_write, path, inside, **options)
+        http.remove_leftovers(doors, **options)
 
 
 def _locked(ways: Iterable[targets.ZeoTarget], client: str, timeout_s: float) -> str | None:

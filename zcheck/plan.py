@@ -119,3 +119,15 @@ def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
         f" the root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
         " each edited once; removed again"
     )
+    if inventory.site is None:
+        return
+    barred = dict.fromkeys(targets.site_not_written(facts, client) for client in inventory.clients)
+    reasons = "; ".join(filter(None, barred))
+    if reasons:
+        yield f"not edit a page inside {inventory.site}: {reasons}"
+        return
+    yield (
+        f"this WILL add one private page zcheck-RUN to {inventory.site}, edited once through each of"
+        f" {', '.join(inventory.writers)}, and removed again; as with every edit there, the page is indexed, and"
+        " content rules, subscribers and workflows of the site take notice of it"
+    )

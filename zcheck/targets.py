@@ -137,3 +137,32 @@ def may_start_http(facts: Facts, client: Client) -> str:
     if not ends:
         return f"clients.ini pins the server, and {client.name}'s root is not on ZEO"
     return pinned_elsewhere(inventory, root, ends, names if isinstance(names, Names) else None)
+
+
+def site_not_written(facts: Facts, client: Client) -> str:
+    """Why no page is edited inside the site through this client; empty where one may be.
+
+    The test folder proves the database of the root: a site that is mounted from another one, which clients.ini does not
+    pin, is left alone.
+    """
+    inventory = facts.inventory
+    conf = facts.raw(ZopeConf, client.name)
+    if inventory.pinned_storage is None and not inventory.pinned_zeo:
+        return ""
+    database = _mounted_at(conf, inventory.site or "/") if isinstance(conf, ZopeConf) else None
+    if database is None or database.mounts_root:
+        return ""
+    names = facts.raw(Names)
+    ends = addresses.endpoints((setting.value for setting in database.servers), client)
+    return pinned_elsewhere(inventory, database, ends, names if isinstance(names, Names) else None)
+
+
+def _mounted_at(conf: ZopeConf, path: str) -> Database | None:
+    """The database in which the object at ``path`` is: the one with the longest mount point in front of it."""
+    found = [
+        (len(mount), database)
+        for database in conf.databases
+        for setting in database.mount_points
+        if (mount := setting.value.partition(":")[0].rstrip("/")) == "" or f"{path}/".startswith(f"{mount}/")
+    ]
+    return max(found, key=lambda pair: pair[0])[1] if found else None

@@ -14,6 +14,11 @@ def histories(facts: Facts) -> tuple[History, ...]:
     return facts.the(HttpHistories).histories
 
 
+def inside(history: History) -> str:
+    """Where it was, as the beginning of a message; empty for the root of a database."""
+    return f"inside {history.database}, " if history.database.startswith("/") else ""
+
+
 def writers(facts: Facts, history: History) -> tuple[str, ...]:
     """The clients to be judged that are expected to accept edits and were part of this history."""
     expected = facts.inventory.writers

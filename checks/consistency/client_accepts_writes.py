@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import OURS, histories, wrote
+from zcheck.checks.consistency._histories import OURS, histories, inside, wrote
 from zcheck.consistency.history import ClientState, History, HttpHistories, Refusal
 from zcheck.facts import Facts, Inventory
 
@@ -71,7 +71,7 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
         if state.client not in facts.clients or state.client not in facts.inventory.writers:
             continue
         if state.refused and (accepted or state.refused not in OURS):
-            message = f"{state.client} did not accept an edit: {state.detail}"
+            message = f"{inside(history)}{state.client} did not accept an edit: {state.detail}"
             yield Problem((state.client,), message, (), HINTS[state.refused])
         elif state.joined is False:
             yield Skipped((state.client,), "edits-are-seen-everywhere")
@@ -81,7 +81,7 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
             unknown.setdefault(state.detail or history.stopped or "it gave no usable answer", []).append(state)
     for why, states in unknown.items():
         names = tuple(state.client for state in states)
-        message = f"no edit was tried through {', '.join(names)}: {why}"
+        message = f"{inside(history)}no edit was tried through {', '.join(names)}: {why}"
         yield Unknown(names, message, _credentials(facts.inventory, states), HINTS.get(states[0].refused, ""))
 
 

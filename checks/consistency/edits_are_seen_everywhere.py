@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import histories, judged_pairs, writers, wrote
+from zcheck.checks.consistency._histories import histories, inside, judged_pairs, writers, wrote
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
 from zcheck.facts import ControlPanel, Facts
@@ -83,7 +83,7 @@ def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPai
         for writers, names in sorted(readers.items(), key=lambda item: item[1])
     ]
     details = [f"{s.client}: {s.detail}" for s in history.clients if s.client in missed and s.joined is False]
-    message = "; ".join(told) + (f" ({'; '.join(details)})" if any(details) else "")
+    message = inside(history) + "; ".join(told) + (f" ({'; '.join(details)})" if any(details) else "")
     named = [pair for pair in found if pair.seen is not None]
     clients = tuple(n for n in facts.clients if any(n in (pair.writer, pair.reader) for pair in named))
     return Problem(clients, message, hint=_hint(history, clients, facts), about=history.database)
@@ -123,4 +123,5 @@ def _not_proven(history: History, found: Sequence[SeenPair], writers: Sequence[s
         yield Skipped(tuple(dict.fromkeys(subjects)), check_that_tells)
     for why, subjects in reasons.items():
         names = tuple(dict.fromkeys(subjects))
-        yield Unknown(names, f"what is saved through {', '.join(names)} was not proven to be seen: {why}")
+        message = f"{inside(history)}what is saved through {', '.join(names)} was not proven to be seen: {why}"
+        yield Unknown(names, message)

@@ -92,14 +92,23 @@ def probe_control_panel(
     timeout_s: float,
     hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
     *,
+    site: str | None = None,
     verify: bool = True,
 ) -> ControlPanel | NotGathered:
-    """What a manager reads on the client's Control Panel; within twice ``timeout_s``, however many databases."""
+    """What a manager reads on the client's Control Panel; within twice ``timeout_s``, however many databases.
+
+    ``site``: the path of a Plone site whose REST API is asked for Plone's version as well.
+    """
     line = None
     try:
         addresses = resolve(client.dialled.host, hosts, timeout_s)
         line = Line(client, addresses, user=user, password=password, verify=verify)
-        return _read_control_panel(line, timeout_s)
+        panel = _read_control_panel(line, timeout_s)
+        if site is None:
+            return panel
+        line.close()
+        line = Line(client, addresses, user=user, password=password, verify=verify, accept="application/json")
+        return msgspec.structs.replace(panel, plone_version=_plone_version(line, site, timeout_s))
     except HttpTrouble as trouble:
         return NotGathered(f"{client.name} {trouble.words}")
     except _Refused as refused:
@@ -108,6 +117,17 @@ def probe_control_panel(
     finally:
         if line is not None:
             line.close()
+
+
+def _plone_version(line: Line, site: str, timeout_s: float) -> str | None:
+    """None where the site does not tell: an older one, or a user who may not know."""
+    try:
+        reply = line.ask("GET", f"{site}/@system", timeout_s=timeout_s)
+        told = msgspec.json.decode(reply.body) if reply.status == 200 else {}
+    except (HttpTrouble, msgspec.DecodeError, RecursionError):
+        return None
+    version = told.get("plone_version") if isinstance(told, dict) else None
+    return version[:40] if isinstance(version, str) else None
 
 
 class _Refused(Exception):

@@ -274,6 +274,7 @@ class Line:
 
     ``addresses`` are those of ``client.dialled``, see :func:`resolve`.  The ``Host`` header and the name on a
     certificate are those of the client's address, as a balancer would have it; ``host_header`` wins for the first.
+    ``token``: a bearer token that is sent instead of user and password.
     """
 
     def __init__(
@@ -284,6 +285,8 @@ class Line:
         user: str | None = None,
         password: str | None = None,
         verify: bool = True,
+        accept: str = "*/*",
+        token: str | None = None,
     ) -> None:
         self.client = client
         self.addresses = tuple(addresses)
@@ -292,11 +295,13 @@ class Line:
         self._headers = {
             "Host": client.host_header or host_of(client.address, client.tls),
             "User-Agent": "zcheck",
-            "Accept": "*/*",
+            "Accept": accept,
             "Accept-Encoding": "identity",
             "Cache-Control": "no-cache",
         }
-        if user is not None and password is not None:
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        elif user is not None and password is not None:
             pair = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
             self._headers["Authorization"] = f"Basic {pair}"
 

@@ -1,0 +1,548 @@
+"""The HTTP level inside a Plone site: one page, edited through each client in turn and read through all.
+
+What the root's documents prove of the database, this proves of the site: its catalog, its permissions and its add-ons
+are in the way of every edit, and what an editor would do is what is done.  Nothing is written through a client that has
+not shown the root's test folder before.  The page is private, as a new page is, and is removed at the end.
+
+How the site is written to is found by looking: by its REST API where it has one (with a token where the site gives
+one, else by name and password), else by the forms that an editor fills in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome
+from zcheck.consistency.zmi import (
+    FOLDER_PREFIX,
+    WHOLE_LISTING_LIMIT,
+    Door,
+    HttpTarget,
+    NotAccepted,
+    folder_id,
+    folder_title,
+)
+from zcheck.facts import NotGathered
+from zcheck.probes.http import NO_HOSTS, refusal
+from zcheck.probes.session import path_of
+from zcheck.probes.transport import HttpTrouble, Line, Reply
+
+Found = TypeVar("Found")
+
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.25
+TITLE = "form.widgets.IDublinCore.title"
+NAME = "form.widgets.IShortName.id"
+
+
+class SiteDoor(Door):
+    """One client's way into the site: a page is added, edited, read and deleted."""
+
+    def __init__(self, target: HttpTarget, site: str, *, user: str, password: str, **options: Any) -> None:
+        super().__init__(target, user=user, password=password, **options)
+        self.site = site
+        self.has_rest = True
+        self._token: str | None = None
+
+    def open(self) -> None:
+        """Find out how the site is written to; :exc:`NotAccepted` and :exc:`HttpTrouble` where it cannot be."""
+        reply = self.get(self.site)
+        if reply.status == 404:
+            raise NotAccepted("error", f"it has no site at {self.site}; correct 'site' in clients.ini")
+        self._must_be(reply, (200,), self.site)
+        self.has_rest = "@id" in _object(reply)
+        if self.has_rest:
+            self._log_in()
+        else:
+            # What was asked for so far is a program's answer; from here on an editor's pages are wanted.
+            self._close_lines()
+
+    def _log_in(self) -> None:
+        """A token, where the site gives one; a site without that plug-in, or a user of the root, goes by password."""
+        body = json.dumps({"login": self._user, "password": self._password}).encode()
+        reply = self._ask("POST", f"{self.site}/@login", body)
+        token = _object(reply).get("token") if reply.status == 200 else None
+        if isinstance(token, str):
+            self._token = token
+            self._close_lines()
+
+    def title_of(self, path: str, timeout_s: float, thread: int = 0) -> str | None:
+        """The title of the page, None where it is not there; :exc:`HttpTrouble` where there is no usable answer."""
+        if self.has_rest:
+            reply = self.get(path, timeout_s, thread=thread)
+            found = str(_object(reply).get("title", "")) if reply.status == 200 else None
+        else:
+            reply = self.get(f"{path}/title_or_id", timeout_s, thread=thread)
+            found = reply.text if reply.status == 200 else None
+        if reply.status not in (200, 404):
+            raise HttpTrouble("not-http", f"answered {reply.status} to {path}")
+        return found
+
+    def add(self, name: str, title: str) -> str:
+        """The path at which the site has put the page: not always the one that was asked for."""
+        if self.has_rest:
+            reply = self._write("POST", self.site, (201,), {"@type": "Document", "id": name, "title": title})
+            where = reply.headers.get("location", "")
+        else:
+            where = self._fill_in(f"{self.site}/++add++Document", {TITLE: title, NAME: name}, "form.buttons.save")
+        return path_of(where).removesuffix("/view") if where else f"{self.site}/{quote(name)}"
+
+    def edit(self, path: str, title: str) -> None:
+        if self.has_rest:
+            self._write("PATCH", path, (200, 204), {"title": title})
+        else:
+            self._fill_in(f"{path}/edit", {TITLE: title}, "form.buttons.save")
+
+    def remove(self, path: str) -> None:
+        if self.has_rest:
+            self._write("DELETE", path, (200, 204))
+        else:
+            self._fill_in(f"{path}/delete_confirmation", {}, "form.buttons.Delete")
+
+    # --- the REST API
+
+    def _write(
+        self, method: str, path: str, accepted: Sequence[int], content: Mapping[str, str] | None = None
+    ) -> Reply:
+        try:
+            reply = self._ask(method, path, None if content is None else json.dumps(content).encode())
+        except HttpTrouble as trouble:
+            words = f"it {trouble.words} ({method} {path})"
+            raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
+        self._must_be(reply, accepted, path)
+        return reply
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        return self._line(0).ask(method, path, timeout_s=self.timeout_s, body=body, headers=headers)
+
+    def _must_be(self, reply: Reply, accepted: Sequence[int], path: str) -> None:
+        if reply.status in accepted:
+            return
+        if reply.status in (401, 403):
+            kind, words = refusal(self._line(0), reply, path, self.timeout_s)
+            if kind == "no-permission":
+                words = f"the user may not do this inside the site ({reply.status} for {path}); give it the role Editor"
+            raise NotAccepted(kind, words)
+        if reply.location:
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+        if "ReadOnly" in reply.text:
+            raise NotAccepted("read-only", f"its storage is read-only ({reply.status} for {path})")
+        why = str(_object(reply).get("type", ""))[:60]
+        raise NotAccepted("error", f"it answered {reply.status} to {path}" + (f": {why}" if why else ""))
+
+    # --- the forms of an editor
+
+    def _fill_in(self, path: str, values: Mapping[str, str], button: str) -> str:
+        """Fetch the form, fill it in, press its button; where an editor is led to then: a page, and not the form."""
+        form = self._form(path, tuple(values) or ("_authenticator",))
+        form.fill(values)
+        request = form.request()
+        data = [*(pair for pair in request["data"] if not pair[0].startswith("form.buttons.")), (button, "1")]
+        try:
+            response = self.session.request(request["method"], request["url"], data=data, timeout=self.timeout_s)
+        except HttpTrouble as trouble:
+            words = f"it {trouble.words} ({path})"
+            raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
+        reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
+        target = path_of(reply.location) if reply.location else ""
+        if not target.startswith(self.site) or "confirm-action" in target or "require_login" in target:
+            if reply.status == 200:
+                raise NotAccepted("not-saved", f"its form {path} was not accepted")
+            self._must_be(reply, (), path)
+        return target
+
+    def _line(self, thread: int) -> Line:
+        accept = "application/json" if self.has_rest else "*/*"
+        while len(self._lines) <= thread:
+            options: dict[str, Any] = {"user": self._user, "password": self._password, "verify": self._verify}
+            line = Line(self.target.client, self.addresses(), accept=accept, token=self._token, **options)
+            self._lines.append(line)
+        return self._lines[thread]
+
+    def _close_lines(self) -> None:
+        for line in self._lines:
+            line.close()
+        self._lines.clear()
+
+
+def _object(reply: Reply) -> dict[str, Any]:
+    """The JSON object of an answer; empty where it is none."""
+    try:
+        found = msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def run(
+    targets: Sequence[HttpTarget],
+    site: str,
+    *,
+    user: str,
+    password: str,
+    run_id: str,
+    before_write: Callable[[str], str | None],
+    timeout_s: float,
+    deadline: Callable[[], float],
+    progress: Callable[[str, str], None] = lambda client, what: None,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+    clean_up_s: float = 10.0,
+    verify: bool = True,
+) -> History:
+    """The page of one run; ``targets`` are clients that were shown to be on one database in this run.
+
+    ``before_write`` and ``deadline`` are as those of the root's level (:func:`zcheck.consistency.http.run`).
+    """
+    options: dict[str, Any] = {"timeout_s": timeout_s, "hosts": hosts, "verify": verify}
+    doors = [SiteDoor(target, site, user=user, password=password, **options) for target in targets]
+    level = _Level(doors, site, run_id, before_write, timeout_s, deadline, progress)
+    try:
+        level.work()
+    except _Stopped as stopped:
+        level.stopped = str(stopped)
+    finally:
+        level.clean_up(clean_up_s)
+        for door in doors:
+            door.close()
+    return level.history()
+
+
+def leftovers(
+    targets: Sequence[HttpTarget],
+    site: str,
+    *,
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+) -> dict[str, tuple[str, ...] | NotGathered]:
+    """By client, the paths of the pages that earlier runs left in the site, by their names and titles; reads only."""
+
+    def look(target: HttpTarget) -> tuple[str, ...] | NotGathered:
+        door = Door(target, user=user, password=password, timeout_s=timeout_s, hosts=hosts)
+        try:
+            listing = door.get(f"{site}/manage_main", max_body=WHOLE_LISTING_LIMIT)
+            if listing.status != 200:
+                return NotGathered(f"{target.name} answered {listing.status} to {site}/manage_main")
+            named = dict.fromkeys(re.findall(rf"""value=["']({FOLDER_PREFIX}[^"'<>\s]+)["']""", listing.text))
+            return tuple(f"{site}/{name}" for name in named if _is_ours(door, site, name))
+        except HttpTrouble as trouble:
+            return NotGathered(f"{target.name} {trouble.words}")
+        finally:
+            door.close()
+
+    return {target.name: look(target) for target in targets}
+
+
+def _is_ours(door: Door, site: str, name: str) -> bool:
+    """A page of ours says so in its title, before and after it was edited."""
+    reply = door.get(f"{site}/{quote(unquote(name))}/title_or_id")
+    run_id = re.escape(re.sub(r"-\d+$", "", unquote(name).removeprefix(FOLDER_PREFIX)))
+    return reply.status == 200 and bool(re.search(rf"zcheck ([0-9a-f]{{32}} )?run {run_id}\b", reply.text))
+
+
+def remove_leftovers(
+    targets: Sequence[HttpTarget],
+    site: str,
+    found: Mapping[str, tuple[str, ...] | NotGathered],
+    *,
+    user: str,
+    password: str,
+    timeout_s: float,
+    before_write: Callable[[str], str | None] = lambda client: None,
+    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
+) -> None:
+    """Delete what was found, each page through the first client that shows it and may be written to."""
+    for target in targets:
+        pages = found.get(target.name, ())
+        if not target.may_write or isinstance(pages, NotGathered) or not pages:
+            continue
+        door = SiteDoor(target, site, user=user, password=password, timeout_s=timeout_s, hosts=hosts)
+        try:
+            # Its server has to answer it in this very run before it is written to.
+            door.transactions(timeout_s)
+            door.open()
+            for path in pages:
+                if door.title_of(path, timeout_s) is not None and before_write(target.name) is None:
+                    door.remove(path)
+        except (HttpTrouble, NotAccepted):
+            # What is still there is told by the look that follows, whatever the reason.
+            continue
+        finally:
+            door.close()
+
+
+class _Stopped(Exception):
+    """The work ends here, and why."""
+
+
+class _Level:
+    """One run; :meth:`work` and then, in any case, :meth:`clean_up`."""
+
+    def __init__(
+        self,
+        doors: Sequence[SiteDoor],
+        site: str,
+        run_id: str,
+        before_write: Callable[[str], str | None],
+        timeout_s: float,
+        left: Callable[[], float],
+        progress: Callable[[str, str], None],
+    ) -> None:
+        self.doors = {door.name: door for door in doors}
+        self.states = {door.name: ClientState(door.name) for door in doors}
+        self.site = site
+        self.run_id = run_id
+        self.name = folder_id(run_id)
+        self.path = f"{site}/{quote(self.name)}"
+        self.title = folder_title(run_id)
+        self.before_write = before_write
+        self.timeout_s = timeout_s
+        self.left = left
+        self.progress = progress
+        self.operations: list[Operation] = []
+        self.remains: list[str] = []
+        self.commits = 0
+        self.stopped = ""
+        self.creator: str | None = None
+        self.may_exist = False
+
+    def history(self) -> History:
+        return History(
+            level="http",
+            database=self.site,
+            run_id=self.run_id,
+            operations=tuple(sorted(self.operations, key=lambda operation: operation.invoke_ns)),
+            clients=tuple(self.states.values()),
+            rounds=1,
+            transactions=self.commits,
+            left=tuple(self.remains),
+            stopped=self.stopped,
+        )
+
+    def work(self) -> None:
+        """Add the page, wait for it on every client, edit it through each and read it through all."""
+        opened = self._side_by_side(self._open, list(self.doors))
+        able = [name for name, ok in opened.items() if ok]
+        writers = [name for name in able if self.doors[name].target.may_write]
+        self._add(writers)
+        self._side_by_side(self._join, [name for name in able if name != self.creator])
+        joined = [name for name in able if self.states[name].joined]
+        for name in [name for name in writers if name in joined and not self.states[name].refused]:
+            self._edit_and_read(name, joined)
+
+    def _open(self, name: str) -> bool:
+        try:
+            self.doors[name].open()
+        except NotAccepted as refused:
+            self._note(name, refused=refused.kind, detail=refused.words)
+            return False
+        except HttpTrouble as trouble:
+            self._note(name, detail=f"it {trouble.words}")
+            return False
+        return True
+
+    def _add(self, writers: Sequence[str]) -> None:
+        for name in writers:
+            self.progress(name, f"adds a page to {self.site}")
+            door = self.doors[name]
+            begun = time.monotonic_ns()
+            try:
+                self._may_write(name)
+                self.may_exist = True
+                self.path = door.add(self.name, self.title)
+                if not self._shows(name, self.title):
+                    raise NotAccepted("not-saved", "it answered as if the page had been added, and does not show it")
+            except NotAccepted as refused:
+                self._refused(name, "add", begun, refused, {})
+                if refused.kind == "not-saved":
+                    # It may have been saved all the same: a second one would only be another page to remove.
+                    break
+                continue
+            self.commits += 1
+            self.creator = name
+            self._note(name, joined=True, refused="", detail="")
+            self._record(name, "prove", begun, "ok")
+            return
+        told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
+        raise _Stopped("; ".join([f"no page could be added to {self.site}", *told]))
+
+    def _join(self, name: str) -> None:
+        begun = time.monotonic_ns()
+        if self._shows(name, self.title):
+            self._note(name, joined=True)
+            self._record(name, "prove", begun, "ok")
+        elif self.left() > 0:
+            self._note(name, joined=False, detail=f"{self.path} was not there after {self.timeout_s:g} s")
+            self._record(name, "prove", begun, "fail")
+
+    def _edit_and_read(self, writer: str, readers: Sequence[str]) -> None:
+        nonce = secrets.token_hex(16)
+        title = f"zcheck {nonce} run {self.run_id}, which removes it itself; may be deleted"
+        self.progress(writer, f"edits a page of {self.site}")
+        begun = time.monotonic_ns()
+        try:
+            self._may_write(writer)
+            begun = time.monotonic_ns()
+            self.doors[writer].edit(self.path, title)
+            acknowledged = time.monotonic_ns()
+            if not self._shows(writer, title):
+                raise NotAccepted("not-saved", "it answered as if the page had been saved, and does not show it")
+        except NotAccepted as refused:
+            self._refused(writer, "write", begun, refused, {writer: nonce})
+            return
+        self.commits += 1
+        self._record(writer, "write", begun, "ok", end=acknowledged, writes={writer: nonce})
+        self._side_by_side(lambda name: self._read(name, writer, nonce), [n for n in readers if n != writer])
+
+    def _read(self, name: str, writer: str, nonce: str) -> None:
+        """By all the client's threads at once, until each shows it or the time is over."""
+        door = self.doors[name]
+        end = time.monotonic() + self.timeout_s
+        pause = FIRST_PAUSE_S
+        threads = range(max(1, door.target.threads))
+        with ThreadPoolExecutor(len(threads)) as pool:
+            while True:
+                shown = list(pool.map(lambda thread: self._look(name, writer, nonce, thread), threads))
+                if all(shown) or time.monotonic() > end or self.left() <= 0:
+                    return
+                time.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _look(self, name: str, writer: str, nonce: str, thread: int) -> bool:
+        begun = time.monotonic_ns()
+        try:
+            title = self.doors[name].title_of(self.path, self._limit(), thread)
+        except HttpTrouble as trouble:
+            self._record(name, "read", begun, "fail", error=f"it {trouble.words}")
+            return False
+        shown = title is not None and nonce in title
+        self._record(name, "read", begun, "ok", reads={writer: nonce if shown else None})
+        return shown
+
+    def _shows(self, name: str, title: str) -> bool:
+        """Poll until the client shows the page with this title."""
+        end = time.monotonic() + self.timeout_s
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                if title in (self.doors[name].title_of(self.path, self._limit()) or ""):
+                    return True
+            except HttpTrouble as trouble:
+                self._note(name, detail=f"it {trouble.words}")
+            if time.monotonic() > end or self.left() <= 0:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    # --- removal
+
+    def clean_up(self, within_s: float) -> None:
+        """Remove the page and see it gone on every client; what is left is told."""
+        if not self.may_exist:
+            return
+        end = time.monotonic() + within_s
+        self.left = lambda: end - time.monotonic()
+        why = self._remove()
+        gone = self._side_by_side(self._is_gone, list(self.doors))
+        showing = sorted(name for name, is_gone in gone.items() if is_gone is False)
+        if showing:
+            self.remains.append(f"{self.path} is still shown by {', '.join(showing)}" + (f" ({why})" if why else ""))
+        elif why and not any(gone.values()):
+            self.remains.append(f"{self.path} may be there: {why}")
+
+    def _remove(self) -> str:
+        """Through the first client that shows it; else why not."""
+        why = "no client shows it"
+        for name in sorted(self.doors, key=lambda name: name != self.creator):
+            door = self.doors[name]
+            try:
+                if not door.target.may_write or door.title_of(self.path, self._limit()) is None:
+                    continue
+                self._may_write(name)
+                self.progress(name, f"removes a page of {self.site}")
+                begun = time.monotonic_ns()
+                door.remove(self.path)
+            except (NotAccepted, HttpTrouble, _Stopped) as error:
+                why = f"{name}: {error}"
+                continue
+            self.commits += 1
+            self._record(name, "remove", begun, "ok")
+            return ""
+        return why
+
+    def _is_gone(self, name: str) -> bool | None:
+        """None where the client gives no usable answer."""
+        while True:
+            try:
+                if self.doors[name].title_of(self.path, self._limit()) is None:
+                    return True
+            except HttpTrouble:
+                return None
+            if self.left() <= 0:
+                return False
+            time.sleep(LONGEST_PAUSE_S / 5)
+
+    # --- small parts
+
+    def _limit(self) -> float:
+        return max(0.05, min(self.timeout_s, self.left()))
+
+    def _may_write(self, name: str) -> None:
+        if self.left() <= 0:
+            raise _Stopped("the time for this run was over")
+        reason = self.before_write(name)
+        if reason is not None:
+            raise _Stopped(reason)
+
+    def _refused(self, name: str, action: Action, begun: int, refused: NotAccepted, writes: Mapping[str, str]) -> None:
+        """Keep why; where nobody knows whether it was done, nothing more is written."""
+        self._note(name, refused=refused.kind, detail=refused.words)
+        outcome: Outcome = "info" if refused.sent else "fail"
+        self._record(name, action, begun, outcome, writes=writes, error=refused.words)
+        if refused.sent:
+            raise _Stopped(f"a write through {name} was not answered: {refused.words}")
+
+    def _note(self, name: str, **changes: Any) -> None:
+        self.states[name] = msgspec.structs.replace(self.states[name], **changes)
+
+    def _record(
+        self,
+        name: str,
+        action: Action,
+        begun: int,
+        outcome: Outcome,
+        *,
+        end: int | None = None,
+        reads: Mapping[str, str | None] | None = None,
+        writes: Mapping[str, str] | None = None,
+        error: str = "",
+    ) -> None:
+        operation = Operation(
+            session=name,
+            action=action,
+            round=1,
+            invoke_ns=begun,
+            return_ns=end or time.monotonic_ns(),
+            outcome=outcome,
+            reads=dict(reads or {}),
+            writes=dict(writes or {}),
+            error=error,
+        )
+        self.operations.append(operation)
+
+    def _side_by_side(self, job: Callable[[str], Found], names: Sequence[str]) -> dict[str, Found]:
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(16, len(names))) as pool:
+            return dict(zip(names, pool.map(job, names), strict=True))
