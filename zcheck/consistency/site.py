@@ -33,7 +33,6 @@ from zcheck.consistency.zmi import (
 )
 from zcheck.facts import NotGathered
 from zcheck.probes.http import NO_HOSTS, refusal
-from zcheck.probes.session import path_of
 from zcheck.probes.transport import HttpTrouble, Line, Reply
 
 Found = TypeVar("Found")
@@ -89,6 +88,8 @@ class SiteDoor(Door):
 
     def add(self, name: str, title: str) -> str:
         """The path at which the site has put the page: not always the one that was asked for."""
+        from zcheck.probes.session import path_of
+
         if self.has_rest:
             reply = self._write("POST", self.site, (201,), {"@type": "Document", "id": name, "title": title})
             where = reply.headers.get("location", "")
@@ -144,6 +145,8 @@ class SiteDoor(Door):
 
     def _fill_in(self, path: str, values: Mapping[str, str], button: str) -> str:
         """Fetch the form, fill it in, press its button; where an editor is led to then: a page, and not the form."""
+        from zcheck.probes.session import path_of
+
         form = self._form(path, tuple(values) or ("_authenticator",))
         form.fill(values)
         request = form.request()
