@@ -3,7 +3,7 @@
 #   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
 #   make demo DEMO="--fault copy"
 #   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
-#   make lint docs axe bench clean
+#   make lint docs axe contrib bench clean
 #
 # PYTHON names the interpreter (3.10 or newer, with its venv module).
 
@@ -15,7 +15,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?=
 PYTEST ?= -n auto
 
-.PHONY: demo test test-rendered lint docs axe bench clean test-plone
+.PHONY: demo test test-rendered lint docs axe contrib bench clean test-plone
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -39,6 +39,11 @@ lint: $(VENV)/.test
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning -q docs build/docs
 	@echo "build/docs/index.html"
+
+# What is ready to drop in, before the programs that read it: they are installed where that may be done.
+contrib: $(VENV)/.test
+	@PARTS="prometheus icinga2-bin nagios4-core" .ci/system-parts || true
+	$(BIN)/python -m pytest tests/test_contrib.py -rs
 
 # The page for people, before a browser and axe-core (needs chromium and npm).
 axe: $(VENV)/.test

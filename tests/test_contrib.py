@@ -1,0 +1,227 @@
+"""What is ready to drop in, before the programs that read it; skipped by name where one is not installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cases import split
+
+from zcheck import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRIB = ROOT / "contrib"
+SAMPLES = ROOT / "sample-confs"
+LIMIT_S = 60
+
+
+def program(name: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(*command: object, cwd: Path | None = None, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(one) for one in command],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def accepted(done: subprocess.CompletedProcess[str]) -> str:
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_alert_rules_and_they_fire_when_they_should() -> None:
+    promtool = program("promtool")
+    folder = CONTRIB / "prometheus"
+    accepted(run(promtool, "check", "rules", "zcheck.rules.yml", cwd=folder))
+    accepted(run(promtool, "test", "rules", "zcheck.rules.test.yml", cwd=folder))
+
+
+def test_promtool_accepts_the_metrics() -> None:
+    told = accepted(run(program("promtool"), "check", "metrics", stdin=cli.rendered(split(), "prometheus")))
+    assert "" == told
+
+
+def test_every_metric_of_an_alert_is_told() -> None:
+    rules = (CONTRIB / "prometheus" / "zcheck.rules.yml").read_text()
+    metrics = cli.rendered(split(), "prometheus")
+    used = set(re.findall(r"zcheck_\w+", " ".join(re.findall(r"expr: (.*)", rules))))
+    assert used
+    assert set() == {name for name in used if f"{name}{{" not in metrics}
+
+
+NAGIOS = """\
+log_file={folder}/nagios.log
+illegal_macro_output_chars=`~$
+cfg_file={contrib}/nagios/zcheck.cfg
+cfg_file={folder}/site.cfg
+check_result_path={folder}
+temp_path={folder}
+status_file={folder}/status
+command_file={folder}/command
+lock_file={folder}/lock
+object_cache_file={folder}/objects
+precached_object_file={folder}/precached
+state_retention_file={folder}/retention
+nagios_user={user}
+"""
+SITE = """\
+define timeperiod {
+    timeperiod_name always
+    alias always
+    monday 00:00-24:00
+}
+define command {
+    command_name notify
+    command_line /bin/true
+}
+define contact {
+    contact_name admin
+    service_notification_period always
+    host_notification_period always
+    service_notification_options c
+    host_notification_options d
+    service_notification_commands notify
+    host_notification_commands notify
+}
+define host {
+    host_name zope-cluster
+    address 127.0.0.1
+    max_check_attempts 1
+    check_period always
+    notification_period always
+    contacts admin
+}
+define service {
+    name generic-service
+    register 0
+    check_period always
+    notification_period always
+    contacts admin
+}
+"""
+
+
+def test_nagios_accepts_the_command_and_the_service(tmp_path: Path) -> None:
+    nagios = program("nagios4")
+    (tmp_path / "site.cfg").write_text(SITE)
+    main = tmp_path / "nagios.cfg"
+    main.write_text(NAGIOS.format(folder=tmp_path, contrib=CONTRIB, user="root"))
+    told = accepted(run(nagios, "-v", main))
+    assert re.search(r"Total Errors:\s+0", told)
+    assert re.search(r"Total Warnings:\s+0", told)
+    main.write_text(main.read_text().replace("site.cfg", "nothing.cfg"))
+    assert run(nagios, "-v", main).returncode
+
+
+def test_what_nagios_would_run_answers_in_its_form() -> None:
+    command = re.search(r"command_line\s+(.*)", (CONTRIB / "nagios" / "zcheck.cfg").read_text())
+    assert command is not None
+    words = command[1].replace("$ARG1$", str(SAMPLES / "mount-points-differ" / "clients.ini")).split()
+    assert "/usr/local/bin/zcheck" == words[0]
+    done = run(sys.executable, "-m", "zcheck", *words[1:], "--offline", "--no-state")
+    assert 2 == done.returncode
+    assert done.stdout.startswith("ZCHECK CRITICAL - intranet: mount-points-agree")
+
+
+def test_icinga_accepts_the_command_and_the_service(tmp_path: Path) -> None:
+    icinga = program("icinga2")
+    main = tmp_path / "icinga2.conf"
+    folders = ["DataDir", "LogDir", "CacheDir", "ConfigDir", "SpoolDir", "InitRunDir"]
+    who = tmp_path.owner(), tmp_path.group()
+    defines = [word for name in folders for word in ("-D", f"{name}={tmp_path}")]
+    defines += ["-D", f"RunAsUser={who[0]}", "-D", f"RunAsGroup={who[1]}"]
+    main.write_text(
+        'include <itl>\nobject Host "zope-cluster" {\n  check_command = "dummy"\n'
+        '  vars.zcheck_ini = "/etc/zcheck/clients.ini"\n}\n'
+        f'include "{CONTRIB}/icinga2/zcheck.conf"\n'
+    )
+    done = run(icinga, "daemon", "-C", "-c", main, *defines)
+    told = accepted(done)
+    assert "1 CheckCommand" in told or "CheckCommands" in told
+    assert re.search(r"Instantiated 1 Service\b", told)
+    main.write_text(main.read_text().replace("vars.zcheck_ini", "vars.another"))
+    assert not re.search(r"Instantiated 1 Service\b", accepted(run(icinga, "daemon", "-C", "-c", main, *defines)))
+
+
+def test_systemd_accepts_the_service_and_the_timer(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze")
+    for name in ("zcheck.service", "zcheck.timer"):
+        text = (CONTRIB / "systemd" / name).read_text()
+        # It asks whether the program is there.
+        (tmp_path / name).write_text(
+            text.replace("/usr/local/bin/zcheck", "/bin/true").replace("man:zcheck(1)", "man:true(1)")
+        )
+    told = accepted(run(analyze, "verify", "--man=no", tmp_path / "zcheck.service", tmp_path / "zcheck.timer"))
+    ours = [line for line in told.splitlines() if "zcheck." in line]
+    assert [] == ours
+
+
+@pytest.mark.parametrize(
+    ("expected", "sample"), [("green", "healthy"), ("red", "mount-points-differ"), ("yellow", "settings-differ")]
+)
+def test_xymon_is_told_in_its_colours(expected: str, sample: str, tmp_path: Path) -> None:
+    zcheck, xymon, told = tmp_path / "zcheck", tmp_path / "xymon", tmp_path / "told"
+    zcheck.write_text(f'#!/bin/sh\nexec {sys.executable} -m zcheck "$@" --offline --no-state\n')
+    xymon.write_text(f'#!/bin/sh\nprintf "%s|%s" "$1" "$2" >{told}\n')
+    zcheck.chmod(0o755)
+    xymon.chmod(0o755)
+    ini = str(SAMPLES / sample / "clients.ini")
+    accepted(
+        run(
+            CONTRIB / "xymon" / "zcheck.sh",
+            cwd=ROOT,
+            ZCHECK=str(zcheck),
+            ZCHECK_INI=ini,
+            XYMON=str(xymon),
+            XYMSRV="10.0.0.1",
+            MACHINE="app1",
+        )
+    )
+    text = told.read_text()
+    assert text.startswith(f"10.0.0.1|status app1.zcheck {expected} ")
+    assert "\nZCHECK " in text
+
+
+def test_the_hook_runs_for_the_files_that_are_judged() -> None:
+    text = (CONTRIB / "ci" / "pre-commit.yaml").read_text()
+    pattern = re.search(r"files: (.*)", text)
+    assert pattern is not None
+    for name in (
+        "app1/etc/zope.conf",
+        "zope.ini",
+        "zeo/etc/zeo.conf",
+        "haproxy.cfg",
+        "clients.ini",
+        "etc/zope-app1.conf",
+    ):
+        assert re.search(pattern[1], name), name
+    for name in ("README.rst", "nginx.conf", "app.ini"):
+        assert not re.search(pattern[1], name), name
+
+
+def test_the_clients_of_the_compose_file_are_those_of_its_inventory() -> None:
+    from zcheck import inventory
+
+    folder = CONTRIB / "containers"
+    found = inventory.parse((folder / "clients.ini").read_text(), "clients.ini")
+    compose = (folder / "compose.yaml").read_text()
+    for client in found.clients:
+        assert re.search(rf"^  {client.address.host}:", compose, re.MULTILINE)
+    assert "ZEO_ADDRESS: zeo:8100" in compose
+    assert ("zeo:8100",) == found.pinned_zeo
