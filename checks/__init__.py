@@ -45,8 +45,11 @@ from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
 from zcheck.checks.config.zope_conf_keys_are_known import zope_conf_keys_are_known
 from zcheck.checks.config.zope_conf_parses import zope_conf_parses
 from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
+from zcheck.checks.consistency.conflicts_are_detected import conflicts_are_detected
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
+from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_reads
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
+from zcheck.checks.consistency.propagation_is_quick import propagation_is_quick
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
@@ -127,6 +130,9 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_passes_writes_on,
     client_accepts_writes,
     edits_are_seen_everywhere,
+    no_torn_or_stale_reads,
+    conflicts_are_detected,
+    propagation_is_quick,
     nothing_is_left_behind,
     # balancer
     haproxy_config_is_valid,

@@ -12,7 +12,7 @@ import msgspec
 
 from zcheck import __version__, gather, runner, topology, verdict
 from zcheck.check import STAGES, Check
-from zcheck.consistency import judge
+from zcheck.consistency import isolation, judge
 from zcheck.consistency.history import History, HttpHistories, ZeoHistories
 from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, ZopeConf
 from zcheck.report import (
@@ -165,7 +165,7 @@ def assemble(
         findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
         topology=topology.of(facts),
-        consistency=Consistency(levels, None, _receipt(facts)),
+        consistency=Consistency(levels, _held(facts, levels), _receipt(facts)),
         timings=tuple(timings),
     )
 
@@ -179,6 +179,14 @@ def consistency_levels(facts: Facts) -> tuple[Level, ...]:
         shown = tuple(Pair(p.writer, p.reader, p.seen, _rounded(p.lag_ms)) for p in pairs)
         levels.append(Level(history.level, history.database, shown))
     return tuple(levels)
+
+
+def _held(facts: Facts, levels: tuple[Level, ...]) -> isolation.Level | None:
+    """The strongest level that every history supports whose versions the storage told; null in a split cluster."""
+    if any(pair.seen is False for level in levels for pair in level.pairs):
+        return None
+    judged = [one for one in _histories(facts) if one.log is not None or one.level == "zeo"]
+    return isolation.held(isolation.judge(history) for history in judged)
 
 
 def _rounded(lag_ms: float | None) -> float | None:

@@ -209,6 +209,8 @@ class _Judge:
         self.unknown: list[str] = [history.stopped] if history.stopped else []
         self.commits: dict[int, str] = {}
         """By operation: the id of what it committed."""
+        self.floors: dict[int, tuple[str, int]] = {}
+        """By operation that follows a fence of its session's: the newest commit that had been acknowledged then."""
         self.tested: set[Level] = set()
         self.transactions = 0
         self.fenced_reads = 0
@@ -478,6 +480,9 @@ class _Judge:
             session.snapshot, session.snapshot_by = snapshot, place
         if where is not None and op.reads and where.low > session.read and where.low_marker:
             session.read = where.low
+        floor, floor_by = self.floors.get(place, (ZERO, -1))
+        if floor > session.floor:
+            session.floor, session.floor_by = floor, floor_by
         commit = self.commits.get(place)
         if commit is not None and commit > session.commit and op.outcome == "ok":
             session.commit, session.commit_by = commit, place
@@ -496,13 +501,14 @@ class _Judge:
         if snapshot is None:
             self._not_monotonic(place, where, session)
             return where.low
-        if op.fenced and newest > session.floor:
-            session.floor, session.floor_by = newest, newest_by
+        floor, floor_by = session.floor, session.floor_by
+        if op.fenced and newest > floor:
+            floor, floor_by = self.floors[place] = newest, newest_by
         if op.fenced and op.reads and newest != ZERO:
             self.tested.add("strong-si")
             self.fenced_reads += 1
-        if in_order and session.floor != ZERO and where.smallest_from(session.floor) is None:
-            self._not_seen(place, where, session)
+        if in_order and floor != ZERO and where.smallest_from(floor) is None:
+            self._not_seen(place, where, floor_by)
         return snapshot
 
     def _out_of_order(self, place: int, commit: str, session: _Session, newest_by: int) -> bool:
@@ -535,9 +541,8 @@ class _Judge:
         )
         self._tell(kind, words, (place, other))
 
-    def _not_seen(self, place: int, where: _Where, session: _Session) -> None:
+    def _not_seen(self, place: int, where: _Where, other: int) -> None:
         op = self.operations[place]
-        other = session.floor_by
         fence = "after a fence" if op.fenced else "after an earlier fence of its session"
         words = f"{op.session} {self._saw(op, where)}, {self._since(other, op)} after {self._what(other)}, {fence}"
         self._tell("acknowledged commit not seen", words, (place, other))
@@ -698,6 +703,27 @@ def lags(history: History) -> list[Lag]:
         write = acknowledged[marker, nonce]
         if write.session != reader:
             found.append(Lag(write.session, reader, marker, max(seen - write.return_ns, 0) / 1e6))
+    return found
+
+
+def behind(history: History) -> list[Lag]:
+    """How far a reader demonstrably was behind: from an acknowledgement to the begin of a read that did not show it.
+
+    Unlike the time at which an answer came, this is never longer because the answer was slow.
+    """
+    writes: dict[tuple[str, int], Operation] = {}
+    for op in history.operations:
+        if op.outcome == "ok" and op.action in ("add", "write"):
+            writes |= {(marker, op.round): op for marker, nonce in op.writes.items() if nonce}
+    found = []
+    for op in history.operations:
+        if op.action != "read" or op.outcome != "ok":
+            continue
+        for marker, nonce in op.reads.items():
+            write = writes.get((marker, op.round))
+            if write is not None and write.session != op.session and write.writes[marker] != nonce:
+                late = op.invoke_ns - write.return_ns
+                found += [Lag(write.session, op.session, marker, late / 1e6)] if late >= 0 else []
     return found
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zcheck.consistency import jobs, markers
-from zcheck.consistency.history import ClientState, History, Operation, Outcome
+from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome, Version
 from zcheck.consistency.journal import Journal
 from zcheck.consistency.work import (
     SHARE_FOR_ALL,
@@ -51,6 +51,8 @@ class Written(msgspec.Struct):
     oid: int
     serial: int = 0
     """The transaction of the last acknowledged write; 0: none yet."""
+    older: int = 0
+    """The one before that."""
     nonce: str = ""
     """Of the last acknowledged write."""
     nonces: set[str] = msgspec.field(default_factory=set)
@@ -106,6 +108,10 @@ class Matrix:
         self.left: list[str] = []
         self.transactions = 0
         self.bytes = 0
+        self.began = 0
+        """What comes after the newest transaction of any storage when the run began."""
+        self.log: dict[str, list[Version]] = {}
+        self.why_no_log = ""
 
     def run(self) -> History:
         """Write, read, delete, look back; always a history, with the reason where it ends early."""
@@ -119,6 +125,7 @@ class Matrix:
             self._read_back()
         except OutOfTime as error:
             self.stopped = self.stopped or str(error)
+            self.why_no_log = self.why_no_log or str(error)
         self._tell_what_is_left()
         self.journal.close()
         return History(
@@ -132,6 +139,8 @@ class Matrix:
             bytes=self.bytes,
             left=tuple(self.left),
             stopped=self.stopped,
+            log={name: tuple(self.log.get(name, ())) for name in self.markers} if not self.why_no_log else None,
+            why_no_log=self.why_no_log,
         )
 
     # --- the rounds
@@ -141,12 +150,17 @@ class Matrix:
         writers = [one for one in self.connections.values() if self._may_write(one)]
         if not writers:
             raise Refused("there is no client through which zcheck may write")
+        # Of two storages the older one's: what is too much is read and belongs to somebody else.
+        self.began = min(one.newest() for one in writers) + 1
         self._allocate(writers)
         watched = frozenset(markers.eight_bytes(marker.oid) for marker in self.markers.values())
         for connection in self.connections.values():
             connection.watched = watched
         for number in range(1, self.job.rounds + 1):
-            self._write_all([one for one in writers if one.target.client in self.markers], number)
+            own = [one for one in writers if one.target.client in self.markers]
+            self._write_all(own, number)
+            if number == min(2, self.job.rounds):
+                self._try_conflicts(own)
             self._read_all(number)
 
     def _may_write(self, connection: Connection) -> bool:
@@ -202,10 +216,11 @@ class Matrix:
                 writes={marker.writer: marker.nonce},
                 tid=_hex(tid) if tid else None,
                 error=error,
+                bases={marker.writer: _hex(written.serial)},
             )
         )
         if tid:
-            written.serial, written.nonce = tid, marker.nonce
+            written.older, written.serial, written.nonce = written.serial, tid, marker.nonce
         elif marker.writer in self.refused:
             raise Refused(f"a write through {marker.writer} failed: {error}")
         # Else only this connection broke, before anything was sent: the others are still worth trying.
@@ -230,6 +245,47 @@ class Matrix:
         self.pace.took(time.monotonic() - started)
         self.committed[marker.seq] = (marker.writer, tid)
         return "ok", "", tid
+
+    def _try_conflicts(self, writers: list[Connection]) -> None:
+        """Two votes a writer that are given up: one that has to be accepted, and one upon an old version.
+
+        What follows reads and writes as if nothing had happened, which shows that nothing of it stayed.
+        """
+        for connection in writers:
+            written = self.markers[connection.target.client]
+            if written.serial and not connection.error:
+                self.stop.between()
+                self._try_out(connection, "dry", Change(written.oid, written.serial, None))
+                self._try_out(connection, "conflict", Change(written.oid, written.older, None))
+
+    def _try_out(self, connection: Connection, action: Action, change: Change) -> None:
+        client = connection.target.client
+        # It never gets a place among this run's transactions, so it has the number that none of them has.
+        marker = markers.Marker(self.job.run_id, 0, secrets.token_hex(16), client)
+        change = Change(change.oid, change.serial, markers.record(marker))
+        accepted, error = None, ""
+        try:
+            self._wait_for_the_lock(connection)
+            invoked = time.monotonic_ns()
+            accepted = connection.try_out(markers.description(self.job.run_id, 0), change)
+        except (NoAnswer, CommitFailed) as failed:
+            invoked = time.monotonic_ns()
+            error = str(failed)
+        self.operations.append(
+            Operation(
+                client,
+                action,
+                min(2, self.job.rounds),
+                invoked,
+                time.monotonic_ns(),
+                "fail",
+                True,
+                writes={client: marker.nonce},
+                error=error,
+                bases={client: _hex(change.serial)},
+                accepted=accepted,
+            )
+        )
 
     def _wait_for_the_lock(self, connection: Connection, share: float = SHARE_FOR_ALL) -> None:
         """Until the server says that nobody holds the commit lock, to this very connection: the fence."""
@@ -263,7 +319,18 @@ class Matrix:
             reads = {name: _nonce(records[marker.oid]) for name, marker in self.markers.items()}
             self._tell_unfenced(client, number, reads)
             self.operations.append(
-                Operation(client, "read", number, started, ended, "ok", True, reads=reads, tid=_hex(tid))
+                Operation(
+                    client,
+                    "read",
+                    number,
+                    started,
+                    ended,
+                    "ok",
+                    True,
+                    reads=reads,
+                    snapshot=_hex(tid),
+                    read_tids={n: _hex(record.tid) for n, m in self.markers.items() if (record := records[m.oid])},
+                )
             )
 
     def _tell_unfenced(self, client: str, number: int, reads: dict[str, str | None]) -> None:
@@ -328,24 +395,30 @@ class Matrix:
         self._wait_for_the_lock(connection)
         invoked = time.monotonic_ns()
         changes = [Change(marker.oid, record.tid, None) for marker, record in ours]
-        tid = connection.commit(markers.description(self.job.run_id, self.seq), changes)
-        self.committed[self.seq] = (client, tid)
-        removed = {marker.client: "" for marker, _ in ours}
-        self.operations.append(
-            Operation(
-                client,
-                "remove",
-                self.job.rounds,
-                invoked,
-                time.monotonic_ns(),
-                "ok",
-                True,
-                writes=removed,
-                tid=_hex(tid),
-            )
+        removal = Operation(
+            client,
+            "remove",
+            self.job.rounds,
+            invoked,
+            invoked,
+            "ok",
+            True,
+            writes={marker.client: "" for marker, _ in ours},
+            bases={marker.client: _hex(record.tid) for marker, record in ours},
         )
+        try:
+            tid = connection.commit(markers.description(self.job.run_id, self.seq), changes)
+        except CommitFailed as error:
+            outcome: Outcome = "fail" if error.surely else "info"
+            self._returned(removal, outcome=outcome, error=error.reason)
+            raise
+        self.committed[self.seq] = (client, tid)
+        self._returned(removal, tid=_hex(tid))
         for marker, _ in ours:
             marker.nonces = set()
+
+    def _returned(self, operation: Operation, **more: Any) -> None:
+        self.operations.append(msgspec.structs.replace(operation, return_ns=time.monotonic_ns(), **more))
 
     def _same_storage(self, written: Written, connection: Connection) -> bool:
         """Whether this marker was written into the storage that the connection reaches: a server may have several."""
@@ -390,21 +463,16 @@ class Matrix:
         """The receipt: our transactions as the storages' own logs have them, and that they hold only our objects."""
         self.transactions = len(self.committed)
         missing = dict(self.committed)
-        for client in dict.fromkeys(client for client, _ in self.committed.values()):
+        unanswered = [op.session for op in self.operations if op.outcome == "info"]
+        for client in dict.fromkeys([client for client, _ in self.committed.values()] + unanswered):
             own = [tid for writer, tid in missing.values() if writer == client]
-            if not own:
+            if not own and client not in unanswered:
                 continue  # read through another client of the same storage
-            connection = self.connections[client]
-            reason = connection.error or ("" if connection.can("IStorageIteration") else "it cannot be iterated")
-            for _ in range(RETRIES if not reason else 0):
-                try:
-                    self._read_log(connection, min(own), missing)
-                    break
-                except OutOfTime:
-                    raise
-                except Exception as error:  # a FileStorage may fail to begin while another client commits
-                    reason = str(error) or type(error).__name__
+            # What was sent and not answered may be older than everything that was.
+            reason = self._read_log_of(client, min(own) if not unanswered else self.began, missing)
             lost = [seq for seq, (writer, _) in missing.items() if writer == client]
+            if reason:
+                self.why_no_log = f"the log of the storage of {client} could not be read: {reason}"
             if reason and lost:
                 self.left.append(f"the receipt could not be read back through {client}: {reason}")
             elif lost:
@@ -412,20 +480,56 @@ class Matrix:
             for seq in lost:
                 del missing[seq]
 
-    def _read_log(self, connection: Connection, first: int, missing: dict[int, tuple[str, int]]) -> None:
+    def _read_log_of(self, client: str, first: int, missing: dict[int, tuple[str, int]]) -> str:
+        """Read the log of this client's storage, through another of its clients where need be; else why not."""
+        written = self.markers[client]
+        reason = self.connections[client].error or "it cannot be iterated"
+        last = (
+            None if any(op.outcome == "info" for op in self.operations) else max(t for _, t in self.committed.values())
+        )
+        others = [one for one in self.connections.values() if self._same_storage(written, one)]
+        for connection in sorted(others, key=lambda one: one.target.client != client):
+            if connection.error or not connection.can("IStorageIteration"):
+                continue
+            for _ in range(RETRIES):
+                try:
+                    self._read_log(connection, first, last, missing)
+                    return ""
+                except OutOfTime:
+                    raise
+                except Exception as error:  # a FileStorage may fail to begin while another client commits
+                    reason = str(error) or type(error).__name__
+        return reason
+
+    def _read_log(
+        self, connection: Connection, first: int, last: int | None, missing: dict[int, tuple[str, int]]
+    ) -> None:
         ours = {marker.oid for marker in self.markers.values()}
-        last = max(tid for _, tid in self.committed.values())
+        names = {m.oid: m.client for m in self.markers.values() if self._same_storage(m, connection)}
+        already = {version for versions in self.log.values() for version in versions}
         for tid, user, text, records in connection.transactions(first, last):
             self.stop.between(SHARE_FOR_ALL)
             told = markers.read_description(user, text)
-            if told is None or told[0] != self.job.run_id or told[1] not in missing:
+            if told is None or told[0] != self.job.run_id:
                 continue
-            del missing[told[1]]
-            for oid, size in records():
-                self.bytes += size
+            known = missing.pop(told[1], None) is not None
+            for oid, data in records():
+                self._keep_version(names, oid, Version(_hex(tid), self._nonce_in(data)), already)
+                self.bytes += len(data) if known else 0
                 if oid not in ours:
                     # It cannot be, and it is the one thing that must not be: so it is looked for.
                     self.left.append(f"transaction {_hex(tid)} of this run holds an object that is not ours: {oid:#x}")
+
+    def _keep_version(self, names: dict[int, str], oid: int, version: Version, already: set[Version]) -> None:
+        """Put one entry into the log of its marker; a log that is read once more does not count twice."""
+        name = names.get(oid, f"object {oid:#x}")
+        if version not in already:
+            self.log.setdefault(name, []).append(version)
+
+    def _nonce_in(self, data: bytes) -> str:
+        """The nonce that this record of a transaction of ours holds; empty where it deletes."""
+        marker = markers.read(data)
+        return marker.nonce if marker is not None else "what is no marker" if data else ""
 
     def _tell_what_is_left(self) -> None:
         remaining = [marker for marker in self.markers.values() if marker.nonces]

@@ -44,8 +44,9 @@ class ParentGone(BaseException):
 class CommitFailed(Exception):
     """A commit was not acknowledged; ``surely``: it did not happen, else that is not known."""
 
-    def __init__(self, refusal: str, reason: str, *, surely: bool) -> None:
+    def __init__(self, refusal: str, reason: str, *, surely: bool, conflict: bool = False) -> None:
         super().__init__(reason)
+        self.conflict = conflict
         self.refusal = refusal
         self.reason = reason
         self.surely = surely

@@ -162,6 +162,7 @@ class Connection:
             wait_timeout=self.timeout_s,
             read_only=read_only,
             client_label="zcheck",
+            **_tls(self.target),
         )
         self.ready.wait(max(end - time.monotonic(), 0.0))
         if not self.server:
@@ -231,6 +232,10 @@ class Connection:
         """The server's own name for the storage."""
         return str(self._storage._info.get("name", "")) if self._storage is not None else ""
 
+    def newest(self) -> int:
+        """The newest transaction that this connection knows of; nothing is asked."""
+        return markers.number(self._storage.lastTransaction()) if self._storage is not None else 0
+
     def can(self, interface: str) -> bool:
         """Whether the server's storage has this interface of :mod:`ZODB.interfaces`."""
         return self._storage is not None and bool(getattr(ZODB.interfaces, interface).providedBy(self._storage))
@@ -294,18 +299,20 @@ class Connection:
             tid, _, user, text, _ = found
             yield markers.number(tid), user, text, partial(self._records_of, iterator, tid)
 
-    def _records_of(self, iterator: Any, tid: bytes) -> list[tuple[int, int]]:
-        """The oid and the size in bytes of each record of the transaction that was just reached."""
+    def _records_of(self, iterator: Any, tid: bytes) -> list[tuple[int, bytes]]:
+        """The oid and the bytes of each record of the transaction that was just reached; none where it deletes."""
         records = self.call("iterator_record_start", iterator, tid)
         found = []
         while (record := self.call("iterator_record_next", records)) is not None:
-            found.append((markers.number(record[0]), len(record[2] or b"")))
+            found.append((markers.number(record[0]), record[2] or b""))
         return found
 
     # --- writing
 
-    def commit(self, description: str, changes: Iterable[Change]) -> int:
+    def commit(self, description: str, changes: Iterable[Change], current: Iterable[Change] = ()) -> int:
         """One transaction; its id.  Raises :exc:`CommitFailed`, which says whether it surely did not happen.
+
+        What is in ``current`` must still be at its serial, and is not changed (``Connection.readCurrent``).
 
         Everything is ready before the first byte is sent, and between vote and finish there is nothing but the two
         calls.  Where an answer does not come, the connection is ended: that frees the commit lock.
@@ -315,10 +322,11 @@ class Connection:
             raise CommitFailed("error", self.error or "the connection was lost", surely=True)
         transaction = TransactionMetaData(markers.USER, description)
         try:
-            buffer = self._vote(storage, transaction, changes)
+            buffer = self._vote(storage, transaction, changes, tuple(current))
         except Exception as error:
             self._give_up(storage, transaction)
-            raise CommitFailed(_refusal(error), words(error), surely=True) from None
+            conflict = isinstance(error, ConflictError)
+            raise CommitFailed(_refusal(error), words(error), surely=True, conflict=conflict) from None
         try:
             finishing = storage._server.tpc_finish(id(transaction), buffer, _nothing, wait=False)
             return markers.number(self.wait(finishing))
@@ -328,7 +336,28 @@ class Connection:
         finally:
             storage.tpc_end(transaction)
 
-    def _vote(self, storage: Any, transaction: Any, changes: tuple[Change, ...]) -> Any:
+    def try_out(self, description: str, change: Change) -> bool:
+        """Vote for a change and give it up, whatever the server says; whether it would have been accepted.
+
+        Raises :exc:`CommitFailed` where it was refused for another reason than a conflict.
+        """
+        storage = self._storage
+        if self.error or self.lost or storage is None:
+            raise CommitFailed("error", self.error or "the connection was lost", surely=True)
+        transaction = TransactionMetaData(markers.USER, description)
+        try:
+            self._vote(storage, transaction, (change,))
+        except ConflictError:
+            return False
+        except Exception as error:
+            raise CommitFailed(_refusal(error), words(error), surely=True) from None
+        finally:
+            self._give_up(storage, transaction)
+        return True
+
+    def _vote(
+        self, storage: Any, transaction: Any, changes: tuple[Change, ...], current: tuple[Change, ...] = ()
+    ) -> Any:
         storage.tpc_begin(transaction)
         buffer = transaction.data(storage)
         if self.lost:
@@ -339,6 +368,9 @@ class Connection:
                 storage.deleteObject(oid, serial, transaction)
             else:
                 storage.store(oid, serial, change.data, "", transaction)
+        for kept in current:
+            oid, serial = markers.eight_bytes(kept.oid), markers.eight_bytes(kept.serial)
+            storage.checkCurrentSerialInTransaction(oid, serial, transaction)
         if self.call("vote", id(transaction)):
             raise ConflictError("the server reports a conflict")
         return buffer
@@ -355,6 +387,16 @@ class Connection:
 
 def _nothing(tid: bytes) -> None:
     """Called by ZEO once the transaction is finished, in its network thread."""
+
+
+def _tls(target: jobs.Target) -> dict[str, Any]:
+    """The options for a server that is spoken to by TLS; it has answered by it already."""
+    tls = next((a.tls for a in target.addresses if isinstance(a, HostPort) and a.tls is not None), None)
+    if tls is None:
+        return {}
+    from zcheck.probes.tls import context_of
+
+    return {"ssl": context_of(tls), "ssl_server_hostname": tls.server_hostname or None}
 
 
 def _close_quietly(storage: Any) -> None:
