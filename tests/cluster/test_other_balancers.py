@@ -82,7 +82,19 @@ def test_varnish(cluster: Cluster, tmp_path: Path) -> None:
     varnish, port = found("varnishd"), Port()
     done = run(block("varnish.sh"), tmp_path, CLIENTS_INI=cluster.ini)
     assert 0 == done.returncode, done.stderr
-    words = [varnish, "-F", "-a", f"{HOST}:{port.number}", "-f", tmp_path / "zope.vcl", "-n", tmp_path / "run"]
+    # Its own user could not read the folder of a test.
+    words = [
+        varnish,
+        "-j",
+        "none",
+        "-F",
+        "-a",
+        f"{HOST}:{port.number}",
+        "-f",
+        tmp_path / "zope.vcl",
+        "-n",
+        tmp_path / "run",
+    ]
     process = subprocess.Popen([*words, "-s", "default,10m"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: get(port.number).status == 200, 30)
