@@ -132,6 +132,8 @@ TABLE = (
             "gate",
             "export",
             "receipt",
+            "recheck",
+            "isolate",
             "init",
         )
     ),

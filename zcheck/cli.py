@@ -762,6 +762,47 @@ def _last_good(ini: str) -> str:
 
 
 @zcheck.command()
+@click.argument("history", metavar="HISTORY", type=click.Path(dir_okay=False))
+@click.option(
+    "--fail-on",
+    type=click.Choice(["advice", "warning", "critical"]),
+    default="warning",
+    show_default=True,
+    help="The mildest finding that makes the exit code other than 0.",
+)
+@click.option("-o", "--output", type=Output(), multiple=True, metavar="FORMAT[:PATH]", help=", ".join(FORMATS))
+@click.option(
+    "--elle",
+    type=click.Choice(["rw-register", "list-append"]),
+    help="Print the history as elle-cli reads it, for this model, and judge nothing.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell each check.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone.")
+def recheck(history: str, **options: Any) -> int:
+    """Judge a saved history again.
+
+    HISTORY is what "zcheck isolation --history" wrote.  One that was cut or edited is UNKNOWN, whatever it says.
+    """
+    from zcheck import recheck as rechecking
+    from zcheck.consistency import record
+
+    try:
+        recorded = record.loads(Path(history).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, record.NoHistory) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"{history}: cannot be judged: {reason}") from None
+    if options["elle"]:
+        for one in recorded.histories:
+            _echo(record.elle(one, options["elle"]))
+        return UNKNOWN if recorded.faults else 0
+    report = rechecking.of_file(recorded, history, options["fail_on"])
+    _deliver(report, options)
+    if not options["quiet"] and not options["output"]:
+        _echo("\n".join(rechecking.summary(recorded.histories)))
+    return int(report.verdict.exit_code)
+
+
+@zcheck.command()
 def schema() -> int:
     """Print the JSON Schema of the report."""
     from zcheck.reporters import json
@@ -1118,7 +1159,9 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
         finish_s=options["finish_timeout"],
         start_s=options["start_timeout"],
     )
-    restart = gate.Restart(options["command"], options["warm_up"], options["changing"])
+    # That a conf was edited since a client started is a reason to restart it, and not one against it.
+    changing = (*options["changing"], "client-restarted-since-edit")
+    restart = gate.Restart(options["command"], options["warm_up"], changing)
     with _interruptible():
         outcome = gate.rolling_restart(
             door, clients, _examiner(ctx, "rolling-restart", options, secret), restart, secret
