@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from zcheck import inventory, wsgiconf, zopeconf
@@ -309,6 +310,7 @@ fires(
     changed("*:80\n", "*:80\n  stats enable\n  stats admin if TRUE\n"),
 )
 fires(C, "every IPv6 address", "WARNING", "app1 app2", "[::]:80", PUBLIC.replace("*:80", "[::]:80"))
+fires(C, "a variable", "UNKNOWN", "app1 app2", "is not known", PUBLIC.replace("*:80", '"${BIND}:80"'))
 silent(C, "with a password", changed("  bind *:80\n", "  bind *:80\n  stats enable\n  stats auth a:b\n"))
 silent(
     C,
@@ -358,6 +360,15 @@ def test_every_check_fires_and_is_silent_somewhere() -> None:
     """Config validity has tests of its own below."""
     rest = set(CHECKS) - {"haproxy-config-is-valid"}
     assert rest == {row.values[0] for row in FIRES} == {row.values[0] for row in SILENT}
+
+
+def test_facts_survive_being_saved() -> None:
+    """As ``--save-facts`` writes them and ``--facts`` reads them."""
+    conf = haproxy.parse([("haproxy.cfg", HEALTHY)], "zope")
+    run_ = HaproxyRun("2.6.12", 1, False, (HaproxyAlert("x", "haproxy.cfg", 3),))
+    verdicts = {"a": BalancerVerdict(("x",), run=run_), "b": BalancerVerdict(("x",), run=LeftOut("y"))}
+    for fact in (Balancers({"front": conf}, ("back",)), BalancerVerdicts(verdicts), answers()):
+        assert fact == msgspec.json.decode(msgspec.json.encode(fact), type=type(fact))
 
 
 # --- haproxy-config-is-valid ---------------------------------------------------------------------

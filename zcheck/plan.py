@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from zcheck import gather, targets
+from zcheck.balancer import program
 from zcheck.consistency.history import HttpHistories, ZeoHistories
 from zcheck.facts import (
+    BalancerVerdicts,
     Facts,
+    HealthAnswers,
     HostPort,
     Inventory,
     Names,
@@ -47,6 +50,10 @@ def tell(
     clients = [f"  client {client.name}: http{'s' * client.tls}://{client.dialled}" for client in inventory.clients]
     servers = [f"  ZEO server {line}" for line in _servers(ways)]
     contacted = [*(clients if PortAnswer in kinds else ()), *(servers if ZeoAnswers in kinds else ())]
+    if inventory.balancers and HealthAnswers in kinds:
+        contacted.append("  each client once more, with the request of the balancer's health check")
+    if inventory.balancers and BalancerVerdicts in kinds:
+        lines += ["", "run haproxy -c -dW, where it is installed, on the balancer's files (it looks their names up)"]
     lines += ["", *(["contact", *contacted] if contacted else ["contact nothing"]), ""]
     if read_only:
         lines += ["write nothing (--read-only)"]
@@ -67,6 +74,9 @@ def _files(inventory: Inventory) -> Iterable[str]:
         for path in (client.zope_conf, client.wsgi_ini, client.env_file):
             if path:
                 yield f"{path} ({client.name})"
+    for section in inventory.balancers:
+        for path in program.config_files(section, inventory):
+            yield f"{path} (balancer {section.name})"
     if inventory.credentials is not None and inventory.credentials.source == "password-file":
         yield f"{inventory.credentials.reference} (the password of {inventory.credentials.user})"
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.addresses import is_loopback
-from zcheck.check import Problem, Severity, Skipped, check
+from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.balancer._haproxy import bindings, confs, place, targets, titled, unread
 from zcheck.facts import Balancers, Facts, HaproxyConf, HaproxyLine, HaproxySection
 
@@ -43,14 +43,19 @@ GUARDS = frozenset({"auth", "deny", "reject", "tarpit", "silent-drop", "return",
 
 
 @check("status-page-is-protected", stage="balancer", needs=[Balancers], severity=Severity.WARNING)
-def status_page_is_protected(facts: Facts) -> Iterator[Problem | Skipped]:
+def status_page_is_protected(facts: Facts) -> Iterator[Problem | Skipped | Unknown]:
     """One finding a frontend that shows the page to everybody."""
     yield from unread(facts)
     for conf in confs(facts):
         for section in conf.of("frontend", "listen"):
             public = [(address, line) for address, line in bindings(section) if not _is_private(address)]
             shown = _pages(conf, section)
-            if public and shown and not _is_guarded(conf, section):
+            unknown = [line for address, line in public if "$" in address and line.unresolved]
+            if unknown and shown and not _is_guarded(conf, section):
+                message = f"where {titled(section)} with its status page is reached is not known: {unknown[0].text}"
+                hint = "write the address itself, or set the variable by a setenv line in the global section"
+                yield Unknown(facts.clients, message, (place(unknown[0]),), hint, about=section.name)
+            elif public and shown and not _is_guarded(conf, section):
                 admin = " and can take servers out of rotation" if shown[0].arguments[:1] == ("admin",) else ""
                 message = f"whoever reaches {public[0][0]} sees the status page of {titled(section)}{admin}"
                 hint = "move the stats lines into a frontend of their own with bind 127.0.0.1:8404, or add stats auth"

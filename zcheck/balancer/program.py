@@ -187,6 +187,8 @@ def alerts(said: str) -> tuple[HaproxyAlert, ...]:
         where = _WHERE.search(match[2])
         text = re.sub(r"^config : (?:parsing )?", "", match[2])
         text = _WHERE.sub("", text, count=1).strip(" :") if where is not None else text
+        # It may quote the line, and what stands in it.
+        text = " ".join(parser.redacted(text.split(" ")))
         found.append(
             HaproxyAlert(
                 text[:500],
