@@ -38,7 +38,8 @@ lint: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning -q docs build/docs
-	@echo "build/docs/index.html"
+	$(BIN)/python -m sphinx --fail-on-warning -q -b man docs build/man
+	@echo "build/docs/index.html build/man/zcheck.1"
 
 # What is ready to drop in, before the programs that read it: they are installed where that may be done.
 contrib: $(VENV)/.test

@@ -20,7 +20,7 @@ assert version is not None
 demo = ["Zope[wsgi]>=5.8", "Paste"]
 test = ["pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools>=70.1"]
 lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
-docs = ["sphinx"]
+docs = ["sphinx", "furo"]
 
 
 class CleanBuild(build):
