@@ -42,11 +42,26 @@ class LeftOut(msgspec.Struct, frozen=True, tag=True):
 # --- clients.ini ---------------------------------------------------------------------------------
 
 
-class HostPort(msgspec.Struct, frozen=True, order=True):
+class ZeoTls(msgspec.Struct, frozen=True, order=True):
+    """A client's ``<ssl>`` section: its files as zope.conf names them, never what is in them."""
+
+    certificate: str
+    key: str = ""
+    authenticate: str = ""
+    """A file or folder of authorities; empty: those of the system."""
+    check_hostname: bool = True
+    server_hostname: str = ""
+    has_password: bool = False
+    """Its key is opened by a function of the client's, which zcheck does not call."""
+
+
+class HostPort(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     """A TCP address as people write it; ``host`` is a name, an IPv4 or an IPv6 address without brackets."""
 
     host: str
     port: int
+    tls: ZeoTls | None = None
+    """How a ZEO server is dialled that is spoken to by TLS; None for everything else."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -803,7 +818,21 @@ class ZeoStorage(msgspec.Struct, frozen=True):
 
 
 ZeoOutcome = Literal[
-    "answers", "refused", "unreachable", "unknown-name", "timeout", "silent", "http", "foreign", "too-old", "tls"
+    "answers",
+    "refused",
+    "unreachable",
+    "unknown-name",
+    "timeout",
+    "silent",
+    "http",
+    "foreign",
+    "too-old",
+    # It speaks TLS and the client does not, or the client's files cannot be used here.
+    "tls",
+    # The client speaks TLS and it does not.
+    "not-tls",
+    # Both do, and one of them does not accept the other.
+    "tls-failed",
 ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import msgspec
 
 from zcheck import addresses
-from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, ZopeConf
+from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, ZeoTls, ZopeConf
 
 # Storages that keep writes from the server below them: what a client writes there, no other client can see.
 _KEEP_WRITES = frozenset({"demostorage", "before"})
@@ -68,7 +68,7 @@ def _target(inventory: Inventory, client: Client, database: Database, names: Nam
     unreachable = ""
     for end in ends:
         try:
-            dialled.append(addresses.dialled(end, client, inventory, names))
+            dialled.append(_by_tls(addresses.dialled(end, client, inventory, names), database))
         except addresses.InvalidAddress as error:
             unreachable = str(error)
     return ZeoTarget(
@@ -80,6 +80,22 @@ def _target(inventory: Inventory, client: Client, database: Database, names: Nam
         unreachable=unreachable,
         not_written=_not_written(inventory, client, database, ends, names),
     )
+
+
+def _by_tls(dialled: HostPort | str, database: Database) -> HostPort | str:
+    """The same, with the ``<ssl>`` section by which the client dials it."""
+    section = next(iter(database.leaf.nested("ssl")), None) if database.leaf is not None else None
+    if section is None or isinstance(dialled, str):
+        return dialled
+    tls = ZeoTls(
+        certificate=section.value("certificate", ""),
+        key=section.value("key", ""),
+        authenticate=section.value("authenticate", ""),
+        check_hostname=section.value("check-hostname", "true").lower() in _TRUE,
+        server_hostname=section.value("server-hostname", ""),
+        has_password=section.first("password-function") is not None,
+    )
+    return msgspec.structs.replace(dialled, tls=tls)
 
 
 def _not_written(

@@ -2,7 +2,8 @@
 
 What it examines
     Every ``server`` line of every database: it is dialled from here, its hello is read, and it is asked ``ruok``, which
-    registers nothing. A port that is closed, silent, or speaks HTTP, TLS or another protocol is told apart.
+    registers nothing. A port that is closed, silent, or speaks HTTP, TLS or another protocol is told apart. Where the
+    client has an ``<ssl>`` section the server is asked by TLS, with that section's own files where they can be read.
 Why it matters
     A client whose ZEO server is gone goes on serving the pages it has in its caches; every edit fails after minutes,
     and a client that is restarted does not come up. A second ``server`` line that nobody answers is no fallback.
@@ -31,9 +32,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from zcheck import addresses
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.reach._zeo import Asked, by_server
-from zcheck.facts import ControlPanel, Facts, ZeoAnswers, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, ZeoAnswers, ZopeConf
 
 NOT_FROM_HERE = frozenset({"refused", "unreachable", "unknown-name", "timeout"})
 
@@ -46,6 +48,8 @@ PHRASES = {
     "http": "is none",
     "foreign": "is none",
     "tls": "speaks TLS, and their zope.conf has no <ssl> section for it",
+    "not-tls": "speaks ZEO without TLS, and their zope.conf has an <ssl> section",
+    "tls-failed": "and they do not come to terms by TLS",
 }
 HINTS = {
     "refused": "start the ZEO server, or correct the 'server' line",
@@ -56,6 +60,8 @@ HINTS = {
     "http": "the line names a web server's port: give the ZEO server's",
     "foreign": "the line names another server's port: give the ZEO server's",
     "tls": "add an <ssl> section with a certificate to the <clientstorage>, or give the port without TLS",
+    "not-tls": "add an <ssl> section to the <zeo> section of the server, or remove the clients'",
+    "tls-failed": "see the certificates of both sides: who signed them, until when they are good, and for which names",
 }
 
 
@@ -63,7 +69,7 @@ HINTS = {
     "zeo-server-answers",
     stage="reach",
     needs=[ZeoAnswers],
-    uses=[ControlPanel, ZopeConf],
+    uses=[ControlPanel, Names, ZopeConf],
     severity=Severity.CRITICAL,
 )
 def zeo_server_answers(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
@@ -80,13 +86,16 @@ def zeo_server_answers(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
             yield Skipped(asked.clients, reason, f"[zeo:NAME] with address = {asked.first.server} and connect = ...")
         elif outcome == "tls":
             yield from _tls(asked, facts)
+        elif outcome == "tls-failed":
+            yield from _tls_failed(asked, facts)
         else:
             yield _problem(asked)
 
 
 def _problem(asked: Asked) -> Problem:
     answer = asked.first
-    detail = f": it {answer.detail}" if answer.detail and answer.outcome in ("silent", "http", "foreign") else ""
+    told = ("silent", "http", "foreign", "tls-failed")
+    detail = f": it {answer.detail}" if answer.detail and answer.outcome in told else ""
     if answer.outcome == "unreachable" and answer.detail:
         detail = f": {answer.detail}"
     message = f"the ZEO server {asked.name} of {', '.join(asked.clients)} {PHRASES[answer.outcome]}{detail}"
@@ -111,18 +120,34 @@ def _connected(asked: Asked, facts: Facts) -> str:
 
 
 def _tls(asked: Asked, facts: Facts) -> Iterator[Problem | Unknown]:
-    """With an <ssl> section of the client's it is as it should be, and zcheck has no certificate to look further."""
+    """With an <ssl> section of the client's it is as it should be, and what zcheck lacks are its certificates."""
     confs = facts.each(ZopeConf)
     prepared = [client for client, answer in asked.answers if _has_ssl(confs.get(client), answer.database)]
     others = [client for client in asked.clients if client not in prepared]
     if prepared:
         some = asked.only(prepared)
-        message = (
-            f"the ZEO server {some.name} of {', '.join(some.clients)} speaks TLS, for which zcheck has no certificate"
-        )
+        detail = some.first.detail if "<ssl>" in some.first.detail else "zcheck has no certificate for it"
+        message = f"the ZEO server {some.name} of {', '.join(some.clients)} speaks TLS: {detail}"
         yield Unknown(some.clients, message, some.places, about=asked.first.dialled)
     if others:
         yield _problem(asked.only(others))
+
+
+def _tls_failed(asked: Asked, facts: Facts) -> Iterator[Problem | Unknown]:
+    """Where the client runs elsewhere, what is read here may be other files of the same names."""
+    names = facts.maybe(Names)
+    machines = {client: facts.inventory.client(client).machine for client in asked.clients}
+    at_hand = [client for client in asked.clients if addresses.is_here(machines[client], facts.inventory, names)]
+    others = [client for client in asked.clients if client not in at_hand]
+    if at_hand:
+        yield _problem(asked.only(at_hand))
+    if others:
+        some = asked.only(others)
+        message = (
+            f"the ZEO server {some.name} of {', '.join(others)} {some.first.detail}, by the files that are here under"
+            " the names of their <ssl> section"
+        )
+        yield Unknown(some.clients, message, some.places, about=asked.first.dialled)
 
 
 def _has_ssl(conf: ZopeConf | None, name: str) -> bool:

@@ -126,10 +126,30 @@ def _why_not_free(readings: list[LockReading], storage: str) -> str:
 
 
 def _ask_once(dialled: Dialled, timeout_s: float) -> Asked:
+    if not isinstance(dialled, HostPort) or dialled.tls is None:
+        return _ask_with(dialled, None, timeout_s)
+    from zcheck.probes import tls
+
+    plainly = msgspec.structs.replace(dialled, tls=None)
+    try:
+        return _ask_with(dialled, tls.context_of(dialled.tls), timeout_s)
+    except tls.CannotUse as error:
+        asked = _ask_with(plainly, None, timeout_s)
+        if asked.outcome == "tls":
+            return Asked("tls", f"the files of the <ssl> section cannot be used here ({error})")
+    except ssl.SSLError as error:
+        if "WRONG_VERSION" not in (error.reason or "") and "UNEXPECTED" not in (error.reason or ""):
+            return Asked("tls-failed", tls.words(error))
+        asked = _ask_with(plainly, None, timeout_s)
+    return Asked("not-tls", "speaks ZEO without TLS") if asked.outcome == "answers" else asked
+
+
+def _ask_with(dialled: Dialled, context: ssl.SSLContext | None, timeout_s: float) -> Asked:
+    """Raises :exc:`ssl.SSLError` where there is a context and it does not come to a connection."""
     end = time.monotonic() + timeout_s
     protocol: str | None = None
     try:
-        with _connect(dialled, end) as peer:
+        with _connect(dialled, end) as plain, _wrapped(plain, dialled, context, end) as peer:
             protocol = parse_hello(_read_hello(peer, dialled, end))
             try:
                 return _ruok(peer, protocol, end)
@@ -139,8 +159,15 @@ def _ask_once(dialled: Dialled, timeout_s: float) -> Asked:
     except NotZeo as error:
         if is_too_old(protocol):
             return Asked("too-old", f"speaks {protocol}, the protocol of ZEO 4 and older", protocol)
+        if context is not None and error.outcome == "tls":
+            # By TLS 1.3 a client learns only after the handshake that its certificate was not accepted.
+            return Asked("tls-failed", "refuses the client's certificate: it closes the connection after the handshake")
         return Asked(error.outcome, error.detail, protocol)
+    except TimeoutError:
+        return Asked("silent", "accepts the connection and does not answer the TLS handshake", protocol)
     except OSError as error:
+        if isinstance(error, ssl.SSLError):
+            raise
         return Asked("silent", f"broke the connection: {_words(error)}", protocol)
 
 
@@ -173,6 +200,14 @@ def _connect(dialled: Dialled, end: float) -> socket.socket:
         raise NotZeo("refused", _words(error)) from None
     except OSError as error:
         raise NotZeo("unreachable", _words(error)) from None
+
+
+def _wrapped(plain: socket.socket, dialled: Dialled, context: ssl.SSLContext | None, end: float) -> socket.socket:
+    """The same connection, with TLS on it where there is a context."""
+    if context is None or not isinstance(dialled, HostPort) or dialled.tls is None:
+        return plain
+    plain.settimeout(max(end - time.monotonic(), 0.01))
+    return context.wrap_socket(plain, server_hostname=dialled.tls.server_hostname or dialled.host or "127.0.0.1")
 
 
 def _connect_to(family: int, address: Any, end: float) -> socket.socket:
