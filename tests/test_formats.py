@@ -12,13 +12,15 @@ from urllib.parse import unquote, urlsplit
 
 import jsonschema
 import junitparser
+import msgspec
 import pytest
-from cases import HOSTILE, hostile, split, thirty
+from cases import HOSTILE, hostile, made, split, thirty
 from prometheus_client.parser import text_string_to_metric_families
 
 from zcheck import cli
 from zcheck.report import Report
 from zcheck.reporters import github, junit, prometheus
+from zcheck.reporters import json as as_json
 from zcheck.reporters.text import clean
 
 CASES = {"split": split, "hostile": hostile, "thirty": thirty}
@@ -368,3 +370,46 @@ def test_what_the_terminal_cannot_show_is_escaped_and_no_crash(tmp_path: Path) -
 def test_the_hostile_case_is_hostile() -> None:
     assert "\033" in HOSTILE
     assert "\n" in HOSTILE
+
+
+FOLDERS = sorted(path.name for path in SAMPLES.iterdir() if (path / "clients.ini").is_file())
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_sample_is_told_in_every_format(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = [word for form in cli.FORMATS for word in ("-o", f"{form}:{tmp_path / form}")]
+    code = cli.main(["preflight", "--offline", "-q", *outputs, str(SAMPLES / folder / "clients.ini")])
+    document = json.loads((tmp_path / "json").read_text())
+    jsonschema.validate(document, json.loads(as_json.schema()))
+    assert code == document["verdict"]["exit_code"]
+    log = json.loads((tmp_path / "sarif").read_text())
+    jsonschema.validate(log, SARIF)
+    (run,) = log["runs"]
+    # Whatever has no place of its own is shown at clients.ini.
+    assert all(result["locations"] for result in run["results"])
+    live = {one["fingerprint"] for one in document["findings"] if not one["suppressed_by"]}
+    page = (tmp_path / "html").read_text()
+    assert live == set(re.findall(r'fingerprint="(.*?)"', (tmp_path / "prometheus").read_text()))
+    assert all(f'id="f-{fingerprint}"' in page for fingerprint in live)
+    assert all(fingerprint in (tmp_path / "junit").read_text() for fingerprint in live)
+    assert len(obeyed((tmp_path / "github").read_text())) == len(live)
+
+
+def test_a_thousand_clients_are_told_in_every_format_in_time() -> None:
+    import time
+
+    from zcheck.report import ClientNode, Level, Pair, Topology
+
+    names = tuple(f"app{number}" for number in range(1000))
+    pairs = tuple(Pair(w, r, w != "app7", 1.0) for w in names[:300] for r in names[:300] if w != r)
+    report = made(
+        levels=(Level("http", "main", pairs),),
+        clients=names,
+    )
+    nodes = tuple(ClientNode(name, name, name, "balanced") for name in names)
+    report = msgspec.structs.replace(report, topology=Topology(nodes))
+    for form in cli.FORMATS:
+        started = time.monotonic()
+        shown = cli.rendered(report, form)
+        assert time.monotonic() - started < 10, form
+        assert form == "json" or len(shown) < 2_000_000, form

@@ -312,17 +312,24 @@ MOST_FACTS = 256 * 1024 * 1024
 
 def _keep_facts(found: Any, reasons: dict[str, str], settings: Any, path: str | None) -> None:
     """Save a run's facts where the user wants them; those of a run that was OK are remembered as well."""
-    from zcheck import savedfacts
     from zcheck.probes import state
 
     report = found.report
-    good = report.verdict.status == "OK" and not settings.offline and settings.state_folder is not None
-    if path or good:
-        text = savedfacts.dump(savedfacts.Saved(report.run, reasons, found.facts), __version__)
-        if good:
-            state.keep_good(settings.state_folder, _of_cluster(report.cluster.file), text)
-        if path:
-            _write(path, text, 0o600)
+    if report.verdict.status == "OK" and not settings.offline and settings.state_folder is not None:
+        state.keep_good(settings.state_folder, _of_cluster(report.cluster.file), _dumped(found, reasons))
+    if path:
+        _save_facts(found, reasons, path)
+
+
+def _save_facts(found: Any, reasons: dict[str, str], path: str) -> None:
+    """Put a run's facts into a file that only its owner can read: no secret is in it, but names and addresses are."""
+    _write(path, _dumped(found, reasons), 0o600)
+
+
+def _dumped(found: Any, reasons: dict[str, str]) -> str:
+    from zcheck import savedfacts
+
+    return savedfacts.dump(savedfacts.Saved(found.report.run, reasons, found.facts), __version__)
 
 
 def _of_cluster(ini: str) -> str:
@@ -350,7 +357,9 @@ def _judge_again(ctx: click.Context, path: str, options: dict[str, Any]) -> int:
 
     saved = _saved(path)
     inventory = saved.facts.inventory
-    options = _completed(ctx, options, {}, path)
+    # Of what clients.ini said, only what moves the exit code still applies: no file is to be written again.
+    stated = {name: value for name, value in inventory.options.items() if name == "fail-on"}
+    options = _completed(ctx, options, stated, path)
     # Offline or read-only is what the run was; what it left out for that is told by its own file.
     reasons = _left_out(ctx, {**options, "offline": False, "read_only": False}, inventory)
     report = pipeline.judge_again(saved, CATALOGUE, reasons, fail_on=options["fail_on"])
@@ -872,7 +881,7 @@ def _examiner(ctx: click.Context, command: str, options: dict[str, Any], secret:
         )
         reasons = _left_out(ctx, left_out, inventory)
         with LiveLines(inventory.client_names) as lines:
-            return pipeline.examine(
+            found = pipeline.examine(
                 inventory,
                 CATALOGUE,
                 settings,
@@ -883,6 +892,9 @@ def _examiner(ctx: click.Context, command: str, options: dict[str, Any], secret:
                 progress=lines,
                 timings=options["timings"],
             )
+        if options.get("save_facts"):
+            _save_facts(found, reasons, options["save_facts"])
+        return found
 
     return examine
 
