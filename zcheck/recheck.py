@@ -43,9 +43,6 @@ def report(
     catalogue = [check for check in CATALOGUE if check.name in checks]
     judgement = runner.run(catalogue, facts, clock=time.perf_counter)
     findings = [_fault(inventory, fault) for fault in faults] or list(judgement.findings)
-    findings += (
-        [] if faults else [_skew(inventory, history) for history in histories if judge(history).serializable is False]
-    )
     judgement = msgspec.structs.replace(judgement, findings=tuple(findings))
     started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     took = 0.0 if began is None else time.monotonic() - began
@@ -109,17 +106,4 @@ def _fault(inventory: Inventory, fault: str) -> Finding:
         clients=inventory.client_names,
         message=f"{inventory.file} proves nothing: {fault}",
         hint="record it again: zcheck isolation CLIENTS.INI --history FILE",
-    )
-
-
-def _skew(inventory: Inventory, history: History) -> Finding:
-    """What ``readCurrent`` promises is asked of no other check."""
-    told = next(one for one in judge(history).anomalies if one.breaks == "serializable")
-    return Finding(
-        check="conflicts-are-detected",
-        stage="consistency",
-        severity="CRITICAL",
-        clients=tuple(name for name in inventory.client_names if name in told.sessions),
-        message=f"database {history.database}: {told.kind} ({told.adya}) in spite of readCurrent: {told.words}",
-        hint="see 'zcheck explain conflicts-are-detected'",
     )

@@ -49,7 +49,7 @@ def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped
     """That a write was refused says something only where another one was accepted."""
     taken: set[str] = set()
     for history in zeo_histories(facts):
-        found = [one for one in judge(history).anomalies if one.kind in LOSES_UPDATES]
+        found = [one for one in judge(history).anomalies if one.kind in LOSES_UPDATES or one.breaks == "serializable"]
         found = [one for one in found if one.sessions[0] in facts.clients]
         tried = [client for client in members(facts, history) if _tried(history, client)]
         taken |= set(tried)

@@ -692,7 +692,8 @@ def lags(history: History) -> list[Lag]:
     }
     first: dict[tuple[str, str, str], int] = {}
     for op in history.operations:
-        if op.fenced or op.outcome != "ok":
+        # A workload reads when its turn has come: when that was says nothing of when the write was known.
+        if op.fenced or op.outcome != "ok" or op.workload:
             continue
         for marker, nonce in op.reads.items():
             if nonce is not None and (marker, nonce) in acknowledged:

@@ -79,6 +79,39 @@ class Write(msgspec.Struct, frozen=True, tag=True):
     max_rate: float = WRITE_RATE
     journal: str | None = None
     """The file to which each transaction is told before it is sent."""
+    pause_file: str | None = None
+    """While it exists nothing is begun."""
+
+
+class Isolate(msgspec.Struct, frozen=True, tag=True):
+    """The matrix, then the workloads of the isolation test for ``duration_s`` seconds; then all is removed."""
+
+    database: str
+    run_id: str
+    within_s: float
+    duration_s: float
+    workloads: tuple[str, ...]
+    seed: int
+    max_rate: float = WRITE_RATE
+    journal: str | None = None
+    pause_file: str | None = None
+    rounds: int = 2
+
+
+class ReadVersions(msgspec.Struct, frozen=True, tag=True):
+    """What the storage's log has of the documents of this run, since the connections were made."""
+
+    database: str
+    run_id: str
+    folder: str
+    within_s: float
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """By document's number: transaction and nonce of each version, oldest first; or in words why not."""
+
+    found: dict[int, list[tuple[str, str]]] = {}
+    error: str = ""
 
 
 class Find(msgspec.Struct, frozen=True, tag=True):
@@ -103,7 +136,7 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     within_s: float = 3.0
 
 
-Job = Connect | Prove | Write | Find | Remove | Close
+Job = Connect | Prove | Write | Isolate | ReadVersions | Find | Remove | Close
 
 
 class Answer(msgspec.Struct, frozen=True):

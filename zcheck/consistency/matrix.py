@@ -11,6 +11,7 @@ that is about to commit: that round trip is the fence as well.  What the server 
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterable
@@ -41,12 +42,14 @@ LOCK_POLL_S = 0.01
 RETRIES = 3
 MOST_SEEN_GONE = 20
 SLOW_S = 0.05
+PAUSE_POLL_S = 0.1
 LONGEST_PAUSE_S = 0.5
 
 
 class Written(msgspec.Struct):
-    """One marker: where it is, who writes it, and what may be there by now."""
+    """One marker: where it is, through whom it was made, and what may be there by now."""
 
+    name: str
     client: str
     oid: int
     serial: int = 0
@@ -60,9 +63,13 @@ class Written(msgspec.Struct):
 
 
 class Pace:
-    """A burst, then so many commits a second; slower where the server slows down."""
+    """A burst, then so many commits a second; slower where the server slows down.
 
-    def __init__(self, max_rate: float, stop: Stop) -> None:
+    While a file of the name ``pause_file`` exists no commit is begun.
+    """
+
+    def __init__(self, max_rate: float, stop: Stop, pause_file: str | None = None) -> None:
+        self._pause_file = pause_file
         self._rate = max(max_rate, 0.1)
         self._tokens = self._burst = max(self._rate, 1.0)
         self._at = time.monotonic()
@@ -71,6 +78,9 @@ class Pace:
 
     def wait(self) -> None:
         """Until the next commit may be sent."""
+        while self._pause_file is not None and os.path.exists(self._pause_file):  # noqa: PTH110
+            self._stop.between()
+            self._stop.sleep(PAUSE_POLL_S)
         now = time.monotonic()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
@@ -92,11 +102,11 @@ class Refused(Exception):
 class Matrix:
     """One run of the matrix on one database."""
 
-    def __init__(self, job: jobs.Write, connections: list[Connection], stop: Stop) -> None:
+    def __init__(self, job: jobs.Write | jobs.Isolate, connections: list[Connection], stop: Stop) -> None:
         self.job = job
         self.connections = {one.target.client: one for one in connections}
         self.stop = stop
-        self.pace = Pace(job.max_rate, stop)
+        self.pace = Pace(job.max_rate, stop, job.pause_file)
         self.journal = Journal(job.journal)
         self.operations: list[Operation] = []
         self.refused: dict[str, tuple[Any, str]] = {}
@@ -112,6 +122,7 @@ class Matrix:
         """What comes after the newest transaction of any storage when the run began."""
         self.log: dict[str, list[Version]] = {}
         self.why_no_log = ""
+        self.values: dict[str, int] = {}
 
     def run(self) -> History:
         """Write, read, delete, look back; always a history, with the reason where it ends early."""
@@ -141,6 +152,7 @@ class Matrix:
             stopped=self.stopped,
             log={name: tuple(self.log.get(name, ())) for name in self.markers} if not self.why_no_log else None,
             why_no_log=self.why_no_log,
+            values=self.values,
         )
 
     # --- the rounds
@@ -182,7 +194,7 @@ class Matrix:
                 self.refused[client] = ("error", str(error))
                 continue
             connection.oids = oids[1:]
-            self.markers[client] = Written(client, oids[0])
+            self.markers[client] = Written(client, client, oids[0])
 
     def _write_all(self, writers: list[Connection], number: int) -> None:
         planned = []
@@ -362,10 +374,11 @@ class Matrix:
 
     def _remove(self) -> None:
         """Delete every marker, each through a connection that finds it to be ours; one transaction a storage."""
-        for client in [client for client in self.markers if self.markers[client].nonces]:
+        for written in [written for written in self.markers.values() if written.nonces]:
             outstanding = [marker for marker in self.markers.values() if marker.nonces]
+            client = written.client
             connection = self.connections[client]
-            if connection.error or not self.markers[client].nonces:
+            if connection.error or not written.nonces:
                 continue
             self.stop.between(SHARE_FOR_ALL)
             if not connection.can("IExternalGC"):
@@ -403,8 +416,8 @@ class Matrix:
             invoked,
             "ok",
             True,
-            writes={marker.client: "" for marker, _ in ours},
-            bases={marker.client: _hex(record.tid) for marker, record in ours},
+            writes={marker.name: "" for marker, _ in ours},
+            bases={marker.name: _hex(record.tid) for marker, record in ours},
         )
         try:
             tid = connection.commit(markers.description(self.job.run_id, self.seq), changes)
@@ -422,8 +435,7 @@ class Matrix:
 
     def _same_storage(self, written: Written, connection: Connection) -> bool:
         """Whether this marker was written into the storage that the connection reaches: a server may have several."""
-        writer = self.connections[written.client]
-        return (writer.server, writer.target.storage) == (connection.server, connection.target.storage)
+        return _one_storage(self.connections[written.client], connection)
 
     def _is(self, written: Written, record: Record) -> bool:
         """Whether this record is one that this run wrote for this marker."""
@@ -445,7 +457,7 @@ class Matrix:
             if isinstance(found, BaseException):
                 operation = Operation(client, "gone", self.job.rounds, invoked, ended, "fail", True, error=str(found))
             else:
-                reads = {marker.client: self._own_nonce(found[marker.oid]) for marker in asked[client]}
+                reads = {marker.name: self._own_nonce(found[marker.oid]) for marker in asked[client]}
                 operation = Operation(client, "gone", self.job.rounds, invoked, ended, "ok", True, reads=reads)
             self.operations.append(operation)
 
@@ -482,12 +494,12 @@ class Matrix:
 
     def _read_log_of(self, client: str, first: int, missing: dict[int, tuple[str, int]]) -> str:
         """Read the log of this client's storage, through another of its clients where need be; else why not."""
-        written = self.markers[client]
-        reason = self.connections[client].error or "it cannot be iterated"
+        own = self.connections[client]
+        reason = own.error or "it cannot be iterated"
         last = (
             None if any(op.outcome == "info" for op in self.operations) else max(t for _, t in self.committed.values())
         )
-        others = [one for one in self.connections.values() if self._same_storage(written, one)]
+        others = [one for one in self.connections.values() if _one_storage(own, one)]
         for connection in sorted(others, key=lambda one: one.target.client != client):
             if connection.error or not connection.can("IStorageIteration"):
                 continue
@@ -505,7 +517,7 @@ class Matrix:
         self, connection: Connection, first: int, last: int | None, missing: dict[int, tuple[str, int]]
     ) -> None:
         ours = {marker.oid for marker in self.markers.values()}
-        names = {m.oid: m.client for m in self.markers.values() if self._same_storage(m, connection)}
+        names = {m.oid: m.name for m in self.markers.values() if self._same_storage(m, connection)}
         already = {version for versions in self.log.values() for version in versions}
         for tid, user, text, records in connection.transactions(first, last):
             self.stop.between(SHARE_FOR_ALL)
@@ -536,7 +548,7 @@ class Matrix:
         seen = {
             n for op in self.operations if op.action == "gone" for n, nonce in op.reads.items() if nonce is not None
         }
-        names = sorted({marker.client for marker in remaining} | seen)
+        names = sorted({marker.name for marker in remaining} | seen)
         if names:
             count = f"{len(names)} unreachable marker object" + ("s" if len(names) > 1 else "")
             self.left.append(f"{count} in database {self.job.database}, until the next pack")
@@ -561,6 +573,10 @@ class Matrix:
         detail = reason or connection.error or ("" if connection.target.may_write else connection.target.why_not)
         joined = True if connection.server and not connection.error else None
         return ClientState(client, joined, connection.hung, refusal, detail)
+
+
+def _one_storage(one: Connection, other: Connection) -> bool:
+    return (one.server, one.target.storage) == (other.server, other.target.storage)
 
 
 def _timed(connection: Connection, oids: list[int]) -> tuple[int, int, int, dict[int, Record | None]]:

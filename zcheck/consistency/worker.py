@@ -37,7 +37,9 @@ from zcheck.consistency import jobs, markers
 from zcheck.consistency.matrix import Matrix
 from zcheck.consistency.orphans import find_orphans, remove_orphans
 from zcheck.consistency.proofs import prove
+from zcheck.consistency.versions import read_versions
 from zcheck.consistency.work import Change, CommitFailed, Late, NoAnswer, ParentGone, Record, Stop, side_by_side
+from zcheck.consistency.workloads import Isolation
 from zcheck.facts import HostPort
 
 CACHE_BYTES = 1024 * 1024
@@ -124,6 +126,8 @@ class Connection:
         self.learnt: dict[bytes, int] = {}
         """When each transaction on a watched object became known here, on the monotonic clock in ns."""
         self.ready = threading.Event()
+        self.first = 0
+        """The newest transaction when this connection was made."""
         self._name = f"zcheck-{next(_numbers)}"
         self._unconnected: dict[Any, BaseException] = {}
         self._unregistered: list[BaseException] = []
@@ -171,6 +175,7 @@ class Connection:
             return
         with contextlib.suppress(NoAnswer):  # its reason is kept in ``error``
             self.call("ping", timeout_s=max(end - time.monotonic(), 0.1))
+            self.first = self.newest()
 
     def _failed(self) -> bool:
         return len(self._unconnected) + len(self._unregistered) >= len(self.target.addresses)
@@ -264,9 +269,22 @@ class Connection:
         All records are of one snapshot, whose transaction id is returned; they come through this connection's cache,
         as they would for a Zope client.
         """
-        self.call("ping")
+        tid = self.begin(fenced=True)
+        return tid, self.load_at(tid, oids)
+
+    def begin(self, *, fenced: bool) -> int:
+        """The transaction whose state a transaction that begins now would see, after a fence or without."""
+        if fenced:
+            self.call("ping")
+        elif self.error or self._storage is None:
+            raise NoAnswer(self.error or "the connection is closed")
+        return self.newest()
+
+    def load_at(self, tid: int, oids: Iterable[int]) -> dict[int, Record | None]:
+        """The records as they were at this transaction, through this connection's cache."""
         storage = self._storage
-        tid = markers.number(storage.lastTransaction())
+        if self.error or storage is None:
+            raise NoAnswer(self.error or "the connection is closed")
         before = markers.eight_bytes(tid + 1)
         wanted = {oid: markers.eight_bytes(oid) for oid in oids}
 
@@ -282,7 +300,7 @@ class Connection:
         if isinstance(found, BaseException):
             self.error = words(found)
             raise NoAnswer(self.error)
-        return tid, found
+        return found
 
     def _record(self, load: Callable[[], Any]) -> Record | None:
         try:
@@ -446,6 +464,10 @@ class Worker:
             return prove(self.connections, self.stop)
         if isinstance(job, jobs.Write):
             return Matrix(job, self._of(job.database), self.stop).run()
+        if isinstance(job, jobs.Isolate):
+            return Isolation(job, self._of(job.database), self.stop).run()
+        if isinstance(job, jobs.ReadVersions):
+            return read_versions(self._of(job.database), job, self.stop)
         if isinstance(job, jobs.Find):
             return find_orphans(self.connections, job, self.stop)
         if isinstance(job, jobs.Remove):

@@ -104,9 +104,52 @@ class ZeoWorker:
         """The proofs of which connection reaches which storage; nothing is written."""
         return self._do(jobs.Prove(self._own_limit(within_s)), ZeoIdentity, within_s)
 
-    def matrix(self, database: str, *, rounds: int = 2, within_s: float, max_rate: float = jobs.WRITE_RATE) -> History:
+    def matrix(
+        self,
+        database: str,
+        *,
+        rounds: int = 2,
+        within_s: float,
+        max_rate: float = jobs.WRITE_RATE,
+        pause_file: str | None = None,
+    ) -> History:
         """Write through every client of a database that may be written to, read through all, and remove it again."""
-        job = jobs.Write(database, self.run_id, self._own_limit(within_s), rounds, max_rate, self.journal)
+        limit = self._own_limit(within_s)
+        job = jobs.Write(database, self.run_id, limit, rounds, max_rate, self.journal, pause_file)
+        return self._history(job, database, rounds, within_s)
+
+    def isolate(
+        self,
+        database: str,
+        *,
+        duration_s: float,
+        workloads: Iterable[str],
+        seed: int,
+        within_s: float,
+        max_rate: float = jobs.WRITE_RATE,
+        pause_file: str | None = None,
+    ) -> History:
+        """The matrix, then the workloads for so long; one seed gives one schedule.  All is removed at the end."""
+        job = jobs.Isolate(
+            database,
+            self.run_id,
+            self._own_limit(within_s),
+            duration_s,
+            tuple(workloads),
+            seed,
+            max_rate,
+            self.journal,
+            pause_file,
+        )
+        return self._history(job, database, job.rounds, within_s)
+
+    def versions(self, database: str, folder: str, *, within_s: float) -> jobs.Versions:
+        """What the storage's log has of the documents in this run's folder."""
+        job = jobs.ReadVersions(database, self.run_id, folder, self._own_limit(within_s))
+        found = self._do(job, jobs.Versions, within_s)
+        return jobs.Versions(error=found.reason) if isinstance(found, NotGathered) else found
+
+    def _history(self, job: jobs.Job, database: str, rounds: int, within_s: float) -> History:
         started = not self.gone and self._process is not None
         found = self._do(job, History, within_s)
         if isinstance(found, History):

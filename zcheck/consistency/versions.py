@@ -1,0 +1,49 @@
+"""The storage's own log of what running clients wrote into a run's folder: their nonces, by transaction."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zcheck.consistency import jobs
+from zcheck.consistency.work import NoAnswer, OutOfTime, Stop
+
+if TYPE_CHECKING:
+    from zcheck.consistency.worker import Connection
+
+RETRIES = 3
+
+
+def read_versions(connections: list[Connection], job: jobs.ReadVersions, stop: Stop) -> jobs.Versions:
+    """Every version of this run's documents, through the first connection that can list transactions.
+
+    Ours are the transactions whose description, the request's path, holds the folder's name.  The records are searched
+    as bytes and never unpickled: a document's title holds its number and its nonce.
+    """
+    reason = "there is no ZEO connection to the database"
+    for connection in connections:
+        if connection.error or not connection.can("IStorageIteration"):
+            reason = connection.error or "the storage cannot be iterated"
+            continue
+        for _ in range(RETRIES):
+            try:
+                return jobs.Versions(_read(connection, job, stop))
+            except (NoAnswer, OutOfTime) as error:
+                return jobs.Versions(error=str(error))
+            except Exception as error:  # a FileStorage may fail to begin while another client commits
+                reason = f"{type(error).__name__}: {error}"
+    return jobs.Versions(error=f"the storage's log could not be read: {reason}")
+
+
+def _read(connection: Connection, job: jobs.ReadVersions, stop: Stop) -> dict[int, list[tuple[str, str]]]:
+    title = re.compile(rb"zcheck (\d+) ([0-9a-f]{32}) run " + re.escape(job.run_id.encode()) + rb"\b")
+    found: dict[int, list[tuple[str, str]]] = {}
+    for tid, _, text, records in connection.transactions(connection.first + 1, None):
+        stop.between()
+        if job.folder.encode() not in text:
+            continue
+        for _, data in records():
+            own = set(title.findall(data))
+            for number, nonce in sorted(own):
+                found.setdefault(int(number), []).append((f"{tid:016x}", nonce.decode()))
+    return found
