@@ -172,6 +172,9 @@ def test_explain_shows_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for heading in ("What it examines", "Why it matters", "What it does not prove", "How to repair it"):
         assert heading in out
+    assert ">>>" not in out
+    assert cli.main(["explain", "-v", "mount-points-agree"]) == 0
+    assert ">>> show(mount_points_agree, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

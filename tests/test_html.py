@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bs4 import BeautifulSoup
-from cases import hostile, split, thirty
+from cases import CLIENTS, hostile, made, split, thirty
 
 from zcheck import cli
-from zcheck.report import Report
+from zcheck.report import ClientNode, Level, Pair, Report, Topology
 
 LIMIT_S = 90
 CASES = {"split": split, "hostile": hostile, "thirty": thirty}
@@ -80,11 +81,59 @@ def test_the_split_is_drawn() -> None:
         for box in page.select("svg .box")
     ]
     frames = [frame.get_text() for frame in page.select("svg .frame")]
-    assert ["✗ see each other's edits", "✗ sees only its own edits"] == frames
+    assert ["✗ side A: see each other's edits", "✗ side B: apart"] == frames
     assert 1 == len(page.select("svg .line.bad"))
     assert "not as its file says" in page.select_one("svg .broken").get_text()  # type: ignore[union-attr]
     cells = [[cell.get_text() for cell in row.find_all("td")] for row in page.select(".matrix")[0].select("tbody tr")]
     assert [["-", "13.1 ms", "✗ not seen"], ["6.3 ms", "-", "✗ not seen"], ["not tried", "not tried", "-"]] == cells
+
+
+def frames_of(*pairs: Pair) -> list[str]:
+    return [str(frame.get_text()) for frame in page_of(drawn(*pairs)).select("svg .frame")]
+
+
+def drawn(*pairs: Pair) -> Report:
+    nodes = tuple(ClientNode(name, name, name, "balanced") for name in CLIENTS)
+    return msgspec.structs.replace(made(levels=(Level("http", "main", pairs),)), topology=Topology(nodes))
+
+
+def both(one: str, other: str, seen: bool | None) -> tuple[Pair, Pair]:
+    return Pair(one, other, seen), Pair(other, one, seen)
+
+
+@pytest.mark.parametrize(
+    ("expected", "pairs"),
+    [
+        pytest.param(
+            ["✓ all see each other's edits"],
+            [*both("app1", "app2", True), *both("app1", "app3", True), *both("app2", "app3", True)],
+            id="one site",
+        ),
+        pytest.param(
+            ["✓ see each other's edits", "? not tried"],
+            [*both("app1", "app2", True), *both("app1", "app3", None), *both("app2", "app3", None)],
+            id="one was not tried",
+        ),
+        pytest.param(
+            ["✗ side A: apart", "✗ side B: apart", "? not tried"],
+            [*both("app1", "app2", False), *both("app1", "app3", None), *both("app2", "app3", None)],
+            id="two are apart, and one was not tried",
+        ),
+        pytest.param(
+            ["✓ all see each other's edits"],
+            [
+                *both("app1", "app2", True),
+                Pair("app1", "app3", True),
+                Pair("app3", "app1"),
+                *both("app2", "app3", True),
+            ],
+            id="a reader",
+        ),
+        pytest.param([], [*both("app1", "app2", None)], id="nothing was tried"),
+    ],
+)
+def test_nobody_is_drawn_apart_who_was_not_seen_to_be(expected: list[str], pairs: list[Pair]) -> None:
+    assert expected == frames_of(*pairs)
 
 
 # --- in a browser --------------------------------------------------------------------------------

@@ -191,6 +191,16 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
         ),
         click.option("--save-facts", metavar="PATH", help="Keep what was gathered in a file; no secret is in it."),
+        click.option(
+            "--max-rate",
+            type=click.FloatRange(min=0.1),
+            default=20.0,
+            show_default=True,
+            help="Writes a second, after a burst of as many.",
+        ),
+        click.option(
+            "--pause-file", type=click.Path(), metavar="PATH", help="Begin no write while a file of this name exists."
+        ),
         click.option("--no-state", is_flag=True, help="Keep neither journal nor last good facts in the state folder."),
         click.option("--timings", is_flag=True, help="Tell where the time went."),
         click.option("-v", "--verbose", is_flag=True, help="Tell each check."),
@@ -271,6 +281,8 @@ def _preflight(
         deadline_s=options["deadline"],
         state_folder=None if options["no_state"] else _state_folder(),
         may_ask_servers=command != "monitor" or not options["no_state"],
+        max_rate=options["max_rate"],
+        pause_file=options["pause_file"],
     )
     with _interruptible(), LiveLines(inventory.client_names) as lines:
         work = partial(
@@ -642,8 +654,9 @@ def _check_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 @zcheck.command()
 @click.argument("check", required=False, shell_complete=_check_names)
 @click.option("--facts", metavar="PATH", help="Saved facts: tell how the check came out on that cluster, and why.")
+@click.option("-v", "--verbose", is_flag=True, help="Also the examples by which the check is tested.")
 @click.pass_context
-def explain(ctx: click.Context, check: str | None, facts: str | None) -> int:
+def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: bool) -> int:
     """Show a check's page; without a name, the catalogue by stage and by symptom.
 
     A symptom in quotes ("editors lose changes") shows the checks that find its cause.
@@ -662,7 +675,7 @@ def explain(ctx: click.Context, check: str | None, facts: str | None) -> int:
             from zcheck import preflight as pipeline
 
             report = pipeline.judge_again(_saved(facts), CATALOGUE, {})
-        _say(page.render(known[check], report, colour=_colours(), width=_width()))
+        _say(page.render(known[check], report, colour=_colours(), width=_width(), examples=verbose))
         return 0
     near = difflib.get_close_matches(check, known, 1)
     symptom = nearest(check) if " " in check.strip() or not near else None
@@ -768,6 +781,46 @@ def _last_good(ini: str) -> str:
     if kept is None:
         raise click.ClickException(f"no run of {ini} that was OK is remembered; give two files of saved facts")
     return kept
+
+
+@zcheck.command()
+@INI
+@click.option("--duration", type=Duration(), default="30s", show_default=True, help="Of each level and database.")
+@click.option("--workloads", type=Names(), metavar="NAMES", help="Only these, with commas; all of them by default.")
+@click.option("--seed", type=click.IntRange(min=0), help="Replay the schedule of this seed; a new one by default.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1), default=20.0, show_default=True, help="Commits a second over ZEO."
+)
+@click.option("--history", type=click.Path(dir_okay=False), help="Keep the history here, for zcheck recheck.")
+@click.option(
+    "--level", type=click.Choice(["zeo", "http", "both"]), default="both", show_default=True, help="Through what."
+)
+@run_options
+@click.pass_context
+def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
+    """Find out what isolation the cluster guarantees, and whether it held: the longer test.
+
+    Writes unreachable objects over ZEO, and one folder through the running clients, and removes them.  The report is
+    preflight's; its last lines tell what was read and which level held.
+    """
+    from zcheck import isolate
+
+    inventory, secret = _inventory(ini)
+    options = _completed(ctx, options, inventory.options, inventory.file)
+    try:
+        plan = isolate.plan(options["workloads"] or (), options["level"], options["duration"], options["seed"])
+    except ValueError as error:
+        raise click.UsageError(str(error), ctx) from None
+    longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
+    options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
+    with _interruptible():
+        found = _examiner(ctx, "isolation", {**options, "isolation": plan}, secret)(inventory, isolate.left_out(plan))
+    if options["history"]:
+        _write(options["history"], isolate.recorded(found, plan.seed))
+    _deliver(found.report, options)
+    if not options["quiet"] and all(path for _, path in options["output"]):
+        _echo("\n".join([*isolate.summary(found), f"seed {plan.seed}"]))
+    return int(found.report.verdict.exit_code)
 
 
 @zcheck.command()
@@ -878,6 +931,9 @@ def _examiner(ctx: click.Context, command: str, options: dict[str, Any], secret:
             timeout_s=options["timeout"],
             deadline_s=options["deadline"],
             state_folder=None if options["no_state"] else _state_folder(),
+            max_rate=options["max_rate"],
+            pause_file=options["pause_file"],
+            isolation=options.get("isolation"),
         )
         reasons = _left_out(ctx, left_out, inventory)
         with LiveLines(inventory.client_names) as lines:

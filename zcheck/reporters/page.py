@@ -11,16 +11,26 @@ from zcheck.reporters.text import clean, lines_of, wrapped
 HEADINGS = ("What it examines", "Why it matters", "What it does not prove", "How to repair it")
 
 
-def render(page: Page, report: Report | None = None, *, colour: bool = False, width: int | None = None) -> str:
-    """The page; with a report, the check's outcome on that cluster and the cluster's own values after it."""
+def render(
+    page: Page,
+    report: Report | None = None,
+    *,
+    colour: bool = False,
+    width: int | None = None,
+    examples: bool = False,
+) -> str:
+    """The page; with a report, the check's outcome on that cluster and the cluster's own values after it.
+
+    ``examples``: also those by which the check is tested.
+    """
     lines = [_bold(f"{page.check}  ({page.stage} stage, {page.severity})", colour), ""]
-    prose, examples = page.prose, page.text[len(page.prose) :].strip("\n")
-    for line in _filled(prose, width):
+    for line in _filled(page.prose, width):
         lines.append(_bold(line, colour) if line in HEADINGS else line)
     if report is not None:
         lines += ["", *_on_this_cluster(page, report, colour, width)]
-    elif examples:
-        lines += ["", _bold("Examples", colour), *textwrap.indent(examples, "    ").split("\n")]
+    tested = page.text[len(page.prose) :].strip("\n")
+    if examples and tested:
+        lines += ["", _bold("Examples", colour), *textwrap.indent(tested, "    ").split("\n")]
     return "\n".join(lines) + "\n"
 
 

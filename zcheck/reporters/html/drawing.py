@@ -6,7 +6,8 @@ import textwrap
 
 import msgspec
 
-from zcheck.report import Connection, Level, Report, StorageNode
+from zcheck.report import Connection, Report, StorageNode
+from zcheck.reporters.text import clean
 
 MOST_CLIENTS = 24
 """Of larger clusters nothing is drawn: nobody could follow the lines."""
@@ -14,7 +15,7 @@ MOST_CLIENTS = 24
 _BALANCER_X, _CLIENT_X, _STORAGE_X = 10, 250, 650
 _BALANCER_WIDTH, _CLIENT_WIDTH, _STORAGE_WIDTH = 150, 210, 330
 _CLIENT_HEIGHT, _LINE, _GAP, _PAD = 52, 18, 14, 10
-_LABEL_WIDTH = 38
+_LABEL_WIDTH = 34
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -47,6 +48,13 @@ class Frame(msgspec.Struct, frozen=True):
     width: int = _CLIENT_WIDTH + 24
 
 
+class Island(msgspec.Struct, frozen=True):
+    """Clients that were seen to show each other's edits; ``apart``: somebody outside was seen not to."""
+
+    clients: tuple[str, ...]
+    apart: bool
+
+
 class Line(msgspec.Struct, frozen=True):
     x1: int
     y1: int
@@ -75,7 +83,15 @@ def draw(report: Report) -> Drawing | None:
     frames, clients = _clients(report)
     storages, rows = _storages(topology.storages, topology.connections)
     balancers = [
-        Box(_BALANCER_X, 40 + n * 66, _BALANCER_WIDTH, _CLIENT_HEIGHT, "balancer", "none", (one.name, "balancer"))
+        Box(
+            _BALANCER_X,
+            40 + n * 66,
+            _BALANCER_WIDTH,
+            _CLIENT_HEIGHT,
+            "balancer",
+            "none",
+            (_short(one.name, 16), "balancer"),
+        )
         for n, one in enumerate(topology.balancers)
     ]
     lines = [
@@ -100,32 +116,39 @@ def draw(report: Report) -> Drawing | None:
         tuple(boxes),
         tuple(frames),
         tuple(lines),
-        tuple(_told(report, frames)),
+        tuple(_told(report)),
     )
 
 
-def islands(report: Report) -> list[tuple[str, ...]]:
+def islands(report: Report) -> list[Island]:
     """The clients in groups that see each other's edits; empty where no pair was tried.
 
-    What the running clients showed goes before what their files make of it.
+    What the running clients showed goes before what their files make of it.  A client of which nothing is known is in a
+    group of its own that is apart from nobody.
     """
     levels = [level for level in report.consistency.levels if level.level == "http"] or list(report.consistency.levels)
-    tried = [level for level in levels if any(pair.seen is not None for pair in level.pairs)]
-    if not tried:
+    seen: dict[frozenset[str], list[bool | None]] = {}
+    for level in levels:
+        for pair in level.pairs:
+            seen.setdefault(frozenset((pair.writer, pair.reader)), []).append(pair.seen)
+    if not any(one is not None for tried in seen.values() for one in tried):
         return []
     groups: list[list[str]] = []
     for client in report.cluster.clients:
-        home = next((group for group in groups if all(_together(tried, client, other) for other in group)), None)
+        home = next((group for group in groups if _belongs(client, group, seen)), None)
         if home is None:
             groups.append([client])
         else:
             home.append(client)
-    return [tuple(group) for group in groups]
+    return [
+        Island(tuple(group), any(False in tried for pair, tried in seen.items() if len(pair & set(group)) == 1))
+        for group in groups
+    ]
 
 
-def _together(levels: list[Level], one: str, other: str) -> bool:
-    seen = [pair.seen for level in levels for pair in level.pairs if {pair.writer, pair.reader} == {one, other}]
-    return True in seen and False not in seen
+def _belongs(client: str, group: list[str], seen: dict[frozenset[str], list[bool | None]]) -> bool:
+    between = [one for other in group for one in seen.get(frozenset((client, other)), [])]
+    return True in between and False not in between
 
 
 def _clients(report: Report) -> tuple[list[Frame], dict[str, Box]]:
@@ -134,25 +157,29 @@ def _clients(report: Report) -> tuple[list[Frame], dict[str, Box]]:
     frames: list[Frame] = []
     boxes: dict[str, Box] = {}
     y = 40
-    for group in groups or [tuple(nodes)]:
+    for number, group in enumerate(groups or [Island(tuple(nodes), False)]):
         top = y
-        for node in (nodes[name] for name in group if name in nodes):
+        for node in (nodes[name] for name in group.clients if name in nodes):
             name = node.name
             role = "" if node.role == "balanced" else f" ({node.role})"
             lines = (_short(name + role, 22), _short(node.address, 26))
             boxes[name] = Box(_CLIENT_X, y, _CLIENT_WIDTH, _CLIENT_HEIGHT, "client", node.state, lines)
             y += _CLIENT_HEIGHT + _GAP
         if groups:
-            frames.append(_frame(group, groups, top, y))
+            frames.append(_frame(group, number, len(groups), top, y))
             y += 34
     return frames, boxes
 
 
-def _frame(group: tuple[str, ...], groups: list[tuple[str, ...]], top: int, bottom: int) -> Frame:
-    label = "see each other's edits" if len(group) > 1 else "sees only its own edits"
-    if len(groups) == 1:
-        label = "all see each other's edits"
-    state = "good" if len(groups) == 1 else "bad"
+def _frame(island: Island, number: int, of: int, top: int, bottom: int) -> Frame:
+    several = len(island.clients) > 1
+    if island.apart:
+        side = f"side {chr(ord('A') + number)}"
+        label, state = (f"{side}: see each other's edits" if several else f"{side}: apart"), "bad"
+    elif several:
+        label, state = ("all see each other's edits" if of == 1 else "see each other's edits"), "good"
+    else:
+        label, state = "not tried", "unknown"
     return Frame(top - 26, bottom - top + 24, label, state)
 
 
@@ -164,7 +191,7 @@ def _storages(
     y = 40
     for node in nodes:
         own = {(node.id, one.database, one.storage): one for one in connections if node.id in one.targets}
-        label = textwrap.wrap(node.label, _LABEL_WIDTH, break_on_hyphens=False)[:3] or [""]
+        label = textwrap.wrap(clean(node.label), _LABEL_WIDTH, break_on_hyphens=False)[:3] or [""]
         head = [
             *label,
             {"zeo": "ZEO server", "relational": "relational database", "private": "its own, shared with nobody"}[
@@ -176,7 +203,7 @@ def _storages(
             rows[key] = y + _PAD + len(lines) * _LINE + _LINE // 2
             mounted = f", on {' '.join(one.mounts)}" if one.mounts else ""
             stored = f", storage {one.storage}" if one.storage else ""
-            lines.append(_short(f"• {one.database}{stored}{mounted}", 44))
+            lines.append(_short(f"• {one.database}{stored}{mounted}", 42))
         height = 2 * _PAD + len(lines) * _LINE
         state = "bad" if node.kind == "private" else node.state
         boxes.append(Box(_STORAGE_X, y, _STORAGE_WIDTH, height, node.kind, state, tuple(lines)))
@@ -185,10 +212,11 @@ def _storages(
 
 
 def _short(text: str, width: int) -> str:
+    text = clean(text)
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _told(report: Report, frames: list[Frame]) -> list[str]:
+def _told(report: Report) -> list[str]:
     labels = {node.id: node.label for node in report.topology.storages}
     told = [
         f"{one.client}: database {one.database}"
@@ -197,7 +225,7 @@ def _told(report: Report, frames: list[Frame]) -> list[str]:
         + (f" ({one.detail})" if one.detail else "")
         for one in report.topology.connections
     ]
-    groups = islands(report)
-    if len(groups) > 1:
-        told += ["not one site: " + "; ".join(f"{', '.join(group)} apart" for group in groups)]
+    sides = [", ".join(island.clients) for island in islands(report) if island.apart]
+    if sides:
+        told.append(f"not one site: {' | '.join(sides)}")
     return told
