@@ -146,6 +146,7 @@ HEADERS: dict[str, tuple[dict[str, str], bool]] = {
     "what applications set": ({"x-powered-by": "Zope", "vary": "Accept", "cache-control": "max-age=0"}, False),
     "Varnish": ({"via": "1.1 varnish-6.6", "x-varnish": "3 4", "age": "17"}, True),
     "a cache that has it fresh": ({"age": "0"}, True),
+    "Varnish behind Zope's own": ({"via": "waitress, 1.1 varnish-6.6"}, True),
     "Squid": ({"x-cache": "MISS from proxy", "via": "1.1 proxy (squid/5.7)"}, True),
     "a delivery network": ({"cf-ray": "8f-FRA", "server": "cloudflare"}, True),
 }

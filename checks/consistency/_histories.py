@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Refusal
 from zcheck.consistency.judge import SeenPair, pairs
-from zcheck.facts import Facts
+from zcheck.facts import Facts, PortAnswer
 
 # What may as well be zcheck's own lack of rights: it is the client's fault only where others took the same user.
 OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redirected", "no-form"})
@@ -12,6 +14,12 @@ OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redire
 
 def histories(facts: Facts) -> tuple[History, ...]:
     return facts.the(HttpHistories).histories
+
+
+def unnamed(facts: Facts, clients: Iterable[str]) -> tuple[str, ...]:
+    """Those whose name nothing here resolves: client-port-answers tells so, and nothing else can be known of them."""
+    answers = facts.each(PortAnswer)
+    return tuple(c for c in clients if c in answers and answers[c].outcome == "unknown-name")
 
 
 def inside(history: History) -> str:

@@ -29,9 +29,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import OURS, histories, inside, wrote
+from zcheck.checks.consistency._histories import OURS, histories, inside, unnamed, wrote
 from zcheck.consistency.history import ClientState, History, HttpHistories, Refusal
-from zcheck.facts import Facts, Inventory
+from zcheck.facts import Facts, Inventory, PortAnswer
 
 HINTS: dict[Refusal, str] = {
     "wrong-password": "see 'user' and 'password-file' in clients.ini; the user must stand in the root's acl_users",
@@ -48,6 +48,7 @@ HINTS: dict[Refusal, str] = {
     "client-accepts-writes",
     stage="consistency",
     needs=[HttpHistories],
+    uses=[PortAnswer],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
@@ -57,7 +58,9 @@ def client_accepts_writes(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     for client in facts.clients:
         if client not in facts.inventory.writers:
             yield Skipped((client,), "its role is read-only")
-    untried = tuple(c for c in facts.clients if c in facts.inventory.writers and c not in tried)
+    told = unnamed(facts, facts.inventory.writers)
+    yield Skipped(told, "client-port-answers")
+    untried = tuple(c for c in facts.clients if c in facts.inventory.writers and c not in tried and c not in told)
     if untried:
         yield Unknown(untried, f"no edit was tried through {', '.join(untried)}")
     for history in histories(facts):

@@ -38,24 +38,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import histories, inside, judged_pairs, writers, wrote
+from zcheck.checks.consistency._histories import histories, inside, judged_pairs, unnamed, writers, wrote
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
-from zcheck.facts import ControlPanel, Facts
+from zcheck.facts import ControlPanel, Facts, PortAnswer
 
 
 @check(
     "edits-are-seen-everywhere",
     stage="consistency",
     needs=[HttpHistories],
-    uses=[ControlPanel],
+    uses=[ControlPanel, PortAnswer],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
 def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A pair that was not tried is told, and is never a pass."""
     tried = {state.client for history in histories(facts) for state in history.clients}
-    untried = tuple(client for client in facts.clients if client not in tried)
+    told = unnamed(facts, facts.clients)
+    yield Skipped(told, "client-port-answers")
+    untried = tuple(client for client in facts.clients if client not in tried and client not in told)
     if untried:
         yield Unknown(untried, f"nothing was tried through {', '.join(untried)}")
     for history in histories(facts):

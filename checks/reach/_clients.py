@@ -24,6 +24,7 @@ def proxy_headers(answer: HttpAnswer) -> tuple[str, ...]:
     Zope's own server writes its name into ``Via`` where the application has set ``Server`` (waitress/task.py).
     """
     found = {name: answer.headers[name] for name in _OF_PROXIES if name in answer.headers}
-    if found.get("via", "").strip().lower() == "waitress":
-        del found["via"]
-    return tuple(f"{name}: {value}" for name, value in found.items())
+    via = [one.strip() for one in found.pop("via", "").split(",")]
+    proxies = [one for one in via if one and one.lower() != "waitress"]
+    told = [f"via: {', '.join(proxies)}"] if proxies else []
+    return (*told, *(f"{name}: {value}" for name, value in found.items()))

@@ -386,7 +386,11 @@ class Line:
         response.close()
         if cut and not may_cut:
             raise HttpTrouble("too-large", f"sent a page of more than {max_body // 1024} KiB")
-        named = {name.lower(): value for name, value in response.getheaders()}
+        named: dict[str, str] = {}
+        for name, value in response.getheaders():
+            # A header that is there twice is one list: a proxy adds its own line below that of the client.
+            before = named.get(name.lower())
+            named[name.lower()] = value if before is None else f"{before}, {value}"
         return Reply(response.status, named, content, time.monotonic() - started, cut)
 
 
