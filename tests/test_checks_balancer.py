@@ -151,7 +151,12 @@ silent(
     C, "which is disabled by default-server", changed("  cookie s", "  default-server disabled\n  cookie s", STRANGER)
 )
 silent(C, "in a backend that clients.ini does not name", HEALTHY + "backend b\n server x 10.9.9.9:1\n", backend="zope")
-fires(C, "in any backend", "CRITICAL", "app1 app2", "of backend b", HEALTHY + "backend b\n server x 10.9.9.9:1\n")
+MIXED = HEALTHY + "backend b\n server x 10.9.9.9:1\n server y 10.0.0.1:8080\n"
+fires(C, "beside a client in any backend", "CRITICAL", "app1", "server x (10.9.9.9:1) of backend b", MIXED)
+silent(C, "in the backend of another service", HEALTHY + "backend solr\n server x 10.9.9.9:8983\n")
+fires(
+    C, "where nobody is a client", "CRITICAL", "app1 app2", "server x", DEFAULTS + "backend b\n server x 10.9.9.9:1\n"
+)
 fires(C, "another port", "CRITICAL", "app1 app2", "at 10.0.0.2:8081; client app2 is", changed("2:8080", "2:8081"))
 fires(C, "a unix socket", "CRITICAL", "app1 app2", "/run/z", changed("10.0.0.2:8080", "/run/z"))
 fires(C, "a worker", "CRITICAL", "app2", "is app2, a worker", HEALTHY, ini=WORKER)
@@ -354,6 +359,15 @@ def test_its_places_are_lines(
 @pytest.mark.parametrize(("name", "text", "given"), SILENT)
 def test_it_is_silent(name: str, text: str, given: dict[str, Any]) -> None:
     assert [] == told(judge(name, text, **given))
+
+
+def test_the_backend_of_another_service_is_told_and_its_frontend_not_judged() -> None:
+    other = "frontend solr\n bind *:8983\n monitor-uri /p\n default_backend solr\n"
+    text = HEALTHY + "defaults\n" + other + "backend solr\n server x 10.9.9.9:8983\n"
+    (remark,) = judge("every-server-is-a-client", text).remarks
+    assert "solr" in remark.message
+    for name in ("timeouts-are-set", "ping-tells-the-truth", "servers-are-health-checked"):
+        assert [] == told(judge(name, text))
 
 
 def test_every_check_fires_and_is_silent_somewhere() -> None:

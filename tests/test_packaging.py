@@ -79,7 +79,8 @@ def files_of_the_tree() -> set[str]:
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "zcheck").rglob("*.py")}
     checks = {f"zcheck/{path.relative_to(ROOT)}" for path in (ROOT / "checks").rglob("*.py")}
     page = {f"zcheck/reporters/html/page.{ending}" for ending in ("html", "css", "js")}
-    return {path for path in ours | checks if "__pycache__" not in path} | page | {"zcheck/py.typed"}
+    data = {"zcheck/py.typed", "zcheck/balancer/haproxy.cfg.jinja"}
+    return {path for path in ours | checks if "__pycache__" not in path} | page | data
 
 
 def test_the_wheel_holds_exactly_our_files(wheel: Path) -> None:

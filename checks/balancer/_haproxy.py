@@ -38,15 +38,27 @@ def confs(facts: Facts) -> Iterator[HaproxyConf]:
 
 
 def balancing(facts: Facts) -> Iterator[tuple[HaproxyConf, HaproxySection]]:
-    """Every section that balances the clients: the one that clients.ini names, else every one with servers."""
+    """Every section that balances the clients."""
     for conf in confs(facts):
-        for section in conf.balancing:
+        for section in ours(facts, conf):
             yield conf, section
 
 
-def frontends(conf: HaproxyConf) -> tuple[HaproxySection, ...]:
+def ours(facts: Facts, conf: HaproxyConf) -> tuple[HaproxySection, ...]:
+    """The sections of one balancer that balance the clients.
+
+    That is the one that clients.ini names; else each with a server that is a client, or may be: a HAProxy can balance
+    other services as well.  Where there is none, every section with servers.
+    """
+    if conf.backend is not None:
+        return conf.balancing
+    found = tuple(section for section in conf.balancing if any(any(client_of(s, facts)) for s in section.servers))
+    return found or conf.balancing
+
+
+def frontends(facts: Facts, conf: HaproxyConf) -> tuple[HaproxySection, ...]:
     """The sections where users arrive that may send them to a balancing one; all of them where none says so."""
-    names = {section.name for section in conf.balancing}
+    names = {section.name for section in ours(facts, conf)}
     found = []
     for section in conf.of("frontend", "listen"):
         targets = [line.arguments[0] for line in _routes(section) if line.arguments]

@@ -1,9 +1,9 @@
 """Every server that the balancer may use is a client of clients.ini.
 
 What it examines
-    The ``server`` and ``server-template`` lines of the backend that clients.ini names (without ``backend``: of all) by
-    their addresses, as the balancer's machine reads them. A server that is ``disabled`` is none that anybody is sent
-    to, and no finding.
+    The ``server`` and ``server-template`` lines of the backend that clients.ini names, by their addresses, as the
+    balancer's machine reads them; without ``backend`` those of every backend that has a client among its servers. A
+    server that is ``disabled`` is none that anybody is sent to, and no finding.
 Why it matters
     A server that stands in no clients.ini was not verified: it may live on another database, and part of the users
     would edit there. A client of the role ``worker`` in the balancer gets requests that it is not meant for.
@@ -28,8 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, concerned, place, titled, unread
+from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.balancer._haproxy import balancing, client_of, concerned, confs, ours, place, titled, unread
 from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer, Names
 
 
@@ -40,9 +40,10 @@ from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer
     uses=[Names],
     severity=Severity.CRITICAL,
 )
-def every_server_is_a_client(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def every_server_is_a_client(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """One finding a server that nobody has verified."""
     yield from unread(facts)
+    yield from _other_services(facts)
     for _, section in balancing(facts):
         for server in section.servers:
             sure, possible = client_of(server, facts)
@@ -54,6 +55,15 @@ def every_server_is_a_client(facts: Facts) -> Iterator[Problem | Unknown | Skipp
                 yield _cannot_tell(facts, section, server, possible)
             else:
                 yield _stranger(facts, section, server)
+
+
+def _other_services(facts: Facts) -> Iterator[Note]:
+    for conf in confs(facts):
+        others = [section for section in conf.balancing if section not in ours(facts, conf)]
+        if others:
+            names = ", ".join(section.name for section in others)
+            message = f"not judged, since no client of clients.ini is a server of it: {names}"
+            yield Note(facts.clients, message, tuple(place(section.head) for section in others))
 
 
 def _may_be_balanced(facts: Facts, section: HaproxySection, server: HaproxyServer, client: Client) -> Iterator[Problem]:

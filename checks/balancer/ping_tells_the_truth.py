@@ -32,18 +32,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import confs, frontends, place, titled, unread
-from zcheck.facts import Balancers, Facts
+from zcheck.checks.balancer._haproxy import confs, frontends, ours, place, titled, unread
+from zcheck.facts import Balancers, Facts, Names
 
 
-@check("ping-tells-the-truth", stage="balancer", needs=[Balancers], severity=Severity.WARNING)
+@check("ping-tells-the-truth", stage="balancer", needs=[Balancers], uses=[Names], severity=Severity.WARNING)
 def ping_tells_the_truth(facts: Facts) -> Iterator[Problem | Skipped]:
     """One finding a frontend."""
     yield from unread(facts)
     pings = [
         (conf, section, line)
         for conf in confs(facts)
-        for section in frontends(conf)
+        for section in frontends(facts, conf)
         if (line := section.last("monitor-uri")) is not None
     ]
     if not pings:
@@ -52,6 +52,6 @@ def ping_tells_the_truth(facts: Facts) -> Iterator[Problem | Skipped]:
         if not section.all("monitor", "fail"):
             where = line.arguments[0] if line.arguments else "the ping"
             message = f"{where} of {titled(section)} answers 200 also when every client is dead"
-            backend = conf.balancing[0].name if conf.balancing else "zope"
+            backend = next((one.name for one in ours(facts, conf)), "zope")
             hint = f"add to it: acl zope_down nbsrv({backend}) lt 1; monitor fail if zope_down"
             yield Problem(facts.clients, message, (place(line),), hint, about=section.name)

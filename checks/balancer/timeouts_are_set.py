@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import concerned, confs, frontends, is_http, place, titled, unread
+from zcheck.checks.balancer._haproxy import concerned, confs, frontends, is_http, ours, place, titled, unread
 from zcheck.facts import Balancers, Facts, HaproxyConf, HaproxySection, Names
 
 SUGGESTED = {"connect": "7s", "client": "300s", "server": "300s", "http-request": "10s"}
@@ -48,7 +48,7 @@ def timeouts_are_set(facts: Facts) -> Iterator[Problem | Skipped]:
     """One finding a section, with all timeouts that it lacks."""
     yield from unread(facts)
     for conf in confs(facts):
-        for section, wanted in _wanted(conf):
+        for section, wanted in _wanted(facts, conf):
             missing = [name for name in wanted if not _is_set(section, name)]
             if missing:
                 message = f"{titled(section)} has no {' and no '.join(f'timeout {name}' for name in missing)}"
@@ -58,9 +58,9 @@ def timeouts_are_set(facts: Facts) -> Iterator[Problem | Skipped]:
                 yield Problem(clients, message, (place(section.head),), hint, about=f"{section.kind} {section.name}")
 
 
-def _wanted(conf: HaproxyConf) -> Iterator[tuple[HaproxySection, list[str]]]:
+def _wanted(facts: Facts, conf: HaproxyConf) -> Iterator[tuple[HaproxySection, list[str]]]:
     """Each section with the timeouts that it should have."""
-    entrances, balancing = frontends(conf), conf.balancing
+    entrances, balancing = frontends(facts, conf), ours(facts, conf)
     for section in conf.sections:
         wanted = []
         if section in entrances:
