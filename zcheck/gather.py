@@ -76,6 +76,16 @@ WRITES: tuple[type[Any], ...] = (ZeoHistories, HttpHistories, Remains)
 """The kinds that only a run that writes can have."""
 
 
+class Isolation(msgspec.Struct, frozen=True):
+    """The longer test of isolation, in place of preflight's short one, at one level or at both."""
+
+    duration_s: float
+    workloads: tuple[str, ...]
+    seed: int
+    zeo: bool = True
+    http: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True):
     """How a run may behave; times in seconds."""
 
@@ -90,6 +100,11 @@ class Settings(msgspec.Struct, frozen=True):
     """Where journals are kept; None: nowhere."""
     may_ask_servers: bool = True
     """Whether a run that writes nothing may send the one request by which a client asks its ZEO server."""
+    max_rate: float = 20.0
+    """Commits a second, after a first burst of as many."""
+    pause_file: str | None = None
+    """While a file of this name exists no write is begun."""
+    isolation: Isolation | None = None
 
 
 class Deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,8 @@ class LiveWaves:
         self.failures: tuple[Failure, ...] = ()
         self.journal: str | None = None
         self.pinned_history: History | None = None
+        self.began = monotonic()
+        self.writes_over_http = 0
 
     def __enter__(self) -> LiveWaves:
         return self
@@ -377,12 +380,27 @@ class LiveWaves:
             if locked:
                 histories.append(History("zeo", database, self.settings.run_id, stopped=locked))
             else:
-                histories.append(self.worker.matrix(database, within_s=self._within()))
+                histories.append(self._work_on(self.worker, database))
         if histories:
             self.gathering.keep("", ZeoHistories(tuple(histories)))
         else:
             reasons = dict.fromkeys(way.not_written for way in self.ways)
             self.gathering.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
+
+    def _work_on(self, worker: ZeoWorker, database: str) -> History:
+        """The matrix, or the longer test where that was asked for."""
+        gently: dict[str, Any] = {"max_rate": self.settings.max_rate, "pause_file": self.settings.pause_file}
+        longer = self.settings.isolation
+        if longer is None or not longer.zeo:
+            return worker.matrix(database, within_s=self._within(), **gently)
+        return worker.isolate(
+            database,
+            duration_s=longer.duration_s,
+            workloads=longer.workloads,
+            seed=longer.seed,
+            within_s=self._within(),
+            **gently,
+        )
 
     def _write_where_pinned(self) -> None:
         """Write a marker on the pinned server where no zope.conf leads there: a client that lists it is joined to it.
@@ -399,7 +417,12 @@ class LiveWaves:
             return
         if not self.worker.connect([zeo_target(way)], within_s=self._within()):
             self.ways = [way]
-            self.pinned_history = self.worker.matrix(way.database, within_s=self._within())
+            self.pinned_history = self.worker.matrix(
+                way.database,
+                within_s=self._within(),
+                max_rate=self.settings.max_rate,
+                pause_file=self.settings.pause_file,
+            )
 
     def _locked(self, ways: list[targets.ZeoTarget]) -> str:
         """Why nothing may be written now: somebody holds a commit lock; empty where nobody does."""
@@ -446,11 +469,36 @@ class LiveWaves:
             hosts=self.inventory.hosts,
             must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
             clean_up_s=self.gathering.deadline.reserved_s,
+            go_on_s=self.settings.isolation.duration_s if self.settings.isolation is not None else None,
         )
+        if self.settings.isolation is not None:
+            history = self._with_versions(history, asked)
         root = self._with_why_not_asked(history, asked)
         self.gathering.keep("", HttpHistories((root, *self._write_in_the_site(root, asked, credentials.user, secret))))
         hung = [state.client for state in history.clients if state.hung]
         self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
+
+    def _with_versions(self, history: History, doors: list[HttpTarget]) -> History:
+        """The history with the storage's own log of the documents, by which it can be judged exactly."""
+        from zcheck.consistency.history import Version
+        from zcheck.consistency.http import ONE_BY_ONE
+        from zcheck.consistency.zmi import folder_id
+
+        if self.worker is None or not self.ways:
+            return msgspec.structs.replace(history, why_no_log="no ZEO connection of zcheck's reaches the storage")
+        folder = folder_id(history.run_id)
+        found = self.worker.versions(history.database, folder, within_s=self.gathering.deadline.reserved_s)
+        if found.error:
+            return msgspec.structs.replace(history, why_no_log=found.error)
+        log = {
+            door.name: tuple(Version(tid, nonce) for tid, nonce in found.found.get(number, ()))
+            for number, door in enumerate(doors, 1)
+        }
+        # A few documents are read one by one, each by a request of its own.
+        operations = tuple(
+            msgspec.structs.replace(op, apart=1 < len(op.reads) <= ONE_BY_ONE) for op in history.operations
+        )
+        return msgspec.structs.replace(history, operations=operations, log=log)
 
     def _write_in_the_site(self, root: History, doors: list[HttpTarget], user: str, secret: str) -> list[History]:
         """A page inside the site, through the clients that have shown the root's test folder in this run."""
@@ -523,9 +571,28 @@ class LiveWaves:
         return msgspec.structs.replace(history, clients=tuple(states))
 
     def _before_write(self, client: str) -> str | None:
-        """A look at the commit locks of this client's servers, right before a write through it."""
+        """A look at the commit locks of this client's servers, right before a write through it, and no haste."""
+        paused = self._wait_for_our_turn()
+        if paused:
+            return paused
         own = [way for way in targets.zeo_targets(self.gathering.facts) if way.client == client]
         return self._locked(own) or None
+
+    def _wait_for_our_turn(self) -> str:
+        """Keep the rate of writes through the clients, and wait while the pause file exists; why not, in the end."""
+        import os
+        import time
+
+        while self.settings.pause_file is not None and os.path.exists(self.settings.pause_file):  # noqa: PTH110
+            if not self.gathering.deadline.left():
+                return f"{self.settings.pause_file} told zcheck to pause"
+            time.sleep(0.1)
+        self.writes_over_http += 1
+        too_early_s = (self.writes_over_http - self.settings.max_rate) / self.settings.max_rate - (
+            time.monotonic() - self.began
+        )
+        time.sleep(min(max(too_early_s, 0.0), self.gathering.deadline.left()))
+        return ""
 
     def _own_transactions(self) -> dict[str, str]:
         """By client: what the ZEO server of its zope.conf must list now, since it was just committed there."""

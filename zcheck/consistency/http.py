@@ -9,6 +9,7 @@ folder that was made through the first.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ def run(
     clean_up_s: float = CLEAN_UP_S,
     rounds: int = 2,
     verify: bool = True,
+    go_on_s: float | None = None,
 ) -> History:
     """Write through every client that may be written to and read through all of them.
 
@@ -81,8 +83,10 @@ def run(
     nothing more is written.  ``expect_transaction`` gives, by client, a text in the description of a transaction that
     the ZEO server of its zope.conf has just committed: a client whose own server does not list it is not the one to
     start with while there is another, and never with ``must_show``.  ``deadline`` gives the seconds that are left for
-    the work; removing the folder takes up to ``clean_up_s`` more, whatever happens.
+    the work; removing the folder takes up to ``clean_up_s`` more, whatever happens.  With ``go_on_s`` further rounds
+    follow the first ones until that many seconds are over.
     """
+    until = None if go_on_s is None else time.monotonic() + go_on_s
     level = _Level(
         _doors(targets, user, password, timeout_s, hosts, verify),
         run_id=run_id,
@@ -93,7 +97,7 @@ def run(
         rounds=rounds,
     )
     try:
-        level.work(expect_transaction, must_show)
+        level.work(expect_transaction, must_show, until)
     except _Stopped as stopped:
         level.stopped = str(stopped)
     finally:
@@ -285,7 +289,7 @@ class _Level:
     def close(self) -> None:
         _close(self.doors.values())
 
-    def work(self, expect_transaction: Mapping[str, str], must_show: bool) -> None:
+    def work(self, expect_transaction: Mapping[str, str], must_show: bool, until: float | None = None) -> None:
         """The whole level but the removal; raises :exc:`_Stopped` where it ends early."""
         self._make_folder(self._creators(expect_transaction, must_show))
         others = [name for name, state in self.states.items() if name != self.creator and not state.hung]
@@ -293,7 +297,9 @@ class _Level:
         writers = [name for name in self.doors if self._takes_writes(name)]
         writers.sort(key=lambda name: name != self.creator)
         shown: dict[str, str] = {}
-        for number in range(1, self.rounds + 1):
+        for number in itertools.count(1):
+            if number > self.rounds and (until is None or time.monotonic() > until):
+                break
             written = self._write_round(number, writers)
             shown.update(written)
             self._read_round(number, shown)

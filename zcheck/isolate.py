@@ -1,0 +1,81 @@
+"""The longer test of isolation: what of a run belongs to it, and what is kept of it."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Sequence
+from importlib import metadata
+
+from zcheck import __version__, recheck
+from zcheck.checks import CATALOGUE
+from zcheck.consistency.history import History, HttpHistories, ZeoHistories
+from zcheck.consistency.record import Origin, dumps
+from zcheck.consistency.workloads import WORKLOADS
+from zcheck.gather import Isolation
+from zcheck.preflight import Examination
+
+# What has to hold before anything is written, what is judged, and what is left.
+ALWAYS = frozenset(
+    {
+        "zope-conf-parses",
+        "zeo-server-answers",
+        "zeo-storage-exists",
+        "zeo-commit-lock-is-free",
+        "every-database-is-one",
+        "zeo-passes-writes-on",
+        "no-torn-or-stale-reads",
+        "conflicts-are-detected",
+        "propagation-is-quick",
+        "nothing-is-left-behind",
+    }
+)
+OVER_HTTP = frozenset(
+    {
+        "client-port-answers",
+        "client-serves-http",
+        "client-is-connected-to-zeo",
+        "client-accepts-writes",
+        "edits-are-seen-everywhere",
+    }
+)
+
+
+def plan(workloads: Sequence[str], level: str, duration_s: float, seed: int | None) -> Isolation:
+    """What is to be done; without a seed a new one is drawn.  ValueError for a workload that does not exist."""
+    for name in workloads:
+        if name not in WORKLOADS:
+            near = difflib.get_close_matches(name, WORKLOADS, 1)
+            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(WORKLOADS)}"
+            raise ValueError(f"there is no workload {name!r}; {known}")
+    drawn = random.SystemRandom().randrange(2**32) if seed is None else seed
+    chosen = tuple(name for name in WORKLOADS if not workloads or name in workloads)
+    return Isolation(duration_s, chosen, drawn, level != "http", level != "zeo")
+
+
+def left_out(chosen: Isolation) -> tuple[str, ...]:
+    """The checks that are no part of this test."""
+    wanted = ALWAYS | (OVER_HTTP if chosen.http else frozenset())
+    return tuple(check.name for check in CATALOGUE if check.name not in wanted)
+
+
+def histories(found: Examination) -> tuple[History, ...]:
+    """What was recorded, over ZEO and through the running clients."""
+    zeo, http = found.facts.raw(ZeoHistories), found.facts.raw(HttpHistories)
+    return (
+        *(zeo.histories if isinstance(zeo, ZeoHistories) else ()),
+        *(http.histories if isinstance(http, HttpHistories) else ()),
+    )
+
+
+def summary(found: Examination) -> list[str]:
+    """What each history showed."""
+    return recheck.summary(histories(found))
+
+
+def recorded(found: Examination, seed: int) -> str:
+    """The text of the history's file."""
+    versions = {"zcheck": __version__, "ZODB": metadata.version("ZODB"), "ZEO": metadata.version("ZEO")}
+    run = found.report.run
+    origin = Origin(cluster=found.report.cluster.name, run_id=run.id, seed=seed, versions=versions)
+    return dumps(histories(found), origin)
