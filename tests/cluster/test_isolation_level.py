@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -10,10 +11,13 @@ from pathlib import Path
 import pytest
 from cluster.zeo_servers import ZeoServer, zeo_server
 
+from zcheck import cli
 from zcheck.consistency.history import History
 from zcheck.consistency.isolation import judge, lags
+from zcheck.consistency.record import loads
 from zcheck.consistency.workloads import WORKLOADS, schedule
 from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.demo import Cluster
 from zcheck.facts import HostPort
 
 RUN = "test-run"
@@ -143,3 +147,37 @@ def test_nothing_is_begun_while_the_pause_file_is_there(server: ZeoServer, worke
     assert (0, ()) == (history.transactions, history.left)
     pause.unlink()
     assert "" == worker.matrix("main", within_s=LIMIT_S, pause_file=str(pause)).stopped
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def test_isolation_and_recheck_of_running_clients(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "history"
+    command = ["isolation", str(cluster.ini), "--duration", "2s", "--seed", "5", "--history", str(kept), "--no-state"]
+    assert 0 == cli.main([*command, "-o", f"json:{tmp_path / 'report'}"])
+    out = capsys.readouterr().out
+    assert "seed 5" in out and "with readCurrent: serializable" in out
+    report = json.loads((tmp_path / "report").read_text())
+    assert ("isolation", "strong-si") == (report["run"]["command"], report["consistency"]["held"])
+    assert 0 == report["consistency"]["receipt"]["left_behind"]
+    recorded = loads(kept.read_text())
+    assert ((), 5) == (recorded.faults, recorded.origin.seed)
+    verdicts = {history.level: judge(history) for history in recorded.histories}
+    assert ("pass", "strong-si") == (verdicts["zeo"].result, verdicts["zeo"].held)
+    assert ("pass", "strong-session-si") == (verdicts["http"].result, verdicts["http"].held)
+    assert 0 == cli.main(["recheck", str(kept)])
+    assert "held: strong-session-si" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "options"),
+    [("did you mean 'bank'", ["--workloads", "bnk"]), ("no duration", ["--duration", "soon"])],
+)
+def test_wrong_usage(told: str, options: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ini = tmp_path / "clients.ini"
+    ini.write_text("[cluster]\nname = x\n[client:a]\naddress = 127.0.0.1:1\n")
+    assert 3 == cli.main(["isolation", str(ini), *options])
+    assert told in capsys.readouterr().err
