@@ -3,7 +3,7 @@
 #   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
 #   make demo DEMO="--fault copy"
 #   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
-#   make lint docs axe contrib bench clean
+#   make lint docs pictures axe contrib bench clean
 #
 # PYTHON names the interpreter (3.10 or newer, with its venv module).
 
@@ -15,7 +15,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?=
 PYTEST ?= -n auto
 
-.PHONY: demo test test-rendered lint docs axe contrib bench clean test-plone
+.PHONY: demo test test-rendered lint docs pictures axe contrib bench clean test-plone
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -51,6 +51,10 @@ axe: $(VENV)/.test
 	@npm install --silent --no-fund --no-audit --prefix build/axe axe-core@4
 	@$(BIN)/python tests/pages.py build/axe
 	node tests/axe.mjs build/axe/node_modules/axe-core/axe.min.js build/axe/*.html
+
+# The pictures of the documentation, from a real run (needs chromium).
+pictures: $(VENV)/.demo
+	$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/start_up.py

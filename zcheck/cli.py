@@ -503,7 +503,7 @@ def _echo(text: str) -> None:
     """Print lines that may hold what a file or a peer said."""
     from zcheck.reporters.text import clean
 
-    click.echo("\n".join(clean(line) for line in text.splitlines()))
+    _say("\n".join(clean(line) for line in text.splitlines()) + "\n")
 
 
 def _colours() -> bool:
