@@ -84,7 +84,8 @@ def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPai
         f"{', '.join(names)} do{'es' * (len(names) == 1)} not show what is saved through {', '.join(writers)}"
         for writers, names in sorted(readers.items(), key=lambda item: item[1])
     ]
-    details = [f"{s.client}: {s.detail}" for s in history.clients if s.client in missed and s.joined is False]
+    known = {s.client: s.behind or (s.detail if s.joined is False else "") for s in history.clients}
+    details = [f"{client}: {why}" for client, why in known.items() if client in missed and why]
     message = inside(history) + "; ".join(told) + (f" ({'; '.join(details)})" if any(details) else "")
     named = [pair for pair in found if pair.seen is not None]
     clients = tuple(n for n in facts.clients if any(n in (pair.writer, pair.reader) for pair in named))

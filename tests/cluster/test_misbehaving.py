@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import http.server
 import os
 import resource
 import shutil
@@ -298,3 +300,70 @@ def test_a_run_by_command_ends_though_a_thread_of_it_hangs(cluster: Cluster) -> 
         outcome = by_command("preflight", ini, "--timeout", "2", "--deadline", "15")
     assert 2 == outcome.code
     assert outcome.seconds < 20
+
+
+# --- old pages: whose fault ------------------------------------------------------------------------
+
+
+class Keeping(http.server.BaseHTTPRequestHandler):
+    """A cache in front of a client: it keeps the first answer for a document's title for ever."""
+
+    protocol_version = "HTTP/1.1"
+    target: HostPort
+    kept: dict[str, tuple[int, bytes, str]]
+
+    def do_GET(self) -> None:
+        keep = "document-" in self.path and self.path.endswith("title_or_id")
+        status, body, kind = self.kept.get(self.path) or self._fetch("GET", b"")
+        if keep and status == 200:
+            self.kept[self.path] = status, body, kind
+        self._answer(status, body, kind)
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self._answer(*self._fetch("POST", content))
+
+    def _fetch(self, method: str, content: bytes) -> tuple[int, bytes, str]:
+        connection = http.client.HTTPConnection(self.target.host, self.target.port, timeout=10)
+        names = ("Authorization", "Content-Type")
+        headers = {name: self.headers[name] for name in names if name in self.headers}
+        connection.request(method, self.path, content, headers)
+        answer = connection.getresponse()
+        found = answer.status, answer.read(), answer.getheader("Content-Type") or "text/plain"
+        connection.close()
+        return found
+
+    def _answer(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def keeping(target: HostPort) -> Iterator[HostPort]:
+    handler = type("Kept", (Keeping,), {"target": target, "kept": {}})
+    server = http.server.ThreadingHTTPServer((HOST, 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
+    thread.start()
+    try:
+        yield HostPort(HOST, server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def test_a_stale_cache_is_told_from_another_database(cluster: Cluster) -> None:
+    with keeping(HostPort(HOST, cluster.clients["app2"].port)) as front:
+        ini = write_ini(cluster, "stale", instead={"app2": {"connect": str(front)}})
+        outcome = preflight(ini, *QUICK)
+    assert "edits-are-seen-everywhere" in outcome.of("CRITICAL")
+    message = outcome.finding("edits-are-seen-everywhere")["message"]
+    assert "app2: its ZEO server has the revision that it does not show: a stale cache" in message
+    assert "pass" == outcome.outcome("nothing-is-left-behind")

@@ -72,7 +72,8 @@ class ClientState(msgspec.Struct, frozen=True):
 
     ``joined``: it showed that it reaches the same database (it may be written to); ``refused`` says why a write through
     it was not accepted, and ``detail`` the same in words.  ``hung``: it did not answer a request that makes it ask its
-    ZEO server.  ``because`` names the check that tells why it was not asked at all.
+    ZEO server.  ``because`` names the check that tells why it was not asked at all.  ``behind`` says why it shows old
+    pages, where that could be learnt.
     """
 
     client: str
@@ -81,6 +82,7 @@ class ClientState(msgspec.Struct, frozen=True):
     refused: Refusal = ""
     detail: str = ""
     because: str = ""
+    behind: str = ""
 
 
 class History(msgspec.Struct, frozen=True):

@@ -556,6 +556,7 @@ class _Level:
         looks: list[Operation] = []
         while not self._all_threads_show(number, name, expected, looks):
             if time.monotonic() - started > self.timeout_s:
+                self._tell_why_old(name, expected, looks)
                 break
             if self.left() <= 0:
                 # Our own time is over and the client's is not: what it has not shown yet is not known.
@@ -565,6 +566,32 @@ class _Level:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
         self.operations += looks
+
+    def _tell_why_old(self, name: str, expected: Mapping[str, str], looks: Sequence[Operation]) -> None:
+        """Whether the client's server has what the client does not show: a stale cache, or another database.
+
+        The page of an object's revisions makes the client ask its server, so it is asked for once a run and client.
+        """
+        last = [look for look in looks if look.outcome == "ok"][-self.doors[name].target.threads :]
+        behind = [one for one, nonce in expected.items() if any(look.reads.get(one) != nonce for look in last)]
+        if not behind or name in self._asked or not self.doors[name].target.may_ask:
+            return
+        self._asked[name] = None
+        path = f"/{self.folder}/{self._document(behind[0])}"
+        limit = self._limit()
+        try:
+            listed = self.doors[name].revisions(path, limit)
+            written = self.doors[behind[0]].revisions(path, limit)
+        except HttpTrouble as trouble:
+            hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
+            words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
+            self._note(name, hung=hung, detail=words)
+            return
+        if listed and written and written[0] in listed:
+            words = "its ZEO server has the revision that it does not show: a stale cache, in it or in front of it"
+            self._note(name, behind=words)
+        elif written:
+            self._note(name, behind="its ZEO server does not have that revision: it runs on another database")
 
     def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
         """Look once by each of the client's threads; what they saw is added to ``looks``."""
@@ -711,15 +738,11 @@ class _Level:
         hung: bool | None = None,
         refused: Refusal | None = None,
         detail: str | None = None,
+        behind: str | None = None,
     ) -> None:
-        state = self.states[name]
-        self.states[name] = ClientState(
-            name,
-            joined=state.joined if joined is None else joined,
-            hung=state.hung if hung is None else hung,
-            refused=state.refused if refused is None else refused,
-            detail=state.detail if detail is None else detail,
-        )
+        told = {"joined": joined, "hung": hung, "refused": refused, "detail": detail, "behind": behind}
+        changes = {field: value for field, value in told.items() if value is not None}
+        self.states[name] = msgspec.structs.replace(self.states[name], **changes)
 
     def _record(
         self,

@@ -177,6 +177,21 @@ class Door:
             reply = self.get(path + _undo_query(page * UNDO_BATCH), timeout_s)
         return tuple(listed)
 
+    def revisions(self, path: str, timeout_s: float) -> tuple[str, ...]:
+        """The serials of an object's revisions, the newest first, as the client's own ZEO server has them.
+
+        A round trip to that server; on a connection of its own, so that it may be asked for beside other requests.
+        Empty where the client does not show the object or tells nothing of it; raises :exc:`HttpTrouble`.
+        """
+        line = Line(self.target.client, self.addresses(), user=self._user, password=self._password, verify=self._verify)
+        try:
+            reply = line.ask("GET", f"{path}/manage_change_history_page", timeout_s=timeout_s)
+        finally:
+            line.close()
+        if reply.status != 200:
+            return ()
+        return tuple(re.findall(r"""value=["'](\d+\.\d+\.\d+\.\d+)["']""", reply.text))
+
     def _only_database(self, timeout_s: float) -> str:
         """The client's one database, where the name that was given is not the running client's."""
         reply = self.get(DATABASES, timeout_s)
