@@ -517,8 +517,8 @@ class Matrix:
         self, connection: Connection, first: int, last: int | None, missing: dict[int, tuple[str, int]]
     ) -> None:
         ours = {marker.oid for marker in self.markers.values()}
-        names = {m.oid: m.name for m in self.markers.values() if self._same_storage(m, connection)}
-        already = {version for versions in self.log.values() for version in versions}
+        names: dict[int, str] = {}
+        already = {(name, version) for name, versions in self.log.items() for version in versions}
         for tid, user, text, records in connection.transactions(first, last):
             self.stop.between(SHARE_FOR_ALL)
             told = markers.read_description(user, text)
@@ -526,17 +526,21 @@ class Matrix:
                 continue
             known = missing.pop(told[1], None) is not None
             for oid, data in records():
-                self._keep_version(names, oid, Version(_hex(tid), self._nonce_in(data)), already)
+                name = names.setdefault(oid, self._name_of(oid, data))
+                version = Version(_hex(tid), self._nonce_in(data))
+                if (name, version) not in already:
+                    self.log.setdefault(name, []).append(version)
                 self.bytes += len(data) if known else 0
                 if oid not in ours:
                     # It cannot be, and it is the one thing that must not be: so it is looked for.
                     self.left.append(f"transaction {_hex(tid)} of this run holds an object that is not ours: {oid:#x}")
 
-    def _keep_version(self, names: dict[int, str], oid: int, version: Version, already: set[Version]) -> None:
-        """Put one entry into the log of its marker; a log that is read once more does not count twice."""
-        name = names.get(oid, f"object {oid:#x}")
-        if version not in already:
-            self.log.setdefault(name, []).append(version)
+    def _name_of(self, oid: int, data: bytes) -> str:
+        """Which marker this is: its record says so, since two storages may have given out one oid for two markers."""
+        marker = markers.read(data)
+        if marker is not None and marker.writer in self.markers and self.markers[marker.writer].oid == oid:
+            return marker.writer
+        return next((own.name for own in self.markers.values() if own.oid == oid), f"object {oid:#x}")
 
     def _nonce_in(self, data: bytes) -> str:
         """The nonce that this record of a transaction of ours holds; empty where it deletes."""
