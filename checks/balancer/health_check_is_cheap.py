@@ -3,8 +3,8 @@
 What it examines
     The request of ``option httpchk`` and ``http-check send``, by its form: not ``OPTIONS``, which Zope answers with 200
     for every path; not a login or a page of the management interface; not the front page of the site. In a run that
-    reaches the clients it is asked of each of them, with a time limit of 1 s: it must be answered, in a way that
-    HAProxy takes for well, without a redirect, and not alike for a path that cannot exist.
+    reaches the clients it is asked of each of them, with a time limit of 1 s for the best of three: it must be
+    answered, in a way that HAProxy takes for well, without a redirect, and not alike for a path that cannot exist.
 Why it matters
     It is asked of every client every few seconds. A page that takes long, or waits for a thread, makes HAProxy take a
     busy client out of rotation, and its load pushes the next one over. An answer that comes for any path is no sign of

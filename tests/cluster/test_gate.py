@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from cluster.balancers import Balancer, Users, get, requests_to, wait_until
-from cluster.whole_runs import LIMIT_S, Outcome, command, in_process
+from cluster.whole_runs import LIMIT_S, Outcome, command, in_process, preflight
 
 from zcheck import gate, inventory
 from zcheck.balancer import program
@@ -131,6 +131,31 @@ def test_status_tells_what_a_person_wants_to_know(front: tuple[Cluster, Balancer
     assert "L7OK" in rows["app1"]
     assert "ago" in rows["app1"]
     assert "closed" == rows["app2"][2]
+
+
+HEALTH = {
+    "the root": ("GET", "/", ""),
+    "a page that is there": ("HEAD", "/index_html", ""),
+    "any path": ("OPTIONS", "/nothing", "is answered with 200 whatever the path"),
+    "no such page": ("GET", "/nothing", "is answered with 404, which HAProxy takes for down"),
+    "a page for managers": ("GET", "/Control_Panel/Database/manage_main", "is a login or a management page"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "part"), HEALTH.values(), ids=HEALTH)
+def test_the_health_check_is_asked_of_each_client(
+    method: str, path: str, part: str, front: tuple[Cluster, Balancer]
+) -> None:
+    cluster, balancer = front
+    text = balancer.cfg.read_text()
+    try:
+        balancer.cfg.write_text(text.replace("meth GET uri / ", f"meth {method} uri {path} "))
+        run = preflight(cluster, "--read-only", "--only", "health-check-is-cheap")
+    finally:
+        balancer.cfg.write_text(text)
+    assert (1 if part else 0) == run.code, run.out
+    assert ([] if not part else [("WARNING", "health-check-is-cheap", ("app1", "app2", "app3"))]) == run.told
+    assert part in run.out
 
 
 # --- users ---------------------------------------------------------------------------------------
