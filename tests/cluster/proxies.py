@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from zcheck.facts import HostPort
 
@@ -157,6 +158,106 @@ class Proxy:
 def proxy(target: HostPort, lose_answers_after: bytes = b"") -> Iterator[Proxy]:
     """A :class:`Proxy`, closed when the block is left."""
     made = Proxy(target, lose_answers_after)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+Fault = Literal["", "drop", "delay", "duplicate", "reorder", "cut"]
+
+
+class ZeoProxy:
+    """A proxy that knows ZEO's frames and does one thing to one of them.
+
+    ``fault`` befalls the ``number``-th invalidation (from 1) on its way to the client; ``reorder`` lets the next one
+    pass first, ``delay`` all that come within ``delay_s``.  With ``cut`` the connection ends when the ``number``-th
+    vote has reached the server, so its answer never arrives.
+    """
+
+    def __init__(self, target: HostPort, fault: Fault, number: int, delay_s: float = 1.5) -> None:
+        self._target = target
+        self._fault = fault
+        self._number = number
+        self._delay_s = delay_s
+        self.invalidations = 0
+        self.votes = 0
+        self.done = False
+        self._held: list[bytes] = []
+        self._servers: list[socket.socket] = []
+        self._listener = Listener(self._serve)
+        self.address = self._listener.address
+
+    def _serve(self, client: socket.socket) -> None:
+        server = socket.create_connection((self._target.host, self._target.port), timeout=5)
+        server.settimeout(None)
+        for one in (server, client):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._servers.append(server)
+        threading.Thread(target=self._to_client, args=[server, client], daemon=True).start()
+        with contextlib.suppress(OSError):
+            for frame in _frames(client):
+                server.sendall(frame)
+                self.votes += _calls(frame, b"vote")
+                if self._fault == "cut" and self.votes == self._number and not self.done:
+                    self.done = True
+                    break
+        for one in (server, client):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _to_client(self, server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for frame in _frames(server):
+                for passed in self._passed(frame, client):
+                    client.sendall(passed)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_WR)
+
+    def _passed(self, frame: bytes, client: socket.socket) -> list[bytes]:
+        if not _calls(frame, b"invalidateTransaction"):
+            return [frame]
+        self.invalidations += 1
+        if self.invalidations != self._number or self._fault in ("", "cut"):
+            held, self._held = self._held, []
+            return [frame, *held]
+        self.done = True
+        if self._fault == "delay":
+            threading.Timer(self._delay_s, _send, [client, frame]).start()
+        if self._fault == "reorder":
+            self._held.append(frame)
+        return [frame, frame] if self._fault == "duplicate" else []
+
+    def close(self) -> None:
+        self._listener.close()
+        for server in self._servers:
+            server.close()
+
+
+def _send(peer: socket.socket, frame: bytes) -> None:
+    with contextlib.suppress(OSError):
+        peer.sendall(frame)
+
+
+def _calls(frame: bytes, method: bytes) -> bool:
+    """Whether this frame calls a method of this name: the name stands in it with its length before."""
+    return bytes([len(method)]) + method in frame or len(method).to_bytes(4, "little") + method in frame
+
+
+def _frames(source: socket.socket) -> Iterator[bytes]:
+    """The frames of one direction, each with its length in front."""
+    buffer = b""
+    while data := source.recv(65536):
+        buffer += data
+        while len(buffer) >= 4 and len(buffer) >= (size := 4 + int.from_bytes(buffer[:4], "big")):
+            yield buffer[:size]
+            buffer = buffer[size:]
+
+
+@contextlib.contextmanager
+def zeo_proxy(target: HostPort, fault: Fault, number: int, delay_s: float = 1.5) -> Iterator[ZeoProxy]:
+    """A :class:`ZeoProxy`, closed when the block is left."""
+    made = ZeoProxy(target, fault, number, delay_s)
     try:
         yield made
     finally:

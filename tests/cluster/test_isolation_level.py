@@ -9,16 +9,19 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from cluster.proxies import Fault, zeo_proxy
 from cluster.zeo_servers import ZeoServer, zeo_server
 
 from zcheck import cli
 from zcheck.consistency.history import History
 from zcheck.consistency.isolation import judge, lags
+from zcheck.consistency.judge import pairs
 from zcheck.consistency.record import loads
 from zcheck.consistency.workloads import WORKLOADS, schedule
 from zcheck.consistency.zeo import Target, ZeoWorker
 from zcheck.demo import Cluster
 from zcheck.facts import HostPort
+from zcheck.probes import zeo
 
 RUN = "test-run"
 LIMIT_S = 30.0
@@ -147,6 +150,62 @@ def test_nothing_is_begun_while_the_pause_file_is_there(server: ZeoServer, worke
     assert (0, ()) == (history.transactions, history.left)
     pause.unlink()
     assert "" == worker.matrix("main", within_s=LIMIT_S, pause_file=str(pause)).stopped
+
+
+# --- what happens on the wire --------------------------------------------------------------------
+#
+# app2 is behind a proxy.  It hears of app1's and app3's first writes (1, 2), of their second ones (3, 4), and of the
+# removal; its votes are its two writes, the one that is given up, and the conflict.
+
+WIRE: dict[str, tuple[Fault, int, str, list[str]]] = {
+    "nothing": ("", 0, "pass", []),
+    "an object that it had read stays in its cache": ("drop", 3, "fail", ["stale read"]),
+    "the newest commit is not known": ("drop", 4, "fail", ["acknowledged commit not seen"]),
+    "one that comes late, after newer ones": ("delay", 3, "fail", ["stale read"]),
+    "of an object that it never read: no harm": ("drop", 1, "pass", []),
+    "twice: no harm": ("duplicate", 3, "pass", []),
+    "two the wrong way round, before the fence: no harm": ("reorder", 3, "pass", []),
+    "the answer to its first vote": ("cut", 1, "unknown", []),
+    "the answer to its second vote": ("cut", 2, "unknown", []),
+}
+
+
+@pytest.mark.parametrize(("fault", "number", "result", "kinds"), WIRE.values(), ids=WIRE)
+def test_a_fault_on_the_wire_is_named(
+    fault: Fault, number: int, result: str, kinds: list[str], server: ZeoServer, worker: ZeoWorker
+) -> None:
+    with zeo_proxy(server.address, fault, number, delay_s=3) as between:
+        worker.connect(targets(server.address, between.address, server.address), within_s=LIMIT_S)
+        history = worker.matrix("main", within_s=LIMIT_S)
+        assert between.done is bool(fault)
+    verdict = judge(history)
+    assert (result, kinds) == (verdict.result, [anomaly.kind for anomaly in verdict.anomalies])
+    names = ["app1", "app2", "app3"]
+    unseen = {pair.reader for pair in pairs(history, names, names) if pair.seen is False}
+    assert unseen == ({"app2"} if kinds else set())
+    if kinds:
+        assert {"app2"} == {anomaly.sessions[0] for anomaly in verdict.anomalies}
+    assert () == history.left
+    assert zeo.wait_until_free(server.address, "1", timeout_s=3) == ""
+    assert () == worker.orphans(since_s=600, within_s=LIMIT_S).found
+
+
+def test_one_storage_by_two_addresses_is_one(server: ZeoServer, worker: ZeoWorker) -> None:
+    with zeo_proxy(server.address, "", 0) as between:
+        worker.connect(targets(server.address, between.address), within_s=LIMIT_S)
+        history = isolate(worker, duration_s=1)
+    assert ("pass", "strong-si", ()) == (judge(history).result, judge(history).held, history.left)
+
+
+def test_a_lost_invalidation_is_found_while_the_workloads_run(server: ZeoServer, worker: ZeoWorker) -> None:
+    with zeo_proxy(server.address, "drop", 40) as between:
+        worker.connect(targets(server.address, between.address, server.address), within_s=LIMIT_S)
+        history = isolate(worker, "twins", "ring", duration_s=3)
+        assert between.done
+    verdict = judge(history)
+    assert "fail" == verdict.result
+    assert {"app2"} == {anomaly.sessions[0] for anomaly in verdict.anomalies}
+    assert {"stale read", "acknowledged commit not seen"} >= {anomaly.kind for anomaly in verdict.anomalies}
 
 
 # --- the commands --------------------------------------------------------------------------------
