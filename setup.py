@@ -56,7 +56,11 @@ setup(
         "zcheck.reporters.html",
     ],
     package_dir={"zcheck.checks": "checks"},
-    package_data={"zcheck": ["py.typed"], "zcheck.balancer": ["haproxy.cfg.jinja"], "zcheck.reporters.html": ["page.html", "page.css", "page.js"]},
+    package_data={
+        "zcheck": ["py.typed"],
+        "zcheck.balancer": ["haproxy.cfg.jinja"],
+        "zcheck.reporters.html": ["page.html", "page.css", "page.js"],
+    },
     install_requires=[
         "ZConfig>=3.6",
         "ZEO>=5.4",
