@@ -191,3 +191,10 @@ def test_plan_tells_what_would_be_written_and_contacts_nobody(capsys: pytest.Cap
     assert "worst" in out
     assert cli.main(["plan", "--read-only", HEALTHY]) == 0
     assert "WILL write" not in capsys.readouterr().out
+
+
+def test_a_selection_that_leaves_nothing_to_judge_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["preflight", "--offline", "--only", "zeo-server-answers", HEALTHY]) == 3
+    out = capsys.readouterr().out
+    assert "nothing was judged" in out
+    assert out.splitlines()[-1].startswith("UNKNOWN: 0 of ")

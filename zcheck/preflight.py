@@ -151,16 +151,21 @@ def assemble(
     """The report of a judgement."""
     inventory = facts.inventory
     levels = consistency_levels(facts)
+    coverage = _coverage(facts, judgement, levels)
+    told = Verdict(
+        verdict.status(judgement.findings),
+        verdict.exit_code(judgement.findings, fail_on),
+        verdict.impact(judgement.findings, inventory.client_names),
+    )
+    if told.status == "OK" and not coverage.checks_run:
+        # A selection that leaves nothing to judge has proven nothing.
+        told = Verdict("UNKNOWN", verdict.EXIT_CODES["UNKNOWN"], "nothing was judged: every check was skipped")
     return Report(
         tool=Tool("zcheck", __version__),
         run=run,
         cluster=Cluster(inventory.name, inventory.client_names, inventory.file),
-        verdict=Verdict(
-            verdict.status(judgement.findings),
-            verdict.exit_code(judgement.findings, fail_on),
-            verdict.impact(judgement.findings, inventory.client_names),
-        ),
-        coverage=_coverage(facts, judgement, levels),
+        verdict=told,
+        coverage=coverage,
         checks=judgement.results,
         findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
