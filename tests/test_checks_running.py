@@ -39,7 +39,7 @@ from zcheck.facts import (
 )
 from zcheck.inventory import InventoryError, thresholds
 from zcheck.probes import processes
-from zcheck.probes.http import first_count
+from zcheck.probes.http import FirstCount, first_count
 from zcheck.report import Judgement
 from zcheck.testing import inventory, judge, zope_conf
 
@@ -270,6 +270,7 @@ PROCESSES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "containers of two deployments": ({"app1": process(1, "2 min 5 sec"), "app2": process(1, "9 min 5 sec")}, []),
     "containers of one deployment": ({"app1": process(1, count=FIRST), "app2": process(1, count=SECOND)}, []),
     "two instance homes": ({"app1": process(instance_home="/a"), "app2": process(instance_home="/b")}, []),
+    "two client homes": ({"app1": process(client_home="/data/a"), "app2": process(client_home="/data/b")}, []),
     "one process": ({"app1": process(count=FIRST), "app2": process(count=FIRST)}, ["CRITICAL"]),
     "one process, read a second later": (
         {"app1": process(1, "5 sec", FIRST), "app2": process(1, "6 sec", FIRST)},
@@ -293,24 +294,33 @@ def test_clients_are_distinct_processes(clients: dict[str, Any], expected: list[
         assert [("app2", "app3")] == named(judgement)
 
 
-def test_only_those_that_look_alike_are_asked_once_more() -> None:
+def test_only_those_that_look_alike_are_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    panels = {"app1": process(1), "app2": process(2), "app3": process(1), "app4": process(None)}
-    counts = iter([FIRST, SECOND])
+    slept: list[float] = []
+    monkeypatch.setattr(processes.time, "sleep", slept.append)
+    panels = {"app1": process(1), "app2": process(2), "app3": process(1), "app4": process(None), "app5": process(1)}
+    counts = {"app1": FirstCount(FIRST, True), "app3": FirstCount(SECOND, False), "app5": None}
 
-    def look(name: str) -> str:
+    def look(name: str) -> FirstCount | None:
         asked.append(name)
-        return next(counts)
+        return counts[name]
 
     found = processes.told_apart(panels, look, lambda: 10.0)
-    assert ["app1", "app3"] == asked
-    assert {"app1": FIRST, "app3": SECOND} == {name: one.references_at for name, one in found.items()}
+    assert ["app1", "app3", "app5"] == asked
+    assert {"app1": FIRST, "app3": SECOND, "app5": None} == {n: one.references_at for n, one in found.items()}
+    # Only what the look itself made new has to be kept apart from the next.
+    assert [processes.BETWEEN_S] == slept
     assert {} == processes.told_apart(panels, look, lambda: 0.5)
 
 
-def test_the_first_count_is_the_first_of_both_moments() -> None:
-    page = f'<th class="x">{FIRST}</th>\n<th class="x">{SECOND}</th>'
-    assert (FIRST, None) == (first_count(page), first_count("<th>Class</th>"))
+@pytest.mark.parametrize(
+    ("now", "fresh"),
+    [("2026/01/01 - 12:00:00", True), ("2026/01/01 - 12:00:02", True), ("2026/01/01 - 12:00:03", False)],
+)
+def test_the_first_count_is_the_first_of_both_moments(now: str, fresh: bool) -> None:
+    page = f'<th class="x">{FIRST}</th>\n<th class="x">{now}</th>'
+    assert FirstCount(FIRST, fresh) == first_count(page)
+    assert first_count("<th>Class</th>") is None
 
 
 # --- client-restarted-since-edit -------------------------------------------------------------------

@@ -751,6 +751,7 @@ class ControlPanel(msgspec.Struct, frozen=True):
     process_id: int | None = None
     running_for: str | None = None
     instance_home: str | None = None
+    client_home: str | None = None
     read_at: float | None = None
     """When the page was complete, by the clock of zcheck's own machine: seconds since the epoch."""
     references_at: str | None = None
@@ -773,12 +774,15 @@ class ControlPanel(msgspec.Struct, frozen=True):
         return self.read_at - seconds - unit_s, self.read_at - seconds + unit_s
 
     def may_be(self, other: ControlPanel) -> bool:
-        """Whether both may be one process, by its id, its instance home and its start: in containers all are alike."""
-        if self.process_id is None or (self.process_id, self.instance_home) != (other.process_id, other.instance_home):
+        """Whether both may be one process, by its id, its homes and its start: in containers all are often alike."""
+        mine, its = ((one.process_id, one.instance_home, one.client_home) for one in (self, other))
+        if self.process_id is None or mine != its:
             return False
-        mine, its = self.started_at, other.started_at
-        # Where one does not tell since when it runs, nothing speaks against its being the other.
-        return mine is None or its is None or max(mine[0], its[0]) - 1 <= min(mine[1], its[1])
+        since, other_since = self.started_at, other.started_at
+        if since is None or other_since is None:
+            # Where one does not tell since when it runs, nothing speaks against its being the other.
+            return True
+        return max(since[0], other_since[0]) - 1 <= min(since[1], other_since[1])
 
 
 class LockReading(msgspec.Struct, frozen=True):

@@ -185,7 +185,7 @@ class LiveWaves:
             return
         user, timeout_s, hosts = credentials.user, self.settings.timeout_s, self.inventory.hosts
 
-        def look(name: str) -> str | None:
+        def look(name: str) -> http.FirstCount | None:
             self.gathering.progress(name, "is told apart from its neighbours")
             return http.probe_references(self.inventory.client(name), user, secret, timeout_s, hosts)
 

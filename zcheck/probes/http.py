@@ -23,6 +23,9 @@ REFERENCES = "/Control_Panel/DebugInfo/manage_main"
 MAX_DATABASES = 100
 """Databases of one client that are looked at; real ones have one to five."""
 
+FRESH_S = 2.0
+"""A process that first counted its references so shortly ago may have done so because it was looked at."""
+
 NO_HOSTS: Mapping[str, Sequence[str]] = {}
 
 _PORT_OUTCOMES: dict[str, Literal["refused", "timeout", "unreachable", "unknown-name"]] = {
@@ -162,7 +165,7 @@ def probe_references(
     hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
     *,
     verify: bool = True,
-) -> str | None:
+) -> FirstCount | None:
     """When the client's process first counted its references, as its own page shows it; None where it does not.
 
     The first look at this page makes the process count and remember the moment (App/ApplicationManager.py), so the
@@ -181,10 +184,20 @@ def probe_references(
     return first_count(reply.text) if reply.status == 200 else None
 
 
-def first_count(html: str) -> str | None:
-    """The first of the two moments between which the page of reference counts tells the difference."""
-    found = re.search(r"<th[^>]*>\s*(\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d)\s*</th>", html)
-    return found[1] if found else None
+class FirstCount(msgspec.Struct, frozen=True):
+    """When a process first counted its references, by its own clock; ``fresh``: it was because of this very look."""
+
+    at: str
+    fresh: bool
+
+
+def first_count(html: str) -> FirstCount | None:
+    """From the two moments between which the page of reference counts tells the difference: the first, and now."""
+    moments = re.findall(r"<th[^>]*>\s*(\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d)\s*</th>", html)
+    if not moments:
+        return None
+    first, now = (time.mktime(time.strptime(moment, "%Y/%m/%d - %H:%M:%S")) for moment in (moments[0], moments[-1]))
+    return FirstCount(moments[0], now - first <= FRESH_S)
 
 
 def database_path(name: str, page: str = "manage_main") -> str:
@@ -231,6 +244,7 @@ def control_panel(html: str, databases: tuple[DatabasePage, ...]) -> ControlPane
         process_id=int(process[0]) if process else None,
         running_for=told.get("running for"),
         instance_home=told.get("instance_home"),
+        client_home=told.get("client_home"),
     )
 
 

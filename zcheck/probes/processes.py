@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from zcheck.facts import ControlPanel
+from zcheck.probes.http import FirstCount
 
+ALL_S = 15.0
+"""What all these looks may take in one run."""
 BETWEEN_S = 1.1
 """Between two looks, so that two processes that were never asked before show two different seconds."""
 
@@ -34,14 +37,22 @@ def look_alike(panels: Mapping[str, ControlPanel]) -> list[list[str]]:
 
 
 def told_apart(
-    panels: Mapping[str, ControlPanel], look: Callable[[str], str | None], left: Callable[[], float]
+    panels: Mapping[str, ControlPanel], look: Callable[[str], FirstCount | None], left: Callable[[], float]
 ) -> dict[str, ControlPanel]:
-    """The panels of those that look alike, with what ``look`` says of each, one after the other."""
+    """The panels of those that look alike, with what ``look`` says of each, one after the other.
+
+    Two that were never looked at before must not be looked at in one second; that is waited for once in the life of a
+    process, and what there is no time for is left to the next run.
+    """
     found: dict[str, ControlPanel] = {}
-    for group in look_alike(panels):
-        for number, name in enumerate(group):
-            if left() <= BETWEEN_S:
-                return found
-            time.sleep(BETWEEN_S if number else 0.0)
-            found[name] = msgspec.structs.replace(panels[name], references_at=look(name))
+    end = time.monotonic() + ALL_S
+    fresh = False
+    for name in (name for group in look_alike(panels) for name in group):
+        if left() <= BETWEEN_S or time.monotonic() > end:
+            break
+        if fresh:
+            time.sleep(BETWEEN_S)
+        count = look(name)
+        fresh = count is not None and count.fresh
+        found[name] = msgspec.structs.replace(panels[name], references_at=None if count is None else count.at)
     return found
