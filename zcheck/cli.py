@@ -1152,7 +1152,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
     _must_prove(ctx, options)
     settings = {"min_up": options["min_up"], "fail_on": options["fail_on"], "admit_s": options["admit_timeout"]}
     door = _gate(inventory, options, **settings)
-    with _interruptible():
+    with _interruptible(), door.alone():
         verified = None
         if options["receipt"]:
             verified = _of_receipt(inventory, secret, options["receipt"], options).clients
@@ -1177,7 +1177,7 @@ def haproxy_drain(ini: str, client: str, **options: Any) -> int:
     inventory, _ = _inventory(ini)
     waits = {"drain_s": options["drain_timeout"], "finish_s": options["finish_timeout"]}
     door = _gate(inventory, options, min_up=options["min_up"], **waits)
-    with _interruptible():
+    with _interruptible(), door.alone():
         outcome = gate.drain(door, client)
     for name in outcome.closed:
         _echo(f"closed: {name}")
@@ -1230,7 +1230,7 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
     # That a conf was edited since a client started is a reason to restart it, and not one against it.
     changing = (*options["changing"], "client-restarted-since-edit")
     restart = gate.Restart(options["command"], options["warm_up"], changing)
-    with _interruptible():
+    with _interruptible(), door.alone():
         outcome = gate.rolling_restart(
             door, clients, _examiner(ctx, "rolling-restart", options, secret), restart, secret
         )

@@ -14,6 +14,8 @@ open there is no reference, and no vote is taken.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import shlex
 import subprocess
@@ -101,6 +103,29 @@ class Gate:
         self.backend = render.backend_of(section)
         self.runtime = Runtime(address, settings.timeout_s)
         self._notes = Path(state_folder) / "opened.json" if state_folder is not None else None
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep another zcheck of this user from changing the same balancer meanwhile; :exc:`CannotGate` where one does.
+
+        Two that count what stays in rotation could take out one server each.  The lock goes with the process.
+        """
+        if self._notes is None:
+            yield
+            return
+        name = hashlib.sha256(f"{self.runtime.address} {self.backend}".encode()).hexdigest()[:16]
+        try:
+            self._notes.parent.mkdir(parents=True, exist_ok=True)
+            file = (self._notes.parent / f"gate-{name}.lock").open("w")
+        except OSError:
+            yield  # That the state folder cannot be written is never an error.
+            return
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CannotGate(f"another zcheck is changing {self.backend} at {self.runtime.address}") from None
+            yield
 
     def states(self) -> dict[str, ServerState]:
         """Every server of the backend as it is now."""

@@ -523,6 +523,23 @@ def test_it_refuses_to_take_the_last_one_out_and_a_command_that_does_nothing(fro
     assert {"app2"} == opened(balancer)
 
 
+def test_two_gates_do_not_work_at_once(front: tuple[Cluster, Balancer]) -> None:
+    cluster, balancer = front
+    assert 0 == enable(cluster).code
+
+    def meanwhile(name: str) -> None:
+        told.append(in_process("haproxy", "drain", cluster.ini, "app2"))
+        cluster.restart_client(name)
+
+    told: list[Outcome] = []
+    with restarts(cluster, meanwhile) as restart:
+        run = in_process("rolling-restart", cluster.ini, "app1", "--command", restart, "--drain-timeout", "0.5")
+    assert 0 == run.code, run.out + run.err
+    assert [3] == [one.code for one in told]
+    assert {"app1", "app2", "app3"} == opened(balancer)
+    assert 0 == in_process("haproxy", "drain", cluster.ini, "app2").code
+
+
 # --- killed --------------------------------------------------------------------------------------
 
 
