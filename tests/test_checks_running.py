@@ -41,7 +41,8 @@ from zcheck.inventory import InventoryError, thresholds
 from zcheck.probes import processes
 from zcheck.probes.http import FirstCount, first_count
 from zcheck.report import Judgement
-from zcheck.testing import inventory, judge, zope_conf
+from zcheck.runner import run
+from zcheck.testing import facts_of, inventory, judge, zope_conf
 
 NOW = 1_700_000_000.0
 """Tue, 14 Nov 2023 22:13:20 GMT."""
@@ -427,3 +428,9 @@ def test_a_split_that_is_told_over_zeo_is_not_told_twice() -> None:
         assert ["CRITICAL"] == severities(judge(every_database_is_one, evidence, apart, app1=[], app2=[]))
     nothing = judge(every_database_is_one, ZeoIdentity(why_not="no zope.conf was read"), app1=[], app2=[])
     assert ("skipped", "no zope.conf was read") == (nothing.results[0].outcome, nothing.results[0].because)
+
+
+def test_leaving_the_telling_to_another_for_nobody_is_nothing() -> None:
+    facts = facts_of(app1=registered(1))
+    judgement = run([zeo_sees_every_client], facts, left_out={"zeo-server-answers": "not asked for by --only"})
+    assert ([], "pass") == (list(judgement.findings), judgement.results[0].outcome)

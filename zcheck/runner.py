@@ -265,6 +265,8 @@ class _Case:
             )
             return
         if isinstance(one, Skipped):
+            if not one.clients:
+                return
             if one.reason in self.left_out:
                 # It leaves the telling to a check that the user does not want: then nobody would tell.
                 one = Unknown(one.clients, f"{one.reason} would tell, and is {self.left_out[one.reason]}")
