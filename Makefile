@@ -14,8 +14,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 DEMO ?=
 PYTEST ?= -n auto
+MUTATION ?=
 
-.PHONY: demo test test-rendered lint docs pictures axe contrib bench clean test-plone
+.PHONY: demo test test-rendered lint docs pictures axe contrib bench clean test-plone mutation
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
@@ -59,7 +60,13 @@ pictures: $(VENV)/.demo
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/preflight.py
+	$(BIN)/python benchmarks/judge.py
 	$(BIN)/python benchmarks/offline.py
+
+# Every small change to the judge of isolation has to be noticed by its tests; prints those that are not, and the score.
+#   make mutation MUTATION="--sample 60"
+mutation: $(VENV)/.test
+	$(BIN)/python benchmarks/mutation.py $(MUTATION)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
