@@ -223,6 +223,42 @@ FAULTS: dict[str, tuple[list[str], History]] = {
             op("q", 5, 7, reads={"a": 1, "b": 2}, writes={"a": 4}, bases={"a": 1}, workload="write-skew-current"),
         ),
     ),
+    "A a deletion in another transaction": (
+        ["lost write", "phantom commit"],
+        history(log(a=[1, -3]), w("p", 0, "a", 1), r("q", 1, a=1), w("p", 2, "a", 0, 1, tid=5)),
+    ),
+    "C a lost update by one that had read": (
+        ["lost update"],
+        history(
+            log(a=[1, 3, 5]),
+            w("p", 0, "a", 1),
+            w("p", 2, "a", 3, 1),
+            op("q", 1, 5, reads={"a": 1}, writes={"a": 5}, bases={"a": 1}),
+        ),
+    ),
+    "D a fractured read beside requests of their own": (
+        ["fractured read"],
+        history(AB, *WRITES, r("x", 8, {"apart": True}, a=1, b=4), r("y", 8, a=1, b=4)),
+    ),
+    "G each makes what the other did not find": (
+        ["write skew"],
+        history(
+            log(a=[4], b=[3]),
+            op("p", 4, 6, reads={"a": 0}, writes={"b": 3}, bases={"b": 0}, workload="write-skew-current"),
+            op("q", 5, 7, reads={"b": 0}, writes={"a": 4}, bases={"a": 0}, workload="write-skew-current"),
+            r("x", 9, a=4),
+        ),
+    ),
+    "G one that only reads sees what cannot have been": (
+        ["write skew"],
+        history(
+            log(a=[1, 4], b=[2, 5]),
+            *WRITES[:2],
+            op("p", 4, 6, writes={"a": 4}, bases={"a": 1}, workload="write-skew-current"),
+            op("x", 7, 8, reads={"a": 4, "b": 2}, workload="write-skew-current"),
+            op("q", 5, 9, reads={"a": 1, "b": 2}, writes={"b": 5}, bases={"b": 2}, workload="write-skew-current"),
+        ),
+    ),
     "the bank's sum": (
         ["broken sum"],
         history(
@@ -250,6 +286,9 @@ FINE: dict[str, History] = {
     ),
     "A a deletion": history(
         log(a=[1, -3]), w("p", 0, "a", 1), r("q", 1, a=1), w("p", 2, "a", 0, 1, tid=3), r("q", 4, a=0)
+    ),
+    "A a deletion of which no answer came": history(
+        log(a=[1, -3]), w("p", 0, "a", 1), r("q", 1, a=1), w("p", 2, "a", 0, 1, outcome="info"), r("q", 4, a=0)
     ),
     "B with the transaction's id": history(log(a=[1]), w("p", 0, "a", 1), r("q", 4, {"read_tids": {"a": 1}}, a=1)),
     "C one update after the other": history(
@@ -389,6 +428,16 @@ def test_a_witness_names_both_sides_and_the_time_between() -> None:
     assert anomaly.words.startswith("x read version 1 of a (0000000000000001), 4.2 s after version 2 of b")
     assert anomaly.words.endswith("was acknowledged to q, after a fence")
     assert ("x", "q") == anomaly.sessions
+
+
+def test_what_was_judged_is_counted() -> None:
+    verdict = judge(history(AB, *WRITES, r("x", 8, FENCED, a=3), r("x", 10, a=3), op("y", 11, 12, "fail")))
+    assert (6, 1) == (verdict.transactions, verdict.fenced_reads)
+
+
+def test_versions_are_counted_from_one() -> None:
+    (anomaly,) = judge(history(AB, *WRITES, r("x", 8, {"snapshot": 4}, a=1, b=4))).anomalies
+    assert "version 1 of a" in anomaly.words and "version 2 of a" in anomaly.words
 
 
 def test_lags_are_those_of_unfenced_reads() -> None:

@@ -113,7 +113,7 @@ def judge(history: History) -> Verdict:
 def held(verdicts: Iterable[Verdict]) -> Level | None:
     """The strongest level that all of these support; None where none was judged, or not even the weakest held."""
     verdicts = list(verdicts)
-    if not verdicts or any(verdict.result == "unknown" or verdict.held is None for verdict in verdicts):
+    if not verdicts or any(verdict.held is None for verdict in verdicts):
         return None
     broken = {anomaly.breaks for verdict in verdicts for anomaly in verdict.anomalies}
     tested = {verdict.held for verdict in verdicts}
