@@ -253,3 +253,15 @@ def test_what_the_buildout_makes_passes_haproxy(tmp_path: Path) -> None:
         [program.program() or "", "-c", "-dW", "-f", file], capture_output=True, timeout=20, check=False
     )
     assert 0 == done.returncode, done.stderr
+
+
+def test_a_path_relative_to_the_inventory_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zcheck import cli
+
+    text = "[client:app1]\naddress = 10.0.0.1:8080\n[client:app2]\naddress = 10.0.0.2:8080\n"
+    (tmp_path / "clients.ini").write_text(text + "[balancer:front]\ntype = haproxy\nadmin-socket = run/admin.sock\n")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["haproxy", "render", "clients.ini"]) == 0
+    assert f"stats socket {tmp_path}/run/admin.sock " in capsys.readouterr().out

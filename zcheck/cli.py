@@ -1045,7 +1045,7 @@ def haproxy_render(ini: str, **options: Any) -> int:
         verified = _of_receipt(inventory, secret, options["receipt"], options, live=False).clients
     threads = export.threads_of(_files_alone(inventory))
     written = render.buildout if options["form"] == "buildout" else render.haproxy_cfg
-    _echo(written(inventory, section, threads, verified).removesuffix("\n"))
+    _echo(written(inventory, gate.for_haproxy(section), threads, verified).removesuffix("\n"))
     return 0
 
 

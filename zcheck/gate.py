@@ -316,6 +316,16 @@ def choose(inventory: Inventory, name: str | None) -> BalancerSection:
     return next(iter(known.values()))
 
 
+def for_haproxy(section: BalancerSection) -> BalancerSection:
+    """The same section with whole paths: HAProxy stands in another folder, and takes a relative one for an address."""
+    paths = {
+        key: str(Path(value).absolute())
+        for key in ("admin-socket", "state-file")
+        if (value := section.values.get(key)) is not None and "/" in value
+    }
+    return msgspec.structs.replace(section, values={**section.values, **paths})
+
+
 def named_clients(inventory: Inventory, names: Sequence[str]) -> list[Client]:
     """The clients of these names; without any, those whose role is ``balanced``.  Raises :exc:`CannotGate`."""
     if not names:
