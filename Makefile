@@ -13,7 +13,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 DEMO ?=
-PYTEST ?= -n auto
+# The tests on real servers wait more than they compute: four workers keep two cores busy.
+PYTEST ?= -n 4 --dist worksteal
 MUTATION ?=
 
 .PHONY: demo test test-rendered lint docs pictures axe contrib bench clean test-plone mutation
