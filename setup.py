@@ -50,6 +50,7 @@ setup(
         "zcheck.checks.identity",
         "zcheck.checks.inventory",
         "zcheck.checks.reach",
+        "zcheck.cli",
         "zcheck.consistency",
         "zcheck.probes",
         "zcheck.reporters",

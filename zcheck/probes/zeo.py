@@ -15,14 +15,14 @@ import re
 import socket
 import ssl
 import struct
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from zcheck.facts import HostPort, LockReading, ZeoOutcome, ZeoStorage
+from zcheck.probes.waiting import within
 
 MAX_HELLO = 64
 """Bytes of a hello; the real ones have two to five."""
@@ -229,32 +229,11 @@ def _addresses(dialled: HostPort, end: float) -> list[tuple[int, Any]]:
         return [(family, address) for family, _, _, _, address in found]
 
     try:
-        return _within(look_up, end)
+        return within(max(end - time.monotonic(), 0.01), look_up)
     except TimeoutError:
         raise NotZeo("unknown-name", f"the name {dialled.host} was not resolved in time") from None
     except (socket.gaierror, UnicodeError) as error:
         raise NotZeo("unknown-name", f"the name {dialled.host} cannot be resolved: {_words(error)}") from None
-
-
-def _within(work: Callable[[], list[tuple[int, Any]]], end: float) -> list[tuple[int, Any]]:
-    """Run what knows no time limit of its own, such as a name look-up, in a thread that is left behind when late."""
-    done: list[list[tuple[int, Any]]] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # handed on to the caller below
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(end - time.monotonic(), 0.01))
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError
-    return done[0]
 
 
 def _read_hello(peer: socket.socket, dialled: Dialled, end: float) -> bytes:

@@ -1,0 +1,110 @@
+"""What zcheck knows and drafts without a cluster: the pages of the checks, a clients.ini, schema and completion."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from zcheck.cli.output import all_pages, echo, in_colours, say, terminal_width
+from zcheck.cli.runs import load_facts
+
+
+def _check_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from zcheck.checks import CATALOGUE
+
+    return [check.name for check in CATALOGUE if check.name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("check", required=False, shell_complete=_check_names)
+@click.option("--facts", metavar="PATH", help="Saved facts: tell how the check came out on that cluster, and why.")
+@click.option("-v", "--verbose", is_flag=True, help="Also the examples by which the check is tested.")
+@click.pass_context
+def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: bool) -> int:
+    """Show a check's page; without a name, the catalogue by stage and by symptom.
+
+    A symptom in quotes ("editors lose changes") shows the checks that find its cause.
+    """
+    from zcheck.checks import CATALOGUE
+    from zcheck.reporters import page
+    from zcheck.symptoms import nearest
+
+    if check is None:
+        say("\n".join([*_catalogue(), "", *_by_symptom()]) + "\n")
+        return 0
+    known = {one.check: one for one in all_pages()}
+    if check in known:
+        report = None
+        if facts is not None:
+            from zcheck import preflight as pipeline
+
+            report = pipeline.judge_again(load_facts(facts), CATALOGUE, {})
+        say(page.render(known[check], report, colour=in_colours(), width=terminal_width(), examples=verbose))
+        return 0
+    near = difflib.get_close_matches(check, known, 1)
+    symptom = nearest(check) if " " in check.strip() or not near else None
+    if symptom is not None:
+        titles = [f"  {name:<30} {known[name].title}" for name in symptom.checks if name in known]
+        say("\n".join([symptom.name, *titles]) + "\n")
+        return 0
+    raise click.UsageError(f"there is no check {check!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
+
+
+def _catalogue() -> list[str]:
+    from zcheck.check import STAGES
+
+    lines = []
+    for stage in STAGES:
+        lines.append(stage)
+        lines += [f"  {one.check:<30} {one.severity:<9} {one.title}" for one in all_pages() if one.stage == stage]
+    return lines
+
+
+def _by_symptom() -> list[str]:
+    from zcheck.symptoms import SYMPTOMS
+
+    known = {one.check for one in all_pages()}
+    lines = ["by symptom"]
+    for symptom in SYMPTOMS:
+        lines.append(f"  {symptom.name}: {', '.join(name for name in symptom.checks if name in known)}")
+    return lines
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def init(files: tuple[str, ...]) -> int:
+    """Draft a clients.ini from what a site has.
+
+    FILES are zope.conf files (the ini beside each is found), a buildout's folder, an haproxy.cfg or pound.cfg, or a
+    compose file.  What they do not tell is a comment in the draft.
+    """
+    from zcheck import init as drafting
+
+    try:
+        echo(drafting.draft(files))
+    except drafting.InitError as error:
+        raise click.ClickException(str(error)) from None
+    return 0
+
+
+@click.command()
+def schema() -> int:
+    """Print the JSON Schema of the report."""
+    from zcheck.reporters import json
+
+    click.echo(json.schema(), nl=False)
+    return 0
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print the completion script for a shell: eval "$(zcheck completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(ctx.find_root().command, {}, "zcheck", "_ZCHECK_COMPLETE").source())
+    return 0

@@ -1,0 +1,93 @@
+"""The longer test of isolation, and the verdict on a history that it kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options
+from zcheck.cli.output import FORMATS, deliver, echo, write_file
+from zcheck.cli.runs import examiner, interruptible, read_inventory
+
+
+@click.command()
+@INI
+@click.option("--duration", type=Duration(), default="30s", show_default=True, help="Of each level and database.")
+@click.option("--workloads", type=Names(), metavar="NAMES", help="Only these, with commas; all of them by default.")
+@click.option("--seed", type=click.IntRange(min=0), help="Replay the schedule of this seed; a new one by default.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1), default=20.0, show_default=True, help="Commits a second over ZEO."
+)
+@click.option("--history", type=click.Path(dir_okay=False), help="Keep the history here, for zcheck recheck.")
+@click.option(
+    "--level", type=click.Choice(["zeo", "http", "both"]), default="both", show_default=True, help="Through what."
+)
+@run_options
+@click.pass_context
+def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
+    """Find out what isolation the cluster guarantees, and whether it held: the longer test.
+
+    Writes unreachable objects over ZEO, and one folder through the running clients, and removes them.  The report is
+    preflight's; its last lines tell what was read and which level held.
+    """
+    from zcheck import isolate
+
+    inventory, secret = read_inventory(ini)
+    options = completed_options(ctx, options, inventory.options, inventory.file)
+    try:
+        plan = isolate.plan(options["workloads"] or (), options["level"], options["duration"], options["seed"])
+    except ValueError as error:
+        raise click.UsageError(str(error), ctx) from None
+    longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
+    options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
+    with interruptible():
+        found = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)(inventory, isolate.left_out(plan))
+    if options["history"]:
+        write_file(options["history"], isolate.recorded(found, plan.seed))
+    deliver(found.report, options)
+    if not options["quiet"] and all(path for _, path in options["output"]):
+        echo("\n".join([*isolate.summary(found), f"seed {plan.seed}"]))
+    return int(found.report.verdict.exit_code)
+
+
+@click.command()
+@click.argument("history", metavar="HISTORY", type=click.Path(dir_okay=False))
+@click.option(
+    "--fail-on",
+    type=click.Choice(["advice", "warning", "critical"]),
+    default="warning",
+    show_default=True,
+    help="The mildest finding that makes the exit code other than 0.",
+)
+@click.option("-o", "--output", type=Output(), multiple=True, metavar="FORMAT[:PATH]", help=", ".join(FORMATS))
+@click.option(
+    "--elle",
+    type=click.Choice(["rw-register", "list-append"]),
+    help="Print the history as elle-cli reads it, for this model, and judge nothing.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell each check.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone.")
+def recheck(history: str, **options: Any) -> int:
+    """Judge a saved history again.
+
+    HISTORY is what "zcheck isolation --history" wrote.  One that was cut or edited is UNKNOWN, whatever it says.
+    """
+    from zcheck import recheck as rechecking
+    from zcheck.consistency import record
+
+    try:
+        recorded = record.loads(Path(history).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, record.NoHistory) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"{history}: cannot be judged: {reason}") from None
+    if options["elle"]:
+        for one in recorded.histories:
+            echo(record.elle(one, options["elle"]))
+        return UNKNOWN if recorded.faults else 0
+    report = rechecking.of_file(recorded, history, options["fail_on"])
+    deliver(report, options)
+    if not options["quiet"] and not options["output"]:
+        echo("\n".join(rechecking.summary(recorded.histories)))
+    return int(report.verdict.exit_code)

@@ -1,0 +1,188 @@
+"""What the commands that run a preflight do alike: the inventory, the settings, the run, its facts as a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from zcheck import __version__
+from zcheck.cli.output import write_file
+
+MOST_FACTS = 256 * 1024 * 1024
+"""The largest file of saved facts that is read, in bytes."""
+
+
+def keep_facts(found: Any, reasons: dict[str, str], options: Mapping[str, Any]) -> None:
+    """Save a run's facts where the user wants them; those of a run that was OK are remembered as well."""
+    from zcheck.probes import state
+
+    report = found.report
+    if report.verdict.status == "OK" and not options["offline"] and not options["no_state"]:
+        state.keep_good(state_folder(), of_cluster(report.cluster.file), _dumped(found, reasons))
+    if options["save_facts"]:
+        save_facts(found, reasons, options["save_facts"])
+
+
+def save_facts(found: Any, reasons: dict[str, str], path: str) -> None:
+    """Put a run's facts into a file that only its owner can read: no secret is in it, but names and addresses are."""
+    write_file(path, _dumped(found, reasons), 0o600)
+
+
+def _dumped(found: Any, reasons: dict[str, str]) -> str:
+    from zcheck import savedfacts
+
+    return savedfacts.dump(savedfacts.Saved(found.report.run, reasons, found.facts), __version__)
+
+
+def of_cluster(ini: str) -> str:
+    """What tells one cluster's last good facts from another's: where its clients.ini is."""
+    return str(Path(ini).resolve())
+
+
+def load_facts(path: str) -> Any:
+    """The saved facts of a file."""
+    from zcheck import savedfacts
+    from zcheck.probes import files
+
+    try:
+        return savedfacts.load(files.read_text(path, MOST_FACTS))
+    except files.CannotRead as error:
+        raise click.ClickException(str(error)) from None
+    except savedfacts.CannotRead as error:
+        raise click.ClickException(f"{path}: {error}") from None
+
+
+def why_left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) -> dict[str, str]:
+    """Why each check that these options do not want is left out, by name."""
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+
+    try:
+        return pipeline.left_out(
+            CATALOGUE,
+            [name for names in options["only"] for name in names],
+            [name for names in options["skip"] for name in names],
+            offline=options["offline"],
+            read_only=options["read_only"],
+            credentials=inventory.credentials is not None,
+        )
+    except pipeline.UnknownCheck as error:
+        raise click.UsageError(str(error), ctx) from None
+
+
+def read_inventory(ini: str) -> tuple[Any, Any]:
+    """The inventory, and the password or why there is none."""
+    from zcheck import inventory
+    from zcheck.checks import CATALOGUE
+    from zcheck.probes import files
+    from zcheck.runner import cannot_be_suppressed
+
+    try:
+        text = files.read_text(ini)
+        found = inventory.parse(text, ini, [check.name for check in CATALOGUE])
+    except (files.CannotRead, inventory.InventoryError) as error:
+        raise click.ClickException(str(error)) from None
+    for suppression in found.suppressions:
+        if any(check.name == suppression.check and cannot_be_suppressed(check) for check in CATALOGUE):
+            line = suppression.section.line_of("check")
+            what = f"{suppression.check} cannot be suppressed: it tells that edits are lost"
+            raise click.ClickException(f"{ini}:{line}: {what}; remove [suppress:{suppression.name}]")
+    return found, files.password(found, text, os.environ)
+
+
+def state_folder() -> str:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return str(Path(base) / "zcheck")
+
+
+@contextlib.contextmanager
+def interruptible() -> Any:
+    """Make SIGTERM and SIGHUP end the run as Ctrl-C does: by an exception, so that clean-up happens."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def examine(
+    ctx: click.Context,
+    command: str,
+    options: Mapping[str, Any],
+    inventory: Any,
+    secret: Any,
+    *,
+    without: Sequence[str] = (),
+    may_ask_servers: bool = True,
+    limit_s: float | None = None,
+) -> tuple[Any, dict[str, str]]:
+    """One whole run by these options, and why each check that it left out was.
+
+    ``without``: checks that this command leaves out.  ``may_ask_servers``: as in the run's settings.  ``limit_s``: give
+    up after so many seconds, whatever hangs; only for a run that writes nothing, for nothing is cleaned up then.
+    """
+    from zcheck import preflight as pipeline
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import Settings
+    from zcheck.probes.waiting import within
+    from zcheck.terminal import LiveLines
+
+    reasons = why_left_out(ctx, {**options, "skip": (*options["skip"], tuple(without))}, inventory)
+    settings = Settings(
+        run_id=secrets.token_hex(6),
+        offline=options["offline"],
+        read_only=options["read_only"],
+        timeout_s=options["timeout"],
+        deadline_s=options["deadline"],
+        state_folder=None if options["no_state"] else state_folder(),
+        may_ask_servers=may_ask_servers,
+        max_rate=options["max_rate"],
+        pause_file=options["pause_file"],
+        isolation=options.get("isolation"),
+    )
+    with LiveLines(inventory.client_names) as lines:
+        work = partial(
+            pipeline.examine,
+            inventory,
+            CATALOGUE,
+            settings,
+            command=command,
+            reasons=reasons,
+            secret=secret,
+            fail_on=options["fail_on"],
+            progress=lines,
+            timings=options["timings"],
+            startup_s=time.perf_counter() - ctx.obj,
+        )
+        if limit_s is None:
+            return work(), reasons
+        try:
+            return within(limit_s, work), reasons
+        except TimeoutError:
+            raise click.ClickException(f"no answer within {limit_s:g} s: zcheck itself hangs") from None
+
+
+def examiner(ctx: click.Context, command: str, options: Mapping[str, Any], secret: Any) -> Callable[..., Any]:
+    """A function that runs a whole preflight of an inventory, without the checks of some names."""
+
+    def examined(inventory: Any, without: Sequence[str]) -> Any:
+        found, reasons = examine(ctx, command, options, inventory, secret, without=without)
+        if options["save_facts"]:
+            save_facts(found, reasons, options["save_facts"])
+        return found
+
+    return examined
