@@ -46,6 +46,19 @@ class DidNotStart(Exception):
     """A server of the cluster did not come up; the message ends with the tail of its log."""
 
 
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that servers of the cluster run on; without more it is this one, by its loopback address."""
+
+    name: str = HOST
+    """As the files name it."""
+    dialled: str = HOST
+    """Its IP address."""
+    binds: str = HOST
+    """The IP address that its servers listen on."""
+    enter: tuple[str, ...] = ()
+    """What stands before a command that is to run there."""
+
+
 class ZeoSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One ZEO server.  Every storage in ``storages`` begins as the same initialised Zope database.
 
@@ -59,6 +72,9 @@ class ZeoSpec(msgspec.Struct, frozen=True, kw_only=True):
     """More lines for the ``<zeo>`` section."""
     more: str = ""
     """More sections for zeo.conf."""
+    machine: Machine = Machine()
+    port: int | None = None
+    """None: one that is free."""
 
 
 class ClientSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +104,9 @@ class ClientSpec(msgspec.Struct, frozen=True, kw_only=True):
     """More environment for the process."""
     ini: str = ""
     """More lines for its section of clients.ini."""
+    machine: Machine = Machine()
+    port: int | None = None
+    """None: one that is free."""
 
 
 def specs(
@@ -253,10 +272,18 @@ class Keeper:
 class Server:
     """One server process, in a session of its own, with its output in a log file."""
 
-    def __init__(self, name: str, home: Path, keeper: Callable[[], Keeper]) -> None:
+    def __init__(
+        self,
+        name: str,
+        home: Path,
+        keeper: Callable[[], Keeper],
+        machine: Machine = Machine(),  # noqa: B008 - it is frozen
+        port: int | None = None,
+    ) -> None:
         self.name = name
         self.home = home
-        self._port = Port()
+        self.machine = machine
+        self._port = Port(port)
         self.log = home / "log" / "console.log"
         self._keeper = keeper
         self._process: subprocess.Popen[bytes] | None = None
@@ -267,7 +294,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"{HOST}:{self.port}"
+        return f"{self.machine.name}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -290,7 +317,7 @@ class Server:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command,
+                [*self.machine.enter, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -357,7 +384,7 @@ class ZeoServer(Server):
     """A running ``runzeo``."""
 
     def __init__(self, spec: ZeoSpec, folder: Path, keeper: Callable[[], Keeper]) -> None:
-        super().__init__(f"the ZEO server {spec.name}", folder / f"zeo-{spec.name}", keeper)
+        super().__init__(f"the ZEO server {spec.name}", folder / f"zeo-{spec.name}", keeper, spec.machine, spec.port)
         self.spec = spec
         self.conf = self.home / "zeo.conf"
 
@@ -379,7 +406,7 @@ class ZeoServer(Server):
         self.write_conf()
 
     def write_conf(self) -> None:
-        lines = ["<zeo>", f"  address {self.address}", *_indented(self.spec.options), "</zeo>"]
+        lines = ["<zeo>", f"  address {self.machine.binds}:{self.port}", *_indented(self.spec.options), "</zeo>"]
         for storage in (*self.spec.storages, *self.spec.empty):
             lines += [f"<filestorage {storage}>", f"  path {self.data_fs(storage)}", "</filestorage>"]
         self.conf.write_text("\n".join([*lines, self.spec.more, ""]))
@@ -387,7 +414,7 @@ class ZeoServer(Server):
     def answers(self) -> bool:
         """A ZEO server speaks first: a frame of two bytes such as ``Z5``."""
         try:
-            with socket.create_connection((HOST, self.port), timeout=1) as connection:
+            with socket.create_connection((self.machine.dialled, self.port), timeout=1) as connection:
                 return "ssl" in self.spec.options or bool(connection.recv(4))
         except OSError:
             return False
@@ -460,7 +487,7 @@ class ZopeClient(Server):
     """A running Zope with its own instance home."""
 
     def __init__(self, spec: ClientSpec, number: int, folder: Path, keeper: Callable[[], Keeper]) -> None:
-        super().__init__(spec.name, folder / spec.name, keeper)
+        super().__init__(spec.name, folder / spec.name, keeper, spec.machine, spec.port)
         self.spec = spec
         self.zope_conf = self.home / "etc" / "zope.conf"
         self.zope_ini = self.home / "etc" / "zope.ini"
@@ -481,12 +508,15 @@ class ZopeClient(Server):
         for part in ("etc", "var", "log", "Products"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
         self.zope_ini.write_text(
-            _ZOPE_INI.format(host=HOST, port=self.port, threads=self.spec.threads, access_log=self.access_log)
+            _ZOPE_INI.format(
+                host=self.machine.binds, port=self.port, threads=self.spec.threads, access_log=self.access_log
+            )
         )
 
     def write_conf(self, zeo: ZeoServer) -> None:
         """Write a zope.conf that names this ZEO server."""
-        servers = self.spec.server or self._spelling.format(port=zeo.port)
+        spelt = self._spelling.format(port=zeo.port) if zeo.machine == Machine() else zeo.address
+        servers = self.spec.server or spelt
         lines = [
             f"%define INSTANCE {self.home}",
             "",
@@ -508,7 +538,7 @@ class ZopeClient(Server):
         self.zope_conf.write_text(self.spec.edit(text) if self.spec.edit else text)
 
     def answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        connection = http.client.HTTPConnection(self.machine.dialled, self.port, timeout=5)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status < 500
@@ -672,12 +702,12 @@ class Cluster:
             lines += [f"zeo = {self.zeo_address}", "storage = 1"]
         for client in self.clients.values():
             lines += ["", f"[client:{client.name}]", f"address = {client.address}"]
-            lines += [f"zope-conf = {client.zope_conf.relative_to(self.folder)}", f"machine = {HOST}"]
+            lines += [f"zope-conf = {client.zope_conf.relative_to(self.folder)}", f"machine = {client.machine.name}"]
             lines += [f"role = {client.spec.role}"] if client.spec.role != "balanced" else []
             lines += client.spec.ini.splitlines()
         zeo = self.main_zeo
         lines += ["", f"[zeo:{zeo.spec.name}]", f"address = {zeo.address}"]
-        lines += [f"conf = {zeo.conf.relative_to(self.folder)}", f"machine = {HOST}"]
+        lines += [f"conf = {zeo.conf.relative_to(self.folder)}", f"machine = {zeo.machine.name}"]
         self.ini.write_text("\n".join([*lines, "", self._more_ini]))
 
     def _kept(self) -> Keeper:
@@ -817,11 +847,15 @@ class Port:
     """A TCP port on loopback that nothing is bound to, and that no other cluster of this machine picks as well.
 
     It takes a second until the server that it is for binds it.  Meanwhile a name in Linux's abstract namespace says
-    that it is taken; such a name goes with the process that holds it, however that ends.
+    that it is taken; such a name goes with the process that holds it, however that ends.  A ``number`` that is given is
+    taken as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int | None = None) -> None:
         self._claim = socket.socket(socket.AF_UNIX)
+        if number is not None:
+            self.number = number
+            return
         for _ in range(1000):
             self.number = random.SystemRandom().choice(PORTS)
             if self._is_free() and self._claimed():
