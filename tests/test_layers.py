@@ -74,6 +74,10 @@ TABLE = (
     Layer(("zcheck.runner", "zcheck.verdict", "zcheck.report"), ("zcheck.check", "zcheck.facts", "zcheck.report")),
     Layer(("zcheck.reporters", "zcheck.reporters.*"), ("zcheck.report", "zcheck.reporters.*")),
     Layer(("zcheck.topology",), ("zcheck.facts", "zcheck.addresses", "zcheck.report")),
+    Layer(
+        ("zcheck.timelines",),
+        ("zcheck.facts", "zcheck.report", "zcheck.consistency.history", "zcheck.consistency.isolation"),
+    ),
     Layer(("zcheck.symptoms",), ()),
     Layer(
         ("zcheck.savedfacts", "zcheck.differences"),

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from zcheck import __version__, gather, runner, topology, verdict
+from zcheck import __version__, gather, runner, timelines, topology, verdict
 from zcheck.check import STAGES, Check
 from zcheck.consistency import isolation, judge
 from zcheck.consistency.history import History, HttpHistories, ZeoHistories
-from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, ZopeConf
+from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, Thresholds, ZopeConf
 from zcheck.report import (
     Cluster,
     Consistency,
@@ -170,7 +170,7 @@ def assemble(
         findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
         topology=topology.of(facts),
-        consistency=Consistency(levels, _held(facts, levels), _receipt(facts)),
+        consistency=_consistency(facts, levels),
         timings=tuple(timings),
     )
 
@@ -186,12 +186,39 @@ def consistency_levels(facts: Facts) -> tuple[Level, ...]:
     return tuple(levels)
 
 
-def _held(facts: Facts, levels: tuple[Level, ...]) -> isolation.Level | None:
+def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:
+    """What the histories show, with what is to be drawn of them."""
+    histories = _histories(facts)
+    verdicts = [isolation.judge(history) for history in histories]
+    given = facts.raw(Thresholds)
+    limit_ms = (given if isinstance(given, Thresholds) else Thresholds()).propagation_is_quick_s * 1000
+    lags = [timelines.lags_of(history, limit_ms) for history in histories]
+    return Consistency(
+        levels,
+        _held(histories, verdicts, levels),
+        _receipt(facts, histories),
+        judged=tuple(map(timelines.judged, histories, verdicts)),
+        lags=tuple(one for one in lags if one is not None),
+        anomalies=tuple(
+            anomaly
+            for history, found, level in zip(histories, verdicts, levels, strict=True)
+            for anomaly in timelines.anomalies_of(history, found, level.pairs)
+        ),
+    )
+
+
+def _held(
+    histories: Sequence[History], verdicts: Sequence[isolation.Verdict], levels: tuple[Level, ...]
+) -> isolation.Level | None:
     """The strongest level that every history supports whose versions the storage told; null in a split cluster."""
     if any(pair.seen is False for level in levels for pair in level.pairs):
         return None
-    judged = [one for one in _histories(facts) if one.log is not None or one.level == "zeo"]
-    return isolation.held(isolation.judge(history) for history in judged)
+    told = (
+        one
+        for history, one in zip(histories, verdicts, strict=True)
+        if history.log is not None or history.level == "zeo"
+    )
+    return isolation.held(told)
 
 
 def _rounded(lag_ms: float | None) -> float | None:
@@ -238,8 +265,7 @@ def _seen(facts: Facts, client: str) -> bool:
     return isinstance(answer, HttpAnswer) and answer.outcome == "http"
 
 
-def _receipt(facts: Facts) -> Receipt:
-    histories = _histories(facts)
+def _receipt(facts: Facts, histories: Sequence[History]) -> Receipt:
     remains: Any = facts.raw(Remains)
     left = len(remains.left) if isinstance(remains, Remains) else sum(len(history.left) for history in histories)
     return Receipt(

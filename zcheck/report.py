@@ -127,11 +127,99 @@ class Receipt(msgspec.Struct, frozen=True):
     left_behind: int = 0
 
 
+class LagPoint(msgspec.Struct, frozen=True):
+    """One write until one reader showed it; ``at_s`` after the first of the run was acknowledged."""
+
+    at_s: float
+    ms: float
+    writer: str
+    reader: str
+
+
+class LagWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """How long writes took to arrive that were acknowledged in this part of the run."""
+
+    begin_s: float
+    end_s: float
+    count: int
+    median_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Lags(msgspec.Struct, frozen=True, kw_only=True):
+    """How long writes took to arrive at readers that did not ask for them, over the time of one history."""
+
+    level: Literal["http", "zeo"]
+    database: str
+    whole: LagWindow
+    limit_ms: float
+    """What is expected of the slowest."""
+    windows: tuple[LagWindow, ...] = ()
+    points: tuple[LagPoint, ...] = ()
+    """Of many: the slowest, and a sample of the others; the figures above are of all."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation in a drawing; times from the beginning of its history."""
+
+    session: str
+    action: str
+    begin_ms: float
+    end_ms: float
+    outcome: Literal["ok", "fail", "info"]
+    what: str
+    """What it read or wrote, in words."""
+    fenced: bool = False
+    witness: int | None = None
+    """Its number among those that show the anomaly, the earliest first."""
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that went wrong, and what happened around it."""
+
+    level: Literal["http", "zeo"]
+    database: str
+    kind: str
+    words: str
+    clients: tuple[str, ...]
+    adya: str | None = None
+    """What the literature calls it; null where it is an edit that did not show, and nothing finer was judged."""
+    breaks: str | None = None
+    """The weakest level of isolation that does not allow it."""
+    steps: tuple[Step, ...] = ()
+    """The earliest first."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """How the judge of isolation came to its verdict on one history."""
+
+    level: Literal["http", "zeo"]
+    database: str
+    result: Literal["pass", "fail", "unknown"]
+    held: str | None
+    operations: int
+    transactions: int
+    """Operations that were judged."""
+    fenced_reads: int
+    """Without a fault in R of them its rate is below 3/R (95 %)."""
+    anomalies: int
+    """How many there are; the first of each kind are told."""
+    serializable: bool | None = None
+    """Of the work that asks for it; null where there was none."""
+    unknown: tuple[str, ...] = ()
+    """What is missing for a pass."""
+
+
 class Consistency(msgspec.Struct, frozen=True):
     levels: tuple[Level, ...] = ()
     held: str | None = None
     """The strongest level of isolation that the whole history supports; null where none was judged."""
     receipt: Receipt = Receipt()
+    judged: tuple[Judged, ...] = ()
+    lags: tuple[Lags, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
 
 
 NodeState = Literal["good", "bad", "unknown"]

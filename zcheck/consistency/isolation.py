@@ -100,6 +100,8 @@ class Lag(msgspec.Struct, frozen=True):
     reader: str
     marker: str
     ms: float
+    at_ns: int = 0
+    """When the write was acknowledged."""
 
 
 def judge(history: History) -> Verdict:
@@ -703,7 +705,8 @@ def lags(history: History) -> list[Lag]:
     for (reader, marker, nonce), seen in first.items():
         write = acknowledged[marker, nonce]
         if write.session != reader:
-            found.append(Lag(write.session, reader, marker, max(seen - write.return_ns, 0) / 1e6))
+            ms = max(seen - write.return_ns, 0) / 1e6
+            found.append(Lag(write.session, reader, marker, ms, write.return_ns))
     return found
 
 

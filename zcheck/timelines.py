@@ -1,0 +1,253 @@
+"""What happened when, for those who draw it: how long writes took to arrive, and what went on around an anomaly.  Pure.
+
+A history can hold a million operations; what is made of it here has a limit of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from zcheck.consistency.history import History, Operation
+from zcheck.consistency.isolation import Lag, Verdict, lags, quantile, singly
+from zcheck.report import Anomaly, Judged, LagPoint, Lags, LagWindow, Pair, Step
+
+MOST_POINTS = 500
+MOST_STEPS = 60
+MOST_ANOMALIES = 5
+MOST_WORDS = 500
+"""Characters of one description."""
+_SLOWEST = 50
+_MOST_WINDOWS = 12
+_MOST_MARKERS = 4
+
+
+def judged(history: History, verdict: Verdict) -> Judged:
+    """How the judge came to its verdict."""
+    return Judged(
+        level=history.level,
+        database=history.database,
+        result=verdict.result,
+        held=verdict.held,
+        operations=len(history.operations),
+        transactions=verdict.transactions,
+        fenced_reads=verdict.fenced_reads,
+        anomalies=len(verdict.anomalies),
+        serializable=verdict.serializable,
+        unknown=tuple(_short(one) for one in verdict.unknown[:_MOST_MARKERS]),
+    )
+
+
+# --- how long writes took to arrive ----------------------------------------------------------------
+
+
+def lags_of(history: History, limit_ms: float) -> Lags | None:
+    """How long writes took to arrive at those who did not ask for them; None where nothing shows it."""
+    found = sorted(lags(history), key=lambda lag: (lag.at_ns, lag.writer, lag.reader))
+    if not found:
+        return None
+    first = found[0].at_ns
+    return Lags(
+        level=history.level,
+        database=history.database,
+        whole=_window(found, first, found[0].at_ns, found[-1].at_ns),
+        limit_ms=limit_ms,
+        windows=tuple(_windows(found)),
+        points=tuple(
+            LagPoint(_seconds(lag.at_ns - first), round(lag.ms, 3), lag.writer, lag.reader) for lag in thinned(found)
+        ),
+    )
+
+
+def thinned(found: Sequence[Lag], most: int = MOST_POINTS) -> list[Lag]:
+    """The slowest, and of the others so many that there are no more than ``most``, in their order."""
+    if len(found) <= most:
+        return list(found)
+    slowest = set(sorted(range(len(found)), key=lambda n: -found[n].ms)[:_SLOWEST])
+    others = [n for n in range(len(found)) if n not in slowest]
+    room = most - len(slowest)
+    kept = slowest | {others[n * len(others) // room] for n in range(room)}
+    return [found[n] for n in sorted(kept)]
+
+
+def _windows(found: Sequence[Lag]) -> Iterable[LagWindow]:
+    """Parts of the time, all as long, each with enough in it for a quantile to mean something; empty ones left out."""
+    first, last = found[0].at_ns, found[-1].at_ns
+    count = max(1, min(_MOST_WINDOWS, len(found) // 20))
+    width = (last - first) // count + 1
+    parts: dict[int, list[Lag]] = {}
+    for lag in found:
+        parts.setdefault((lag.at_ns - first) // width, []).append(lag)
+    for number, part in parts.items():
+        begin = first + number * width
+        yield _window(part, first, begin, min(begin + width, last))
+
+
+def _window(part: Iterable[Lag], first_ns: int, begin_ns: int, end_ns: int) -> LagWindow:
+    values = sorted(lag.ms for lag in part)
+    median, p95, p99 = (round(quantile(values, share), 3) for share in (0.5, 0.95, 0.99))
+    return LagWindow(
+        begin_s=_seconds(begin_ns - first_ns),
+        end_s=_seconds(end_ns - first_ns),
+        count=len(values),
+        median_ms=median,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=round(values[-1], 3),
+    )
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / 1e9, 4)
+
+
+# --- what went on around an anomaly ----------------------------------------------------------------
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What is to be told, and the places of its witnesses in the operations."""
+
+    kind: str
+    words: str
+    clients: tuple[str, ...]
+    places: tuple[int, ...]
+    adya: str | None = None
+    breaks: str | None = None
+
+
+def anomalies_of(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> tuple[Anomaly, ...]:
+    """The first anomalies, of each kind one before there is a second of any; without any, an edit that did not show."""
+    operations = singly(history).operations
+    found = [
+        _Found(one.kind, one.words, one.sessions, one.operations, one.adya, one.breaks) for one in verdict.anomalies
+    ] or _not_shown(operations, pairs)
+    kinds: dict[str, int] = {}
+    turns = []
+    for number, one in enumerate(found):
+        kinds[one.kind] = kinds.get(one.kind, 0) + 1
+        turns.append((kinds[one.kind], number))
+    versions = _versions(history) if found else {}
+    chosen = [found[number] for _, number in sorted(turns)[:MOST_ANOMALIES]]
+    return tuple(_anomaly(history, operations, one, versions) for one in chosen)
+
+
+def _not_shown(operations: Sequence[Operation], pairs: Iterable[Pair]) -> list[_Found]:
+    """For each pair that was not seen: a write, and the last read that did not show it."""
+    writes = {
+        (op.session, op.round): place
+        for place, op in enumerate(operations)
+        if op.outcome == "ok" and op.action in ("add", "write") and op.session in op.writes
+    }
+    last = {session: place for (session, _), place in writes.items()}
+    blind: dict[tuple[str, str], tuple[int, int]] = {}
+    for place, op in enumerate(operations):
+        for marker, nonce in op.reads.items() if op.action == "read" and op.outcome == "ok" else ():
+            written = writes.get((marker, op.round))
+            if written is not None and _missed(operations[written], op.invoke_ns, marker, nonce):
+                blind[marker, op.session] = (written, place)
+    return [
+        _Found(
+            "edit not shown",
+            f"{pair.reader} does not show what was saved through {pair.writer}",
+            (pair.writer, pair.reader),
+            blind.get((pair.writer, pair.reader)) or tuple(last[one] for one in (pair.writer,) if one in last),
+        )
+        for pair in pairs
+        if pair.seen is False
+    ]
+
+
+def _missed(write: Operation, begun_ns: int, marker: str, nonce: str | None) -> bool:
+    """Whether a read that began then should have shown this write, and did not."""
+    return begun_ns >= write.return_ns and write.writes[marker] != nonce
+
+
+def _anomaly(
+    history: History, operations: Sequence[Operation], found: _Found, versions: Mapping[tuple[str, str], int]
+) -> Anomaly:
+    begin = min((op.invoke_ns for op in operations), default=0)
+    witnesses = sorted(found.places, key=lambda place: (operations[place].invoke_ns, place))
+    markers = dict.fromkeys(marker for place in witnesses for marker in operations[place].writes)
+    steps = [
+        Step(
+            session=operations[place].session,
+            action=operations[place].action,
+            begin_ms=round((operations[place].invoke_ns - begin) / 1e6, 3),
+            end_ms=round((operations[place].return_ns - begin) / 1e6, 3),
+            outcome=operations[place].outcome,
+            what=_what(operations[place], markers, versions),
+            fenced=operations[place].fenced,
+            witness=witnesses.index(place) + 1 if place in witnesses else None,
+        )
+        for place in _around(operations, witnesses, set(markers))
+    ]
+    return Anomaly(
+        level=history.level,
+        database=history.database,
+        kind=found.kind,
+        words=_short(found.words),
+        clients=found.clients,
+        adya=found.adya,
+        breaks=found.breaks,
+        steps=tuple(steps),
+    )
+
+
+def _around(operations: Sequence[Operation], witnesses: Sequence[int], markers: set[str]) -> list[int]:
+    """The witnesses, and what their sessions did and who wrote the same just before and after; by time."""
+    sessions = {operations[place].session for place in witnesses}
+    near = [
+        place
+        for place, op in enumerate(operations)
+        if op.session in sessions or not markers.isdisjoint(op.writes) or place in witnesses
+    ]
+    near.sort(key=lambda place: (operations[place].invoke_ns, place))
+    at = [near.index(place) for place in witnesses]
+    ranked = sorted(range(len(near)), key=lambda n: (min((abs(n - one) for one in at), default=0), n))
+    return [near[n] for n in sorted(ranked[:MOST_STEPS])]
+
+
+def _versions(history: History) -> dict[tuple[str, str], int]:
+    """By marker and nonce: which version it is, counted from 1; in the order of the log where that was read."""
+    numbers: dict[tuple[str, str], int] = {}
+    if history.log is not None:
+        for marker, versions in history.log.items():
+            ordered = sorted(versions, key=lambda version: version.tid)
+            numbers |= {(marker, version.nonce): n for n, version in enumerate(ordered, 1)}
+        return numbers
+    count: dict[str, int] = {}
+    for op in sorted(history.operations, key=lambda op: op.return_ns):
+        for marker, nonce in op.writes.items() if op.outcome == "ok" else ():
+            numbers[marker, nonce] = count[marker] = count.get(marker, 0) + 1
+    return numbers
+
+
+def _what(op: Operation, first: Iterable[str], versions: Mapping[tuple[str, str], int]) -> str:
+    parts = [_named(op.reads, "read", first, versions), _named(op.writes, "wrote", first, versions)]
+    told = "; ".join(part for part in parts if part) or op.action
+    return _short(f"{told} ({op.error})" if op.error else told)
+
+
+def _named(
+    given: Mapping[str, str | None], verb: str, first: Iterable[str], versions: Mapping[tuple[str, str], int]
+) -> str:
+    """``read version 2 of app1, version 1 of app2``; the markers that matter first, of many a few."""
+    if not given:
+        return ""
+    order = [marker for marker in first if marker in given]
+    order += [marker for marker in given if marker not in set(order)]
+    shown = [_version(marker, given[marker], versions) for marker in order[:_MOST_MARKERS]]
+    more = f" and {len(order) - _MOST_MARKERS} more" if len(order) > _MOST_MARKERS else ""
+    return f"{verb} {', '.join(shown)}{more}"
+
+
+def _version(marker: str, nonce: str | None, versions: Mapping[tuple[str, str], int]) -> str:
+    if not nonce:
+        return f"{marker}: not there" if nonce is None else f"{marker}: removed"
+    number = versions.get((marker, nonce))
+    return f"version {number} of {marker}" if number is not None else f"a version of {marker} that is in no log"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
