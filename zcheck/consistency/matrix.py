@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 LOCK_POLL_S = 0.01
 RETRIES = 3
-MOST_SEEN_GONE = 20
+MOST_SEEN_GONE = 8
 SLOW_S = 0.05
 PAUSE_POLL_S = 0.1
 LONGEST_PAUSE_S = 0.5
@@ -321,6 +321,7 @@ class Matrix:
         invoked = time.monotonic_ns()
         longest = max(one.timeout_s for one in readers.values())
         work = {client: partial(_timed, one, oids) for client, one in readers.items()}
+        writes = [op for op in self.operations if op.action in ("add", "write") and op.round == number and op.tid]
         for client, found in side_by_side(work, 2 * longest + 1).items():
             if isinstance(found, BaseException):
                 self.operations.append(
@@ -329,7 +330,7 @@ class Matrix:
                 continue
             started, ended, tid, records = found
             reads = {name: _nonce(records[marker.oid]) for name, marker in self.markers.items()}
-            self._tell_unfenced(client, number, reads)
+            self._tell_unfenced(client, writes, reads)
             self.operations.append(
                 Operation(
                     client,
@@ -345,24 +346,22 @@ class Matrix:
                 )
             )
 
-    def _tell_unfenced(self, client: str, number: int, reads: dict[str, str | None]) -> None:
+    def _tell_unfenced(self, client: str, writes: Iterable[Operation], reads: dict[str, str | None]) -> None:
         """When this client learnt of each write by itself, without a fence: its lag.
 
         That is the moment at which the server's message about the write arrived; a read from then on shows it, as the
         fenced one has proven.
         """
-        connection = self.connections[client]
-        for write in self.operations:
-            (writer,) = write.writes or [""]
-            if write.action not in ("add", "write") or write.round != number or not write.tid or writer == client:
-                continue
-            learnt = connection.learnt.get(markers.eight_bytes(int(write.tid, 16)))
-            if learnt is not None and reads.get(writer) == write.writes[writer]:
+        learnt_at = self.connections[client].learnt
+        for write in writes:
+            (writer,) = write.writes
+            learnt = learnt_at.get(markers.eight_bytes(int(write.tid or "0", 16)))
+            if writer != client and learnt is not None and reads.get(writer) == write.writes[writer]:
                 self.operations.append(
                     Operation(
                         client,
                         "read",
-                        number,
+                        write.round,
                         write.return_ns,
                         max(learnt, write.return_ns),
                         "ok",

@@ -38,7 +38,7 @@ from zcheck.consistency.matrix import Matrix
 from zcheck.consistency.orphans import find_orphans, remove_orphans
 from zcheck.consistency.proofs import prove
 from zcheck.consistency.versions import read_versions
-from zcheck.consistency.work import Change, CommitFailed, Late, NoAnswer, ParentGone, Record, Stop, side_by_side
+from zcheck.consistency.work import Change, CommitFailed, NoAnswer, ParentGone, Record, Stop, side_by_side
 from zcheck.consistency.workloads import Isolation
 from zcheck.facts import HostPort
 
@@ -287,20 +287,19 @@ class Connection:
             raise NoAnswer(self.error or "the connection is closed")
         before = markers.eight_bytes(tid + 1)
         wanted = {oid: markers.eight_bytes(oid) for oid in oids}
+        try:
+            # One wait for all that the cache does not have; then each is there, or is asked for and told to be missing.
+            self.wait(storage._server.prefetch(list(wanted.values()), before))
+            return {n: self._record(partial(self._load_at, storage, oid, before)) for n, oid in wanted.items()}
+        except NoAnswer:
+            raise
+        except Exception as error:
+            self.error = words(error)
+            raise NoAnswer(self.error) from None
 
-        def load() -> dict[int, Record | None]:
-            storage.prefetch(list(wanted.values()), before)
-            return {n: self._record(partial(storage.loadBefore, oid, before)) for n, oid in wanted.items()}
-
-        found = side_by_side({0: load}, self.timeout_s)[0]
-        if isinstance(found, Late):
-            self.hung = True
-            self.error = f"the ZEO server did not answer within {self.timeout_s:g} s"
-            raise NoAnswer(self.error)
-        if isinstance(found, BaseException):
-            self.error = words(found)
-            raise NoAnswer(self.error)
-        return found
+    def _load_at(self, storage: Any, oid: bytes, before: bytes) -> Any:
+        """As ``ClientStorage.loadBefore``, and never longer than one wait."""
+        return storage._cache.loadBefore(oid, before) or self.call("loadBefore", oid, before)
 
     def _record(self, load: Callable[[], Any]) -> Record | None:
         try:
