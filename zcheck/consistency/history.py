@@ -107,6 +107,10 @@ class History(msgspec.Struct, frozen=True):
     why_no_log: str = ""
     values: dict[str, int] = {}
     """By nonce: what that version of a bank account holds."""
+    place: str = ""
+    """Where in the tree it was written through the running clients: a mount point's path; empty for the root."""
+    nothing: str = ""
+    """Why there is nothing that could be tried, as where a database that is mounted is not in the tree."""
 
     def state(self, client: str) -> ClientState | None:
         return next((state for state in self.clients if state.client == client), None)

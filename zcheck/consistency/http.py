@@ -15,17 +15,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
-from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome, Refusal
+from zcheck.consistency.history import Action, History, Operation
+from zcheck.consistency.level import DOORS_AT_ONCE, TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.zmi import (
     UNDO_BATCH,
     Door,
     HttpTarget,
     NotAccepted,
     Undoable,
+    Workspace,
     document_title,
     folder_id,
     folder_title,
@@ -37,10 +39,6 @@ from zcheck.probes.transport import HttpTrouble, Reply, seconds
 
 __all__ = ["HttpTarget", "leftovers", "remove_leftovers", "run"]
 
-Found = TypeVar("Found")
-
-DOORS_AT_ONCE = 16
-"""Clients that are spoken to side by side."""
 ASK_AFTER_S = 1.5
 """A folder not seen for so long is no lag of milliseconds: the client's ZEO server is asked whether it has it."""
 LOOK_S = 1.0
@@ -56,7 +54,6 @@ UNANSWERED_S = 3.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 CLEAN_UP_S = 10.0
-TIME_IS_OVER = "the time for this run was over"
 
 
 def run(
@@ -87,7 +84,7 @@ def run(
     follow the first ones until that many seconds are over.
     """
     until = None if go_on_s is None else time.monotonic() + go_on_s
-    level = _Level(
+    level = _FolderLevel(
         _doors(targets, user, password, timeout_s, hosts, verify),
         run_id=run_id,
         before_write=before_write,
@@ -98,7 +95,7 @@ def run(
     )
     try:
         level.work(expect_transaction, must_show, until)
-    except _Stopped as stopped:
+    except Stopped as stopped:
         level.stopped = str(stopped)
     finally:
         level.clean_up(clean_up_s)
@@ -231,42 +228,20 @@ def _without_what_is_missing(look: Operation, expected: Mapping[str, str]) -> Op
     return msgspec.structs.replace(look, reads=there)
 
 
-class _Stopped(Exception):
-    """The work ends here, and why."""
+class _FolderLevel(Level[Door]):
+    """One folder and its documents; :meth:`work` and then, in any case, :meth:`clean_up`."""
 
-
-class _Level:
-    """One run of the HTTP level; :meth:`work` and then, in any case, :meth:`clean_up`."""
-
-    def __init__(
-        self,
-        doors: Sequence[Door],
-        *,
-        run_id: str,
-        before_write: Callable[[str], str | None],
-        timeout_s: float,
-        left: Callable[[], float],
-        progress: Callable[[str, str], None],
-        rounds: int,
-    ) -> None:
-        self.doors = {door.name: door for door in doors}
+    def __init__(self, doors: Sequence[Door], *, rounds: int, **options: Any) -> None:
+        super().__init__(doors, **options)
         self.numbers = {door.name: number for number, door in enumerate(doors, 1)}
-        self.states = {door.name: ClientState(door.name) for door in doors}
-        self.run_id = run_id
-        self.folder = folder_id(run_id)
-        self.title = folder_title(run_id)
-        self.before_write = before_write
-        self.timeout_s = timeout_s
-        self.left = left
-        self.progress = progress
+        self.place = doors[0].target.place if doors else ""
+        self.folder = folder_id(self.run_id)
+        self.path = f"{self.place}/{self.folder}"
+        self.title = folder_title(self.run_id, self.place)
         self.rounds = rounds
-        self.stopped = ""
-        self.operations: list[Operation] = []
-        self.commits = 0
-        self.creator: str | None = None
-        self.may_exist = False
+        self.nothing = ""
+        """Why there is nothing to be written to at this place."""
         self.unanswered = ""
-        self.remains: list[str] = []
         self._asked: dict[str, tuple[Undoable, ...] | None] = {}
         self._lacking: list[str] = []
         self._declined: set[str] = set()
@@ -274,26 +249,15 @@ class _Level:
 
     def history(self) -> History:
         database = next((door.target.database for door in self.doors.values()), "main")
-        return History(
-            level="http",
-            database=database,
-            run_id=self.run_id,
-            operations=tuple(sorted(self.operations, key=lambda operation: operation.invoke_ns)),
-            clients=tuple(self.states.values()),
-            rounds=self.rounds,
-            transactions=self.commits,
-            left=tuple(self.remains),
-            stopped=self.stopped,
-        )
-
-    def close(self) -> None:
-        _close(self.doors.values())
+        return self.told(database, place=self.place, rounds=self.rounds, nothing=self.nothing)
 
     def work(self, expect_transaction: Mapping[str, str], must_show: bool, until: float | None = None) -> None:
-        """The whole level but the removal; raises :exc:`_Stopped` where it ends early."""
+        """The whole level but the removal; raises :exc:`Stopped` where it ends early."""
+        if self.place:
+            self._must_be_there()
         self._make_folder(self._creators(expect_transaction, must_show))
-        others = [name for name, state in self.states.items() if name != self.creator and not state.hung]
-        self._side_by_side(self._join, others)
+        others = [name for name, state in self.states.items() if state.joined is None and not state.hung]
+        self.side_by_side(self._join, others)
         writers = [name for name in self.doors if self._takes_writes(name)]
         writers.sort(key=lambda name: name != self.creator)
         shown: dict[str, str] = {}
@@ -305,6 +269,47 @@ class _Level:
             self._read_round(number, shown)
             writers = [name for name in writers if name in written]
 
+    # --- where a database is mounted
+
+    def _must_be_there(self) -> None:
+        """At least one client shows a folder where the database is mounted.
+
+        Where a mount failed, or zope.conf lacks it, the mount object itself is there: what would be added to that goes
+        into the root, by Zope's acquisition.  Such a client is not written to.
+        """
+        found = self.side_by_side(self._look_at_the_place, list(self.doors))
+        for name, there in found.items():
+            if there in ("nothing", "other"):
+                self.note(name, joined=False, detail=_WHAT_IS_THERE[there].format(self.place))
+        if "folder" not in found.values():
+            if set(found.values()) == {"nothing"}:
+                self.nothing = f"nothing is at {self.place} on any client: the tree has no mount object there"
+                raise Stopped(self.nothing)
+            raise Stopped(self._why_no_folder())
+
+    def _look_at_the_place(self, name: str) -> Workspace | None:
+        try:
+            return self.doors[name].workspace(self.limit())
+        except HttpTrouble as trouble:
+            self.note(name, detail=f"it {trouble.words}")
+        except NotAccepted as refused:
+            self.note(name, refused=refused.kind, detail=refused.words)
+        return None
+
+    def _must_be_in_this_database(self, name: str) -> None:
+        """The server of this very database lists that the folder was added: what is at the path is the mounted one."""
+        door = self.doors[name]
+        newest = max((transaction.tid for transaction in self._asked[name] or ()), default=b"")
+        try:
+            listed = door.transactions(self.limit())
+        except (HttpTrouble, NotAccepted) as error:
+            raise Stopped(f"whether {self.place} is in database {door.target.database} was not told: {error}") from None
+        if not any(found.tid > newest and f"{self.place}/manage_addProduct/" in found.text for found in listed):
+            self.nothing = (
+                f"what is at {self.place} is not in database {door.target.database}, which is not in the tree"
+            )
+            raise Stopped(self.nothing)
+
     # --- a. who makes the folder
 
     def _creators(self, expect_transaction: Mapping[str, str], must_show: bool) -> Iterator[str]:
@@ -314,9 +319,10 @@ class _Level:
         the question costs one of its threads.
         """
         for name, door in self.doors.items():
-            if not (door.target.may_write and door.target.may_start and door.target.may_ask):
+            target = door.target
+            if not (target.may_write and target.may_start and target.may_ask) or self.states[name].joined is False:
                 continue
-            self._must_go_on()
+            self.must_go_on()
             expected = expect_transaction.get(name, "")
             listed = self._ask_server(name, partial(_mentions, expected))
             if listed is None:
@@ -324,7 +330,7 @@ class _Level:
             if _mentions(expected, listed):
                 yield name
                 continue
-            self._note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
+            self.note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
             self._lacking.append(name)
         if not must_show:
             yield from self._lacking
@@ -335,19 +341,19 @@ class _Level:
             self._asked[name] = None
             self.progress(name, "asks its ZEO server")
             begun = time.monotonic_ns()
-            limit = self._limit()
+            limit = self.limit()
             try:
                 self._asked[name] = self.doors[name].transactions(limit, enough)
-                self._record(name, "prove", 0, begun, "ok")
+                self.record(name, "prove", 0, begun, "ok")
             except HttpTrouble as trouble:
                 # It hangs if it had the whole time; that our own deadline came first tells nothing of it.
                 hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
                 words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
-                self._note(name, hung=hung, detail=words)
-                self._record(name, "prove", 0, begun, "fail", error=words)
+                self.note(name, hung=hung, detail=words)
+                self.record(name, "prove", 0, begun, "fail", error=words)
             except NotAccepted as refused:
-                self._note(name, refused=refused.kind, detail=refused.words)
-                self._record(name, "prove", 0, begun, "fail", error=refused.words)
+                self.note(name, refused=refused.kind, detail=refused.words)
+                self.record(name, "prove", 0, begun, "fail", error=refused.words)
         return self._asked[name]
 
     # --- b. the folder
@@ -359,23 +365,25 @@ class _Level:
             begun = time.monotonic_ns()
             try:
                 form = door.add_folder_form()
-                self._may_write(name)
+                self.may_write(name)
                 begun = time.monotonic_ns()
                 self.may_exist = True
                 door.submit(form, {"id": self.folder, "title": self.title})
-                if not self._reads_back(door, f"/{self.folder}", self.title):
+                if not self._reads_back(door, self.path, self.title):
                     words = "it answered as if the folder had been added, and does not show it"
                     raise NotAccepted("not-saved", words)
             except NotAccepted as refused:
                 self._declined.add(name)
-                self._refused(name, "add", 0, begun, refused)
+                self.refused(name, "add", 0, begun, refused)
                 continue
             self.commits += 1
             self.creator = name
-            self._note(name, joined=True, refused="")
-            self._record(name, "add", 0, begun, "ok")
+            self.note(name, joined=True, refused="")
+            self.record(name, "add", 0, begun, "ok")
+            if self.place:
+                self._must_be_in_this_database(name)
             return
-        raise _Stopped(self._why_no_folder())
+        raise Stopped(self._why_no_folder())
 
     def _why_no_folder(self) -> str:
         told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
@@ -404,10 +412,10 @@ class _Level:
         told_before = self.states[name].detail
         answered = False
         while True:
-            seen = door.shows_title(f"/{self.folder}", self.title, self._limit())
+            seen = door.shows_title(self.path, self.title, self.limit())
             if seen:
-                self._note(name, joined=True, detail=told_before)
-                self._record(name, "prove", 0, begun, "ok")
+                self.note(name, joined=True, detail=told_before)
+                self.record(name, "prove", 0, begun, "ok")
                 return
             answered = answered or seen is False
             waited = time.monotonic() - started
@@ -420,14 +428,14 @@ class _Level:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
         if not answered:
-            self._note(name, detail=f"it gave no usable answer to /{self.folder}")
+            self.note(name, detail=f"it gave no usable answer to {self.path}")
         elif waited <= self.timeout_s and self.left() <= 0:
-            self._note(name, detail=TIME_IS_OVER)
+            self.note(name, detail=TIME_IS_OVER)
         else:
-            words = f"/{self.folder}, added through {self.creator}, was not there {seconds(waited)} later"
+            words = f"{self.path}, added through {self.creator}, was not there {seconds(waited)} later"
             told = self.states[name].detail
-            self._note(name, joined=False, detail=f"{words}; {told}" if told else words)
-        self._record(name, "prove", 0, begun, "fail", error=self.states[name].detail)
+            self.note(name, joined=False, detail=f"{words}; {told}" if told else words)
+        self.record(name, "prove", 0, begun, "fail", error=self.states[name].detail)
 
     def _explains(self, name: str) -> bool:
         """Ask the client's own server about the folder; whether its answer settles that it will never be shown."""
@@ -445,9 +453,9 @@ class _Level:
             # So many others were committed since that the list does not reach back to ours.
             return False
         if any(transaction.tid > newest and "addFolder" in transaction.text for transaction in listed):
-            self._note(name, detail="its ZEO server lists the transaction that added it: the client itself is behind")
+            self.note(name, detail="its ZEO server lists the transaction that added it: the client itself is behind")
             return False
-        self._note(name, detail="its ZEO server lists no such transaction: it runs on another database")
+        self.note(name, detail="its ZEO server lists no such transaction: it runs on another database")
         return True
 
     def _takes_writes(self, name: str) -> bool:
@@ -458,8 +466,8 @@ class _Level:
 
     def _write_round(self, number: int, writers: Sequence[str]) -> dict[str, str]:
         """Write a new nonce through each writer, one after the other: one commit at a time.  What was saved."""
-        self._must_go_on()
-        forms = self._side_by_side(lambda name: self._form(number, name), writers)
+        self.must_go_on()
+        forms = self.side_by_side(lambda name: self._form(number, name), writers)
         written = {}
         for name in writers:
             form = forms[name]
@@ -469,16 +477,16 @@ class _Level:
             try:
                 if isinstance(form, NotAccepted):
                     raise form
-                self._may_write(name)
+                self.may_write(name)
                 begun = time.monotonic_ns()
                 acknowledged = self._submit(number, name, form, nonce)
             except NotAccepted as refused:
-                self._refused(name, "add" if number == 1 else "write", number, begun, refused, {name: nonce})
+                self.refused(name, "add" if number == 1 else "write", number, begun, refused, {name: nonce})
                 continue
             self.commits += 1
             if self.states[name].refused:
-                self._note(name, refused="", detail="")
-            self._record(
+                self.note(name, refused="", detail="")
+            self.record(
                 name, "add" if number == 1 else "write", number, begun, "ok", end=acknowledged, writes={name: nonce}
             )
             written[name] = nonce
@@ -487,8 +495,8 @@ class _Level:
     def _form(self, number: int, name: str) -> object:
         try:
             if number == 1:
-                return self.doors[name].add_document_form(self.folder)
-            return self.doors[name].edit_document_form(self.folder, self._document(name))
+                return self.doors[name].add_document_form(self.path)
+            return self.doors[name].edit_document_form(f"{self.path}/{self._document(name)}")
         except NotAccepted as refused:
             return refused
 
@@ -504,7 +512,7 @@ class _Level:
             door.submit(form, {"title": title, "data": text})  # type: ignore[arg-type]
         acknowledged = time.monotonic_ns()
         self._look_at_once(number, name, nonce)
-        if not self._reads_back(door, f"/{self.folder}/{self._document(name)}", title):
+        if not self._reads_back(door, f"{self.path}/{self._document(name)}", title):
             raise NotAccepted("not-saved", "it answered as if the document had been saved, and does not show it")
         return acknowledged
 
@@ -517,23 +525,23 @@ class _Level:
         """
         others = [name for name, state in self.states.items() if state.joined and name != writer]
         quick = [name for name in others if name not in self._slow]
-        self._side_by_side(lambda name: self._look(number, name, writer, nonce), quick)
+        self.side_by_side(lambda name: self._look(number, name, writer, nonce), quick)
 
     def _look(self, number: int, name: str, writer: str, nonce: str) -> None:
-        path = f"/{self.folder}/{self._document(writer)}/title_or_id"
+        path = f"{self.path}/{self._document(writer)}/title_or_id"
         end = time.monotonic() + LOOK_S
         pause = FIRST_PAUSE_S / 4
         while True:
             begun = time.monotonic_ns()
             try:
-                reply = self.doors[name].get(path, min(LOOK_S, self._limit()))
+                reply = self.doors[name].get(path, min(LOOK_S, self.limit()))
             except HttpTrouble:
                 self._slow.add(name)
                 return
             shown = nonces(reply.text, self.run_id).get(self.numbers[writer]) if reply.status == 200 else None
             if shown == nonce:
                 # That it was not there yet is no fault, and is not held against it.
-                self._record(name, "read", number, begun, "ok", reads={writer: shown})
+                self.record(name, "read", number, begun, "ok", reads={writer: shown})
                 return
             if time.monotonic() > end:
                 self._slow.add(name)
@@ -547,7 +555,7 @@ class _Level:
     def _read_round(self, number: int, expected: Mapping[str, str]) -> None:
         """Every client that is in shows the whole folder, by all its threads at once, until all show all of it."""
         readers = [name for name, state in self.states.items() if state.joined]
-        self._side_by_side(lambda name: self._read(number, name, expected), readers)
+        self.side_by_side(lambda name: self._read(number, name, expected), readers)
 
     def _read(self, number: int, name: str, expected: Mapping[str, str]) -> None:
         self.progress(name, "is read through")
@@ -577,26 +585,26 @@ class _Level:
         if not behind or name in self._asked or not self.doors[name].target.may_ask:
             return
         self._asked[name] = None
-        path = f"/{self.folder}/{self._document(behind[0])}"
-        limit = self._limit()
+        path = f"{self.path}/{self._document(behind[0])}"
+        limit = self.limit()
         try:
             listed = self.doors[name].revisions(path, limit)
             written = self.doors[behind[0]].revisions(path, limit)
         except HttpTrouble as trouble:
             hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
             words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
-            self._note(name, hung=hung, detail=words)
+            self.note(name, hung=hung, detail=words)
             return
         if listed and written and written[0] in listed:
             words = "its ZEO server has the revision that it does not show: a stale cache, in it or in front of it"
-            self._note(name, behind=words)
+            self.note(name, behind=words)
         elif written:
-            self._note(name, behind="its ZEO server does not have that revision: it runs on another database")
+            self.note(name, behind="its ZEO server does not have that revision: it runs on another database")
 
     def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
         """Look once by each of the client's threads; what they saw is added to ``looks``."""
         complete = True
-        for begun, ended, answers in self.doors[name].at_once(self._paths(expected), self._limit()):
+        for begun, ended, answers in self.doors[name].at_once(self._paths(expected), self.limit()):
             pages, trouble = _pages(answers)
             if trouble:
                 looks.append(Operation(name, "read", number, begun, ended, "fail", error=trouble))
@@ -613,8 +621,8 @@ class _Level:
 
         The first listing that a Zope process renders takes it half a second, so a few documents are read one by one.
         """
-        documents = [f"/{self.folder}/{self._document(name)}/title_or_id" for name in markers]
-        return documents if len(documents) <= ONE_BY_ONE else [f"/{self.folder}/manage_main"]
+        documents = [f"{self.path}/{self._document(name)}/title_or_id" for name in markers]
+        return documents if len(documents) <= ONE_BY_ONE else [f"{self.path}/manage_main"]
 
     # --- e. removal
 
@@ -627,20 +635,20 @@ class _Level:
         if self.unanswered:
             self._wait_for_the_unanswered()
         removed = self._remove()
-        answers = self._side_by_side(self._is_gone, [name for name, state in self.states.items() if not state.hung])
+        answers = self.side_by_side(self._is_gone, [name for name, state in self.states.items() if not state.hung])
         showing = sorted(name for name, gone in answers.items() if gone is False)
         if showing:
             why = f" ({removed})" if removed else ""
-            self.remains.append(f"/{self.folder} is still shown by {', '.join(showing)}{why}")
+            self.remains.append(f"{self.path} is still shown by {', '.join(showing)}{why}")
         elif removed and (self.unanswered or not any(answers.values())):
-            self.remains.append(f"/{self.folder} may be there or appear yet: {self.unanswered or removed}")
+            self.remains.append(f"{self.path} may be there or appear yet: {self.unanswered or removed}")
 
     def _wait_for_the_unanswered(self) -> None:
         """Give a folder whose adding was never acknowledged some time to appear, so that it can be removed."""
         end = time.monotonic() + min(UNANSWERED_S, self.left() / 2)
         known = [door for name, door in self.doors.items() if self._asked.get(name)]
         while time.monotonic() < end:
-            if any(door.shows_title(f"/{self.folder}", self.title, self._limit()) for door in known):
+            if any(door.shows_title(self.path, self.title, self.limit()) for door in known):
                 return
             time.sleep(LONGEST_PAUSE_S)
 
@@ -652,7 +660,7 @@ class _Level:
             state = self.states[name]
             if state.hung or not (state.joined or self._asked.get(name)):
                 continue
-            if not door.shows_title(f"/{self.folder}", self.title, self._limit()):
+            if not door.shows_title(self.path, self.title, self.limit()):
                 continue
             why = self._remove_through(name, door)
             if not why:
@@ -670,13 +678,13 @@ class _Level:
             begun = time.monotonic_ns()
             door.delete(self.folder)
         except NotAccepted as refused:
-            self._record(name, "remove", 0, begun, "info" if refused.sent else "fail", error=refused.words)
+            self.record(name, "remove", 0, begun, "info" if refused.sent else "fail", error=refused.words)
             return f"{name}: {refused.words}"
         except HttpTrouble as trouble:
-            self._record(name, "remove", 0, begun, "fail", error=trouble.words)
+            self.record(name, "remove", 0, begun, "fail", error=trouble.words)
             return f"{name} {trouble.words}"
         self.commits += 1
-        self._record(name, "remove", 0, begun, "ok")
+        self.record(name, "remove", 0, begun, "ok")
         return ""
 
     def _is_gone(self, name: str) -> bool | None:
@@ -685,34 +693,20 @@ class _Level:
         started = time.monotonic()
         pause = FIRST_PAUSE_S
         while True:
-            there = self.doors[name].shows_title(f"/{self.folder}", self.title, self._limit())
+            there = self.doors[name].shows_title(self.path, self.title, self.limit())
             if there is False:
-                self._record(name, "gone", 0, begun, "ok")
+                self.record(name, "gone", 0, begun, "ok")
                 return True
             patience = SILENT_S if self.states[name].joined else 0.0
             if self.left() <= 0 or (there is None and time.monotonic() - started > patience):
-                self._record(name, "gone", 0, begun, "fail" if there else "info")
+                self.record(name, "gone", 0, begun, "fail" if there else "info")
                 return None if there is None else False
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     # --- small parts
 
-    def _limit(self) -> float:
-        """Seconds that one request may take now."""
-        return max(0.05, min(self.timeout_s, self.left()))
-
-    def _must_go_on(self) -> None:
-        if self.left() <= 0:
-            raise _Stopped(TIME_IS_OVER)
-
-    def _may_write(self, name: str) -> None:
-        self._must_go_on()
-        reason = self.before_write(name)
-        if reason is not None:
-            raise _Stopped(reason)
-
-    def _refused(
+    def refused(
         self,
         name: str,
         action: Action,
@@ -721,63 +715,12 @@ class _Level:
         refused: NotAccepted,
         writes: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep why a write was not accepted; where nobody knows whether it was done, nothing more is written."""
-        self._note(name, refused=refused.kind, detail=refused.words)
-        outcome: Outcome = "info" if refused.sent else "fail"
-        self._record(name, action, number, begun, outcome, writes=writes, error=refused.words)
-        if refused.sent:
-            if self.creator is None:
-                self.unanswered = f"{name}: {refused.words}"
-            raise _Stopped(f"a write through {name} was not answered: {refused.words}")
+        if refused.sent and self.creator is None:
+            self.unanswered = f"{name}: {refused.words}"
+        super().refused(name, action, number, begun, refused, writes)
 
-    def _note(
-        self,
-        name: str,
-        *,
-        joined: bool | None = None,
-        hung: bool | None = None,
-        refused: Refusal | None = None,
-        detail: str | None = None,
-        behind: str | None = None,
-    ) -> None:
-        told = {"joined": joined, "hung": hung, "refused": refused, "detail": detail, "behind": behind}
-        changes = {field: value for field, value in told.items() if value is not None}
-        self.states[name] = msgspec.structs.replace(self.states[name], **changes)
 
-    def _record(
-        self,
-        name: str,
-        action: Action,
-        number: int,
-        begun: int,
-        outcome: Outcome,
-        *,
-        end: int | None = None,
-        reads: Mapping[str, str | None] | None = None,
-        writes: Mapping[str, str] | None = None,
-        error: str = "",
-    ) -> None:
-        operation = Operation(
-            session=name,
-            action=action,
-            round=number,
-            invoke_ns=begun,
-            return_ns=end or time.monotonic_ns(),
-            outcome=outcome,
-            reads=dict(reads or {}),
-            writes=dict(writes or {}),
-            error=error,
-        )
-        self.operations.append(operation)
-
-    def _side_by_side(self, job: Callable[[str], Found], names: Sequence[str]) -> dict[str, Found]:
-        """The job for each of these clients, several at a time; each job sees to its own limits."""
-        if not names:
-            return {}
-        with ThreadPoolExecutor(min(DOORS_AT_ONCE, len(names))) as pool:
-            try:
-                return dict(zip(names, pool.map(job, names), strict=True))
-            except BaseException:
-                # Ctrl-C, say: the others give up at their next look at the clock, and cleaning up sets it anew.
-                self.left = lambda: 0.0
-                raise
+_WHAT_IS_THERE: Mapping[Workspace, str] = {
+    "nothing": "nothing is at {}",
+    "other": "what is at {} is no folder: the database is not mounted there",
+}

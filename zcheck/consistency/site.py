@@ -16,12 +16,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from zcheck.consistency.history import Action, ClientState, History, Operation, Outcome
+from zcheck.consistency.history import History
+from zcheck.consistency.level import Level, Stopped
 from zcheck.consistency.zmi import (
     FOLDER_PREFIX,
     WHOLE_LISTING_LIMIT,
@@ -34,8 +35,6 @@ from zcheck.consistency.zmi import (
 from zcheck.facts import NotGathered
 from zcheck.probes.http import NO_HOSTS, refusal
 from zcheck.probes.transport import HttpTrouble, Line, Reply
-
-Found = TypeVar("Found")
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
@@ -208,15 +207,22 @@ def run(
     """
     options: dict[str, Any] = {"timeout_s": timeout_s, "hosts": hosts, "verify": verify}
     doors = [SiteDoor(target, site, user=user, password=password, **options) for target in targets]
-    level = _Level(doors, site, run_id, before_write, timeout_s, deadline, progress)
+    level = _PageLevel(
+        doors,
+        site,
+        run_id=run_id,
+        before_write=before_write,
+        timeout_s=timeout_s,
+        left=deadline,
+        progress=progress,
+    )
     try:
         level.work()
-    except _Stopped as stopped:
+    except Stopped as stopped:
         level.stopped = str(stopped)
     finally:
         level.clean_up(clean_up_s)
-        for door in doors:
-            door.close()
+        level.close()
     return level.history()
 
 
@@ -285,61 +291,26 @@ def remove_leftovers(
             door.close()
 
 
-class _Stopped(Exception):
-    """The work ends here, and why."""
-
-
-class _Level:
+class _PageLevel(Level[SiteDoor]):
     """One run; :meth:`work` and then, in any case, :meth:`clean_up`."""
 
-    def __init__(
-        self,
-        doors: Sequence[SiteDoor],
-        site: str,
-        run_id: str,
-        before_write: Callable[[str], str | None],
-        timeout_s: float,
-        left: Callable[[], float],
-        progress: Callable[[str, str], None],
-    ) -> None:
-        self.doors = {door.name: door for door in doors}
-        self.states = {door.name: ClientState(door.name) for door in doors}
+    def __init__(self, doors: Sequence[SiteDoor], site: str, **options: Any) -> None:
+        super().__init__(doors, **options)
         self.site = site
-        self.run_id = run_id
-        self.name = folder_id(run_id)
+        self.name = folder_id(self.run_id)
         self.path = f"{site}/{quote(self.name)}"
-        self.title = folder_title(run_id)
-        self.before_write = before_write
-        self.timeout_s = timeout_s
-        self.left = left
-        self.progress = progress
-        self.operations: list[Operation] = []
-        self.remains: list[str] = []
-        self.commits = 0
-        self.stopped = ""
-        self.creator: str | None = None
-        self.may_exist = False
+        self.title = folder_title(self.run_id)
 
     def history(self) -> History:
-        return History(
-            level="http",
-            database=self.site,
-            run_id=self.run_id,
-            operations=tuple(sorted(self.operations, key=lambda operation: operation.invoke_ns)),
-            clients=tuple(self.states.values()),
-            rounds=1,
-            transactions=self.commits,
-            left=tuple(self.remains),
-            stopped=self.stopped,
-        )
+        return self.told(self.site, rounds=1)
 
     def work(self) -> None:
         """Add the page, wait for it on every client, edit it through each and read it through all."""
-        opened = self._side_by_side(self._open, list(self.doors))
+        opened = self.side_by_side(self._open, list(self.doors))
         able = [name for name, ok in opened.items() if ok]
         writers = [name for name in able if self.doors[name].target.may_write]
         self._add(writers)
-        self._side_by_side(self._join, [name for name in able if name != self.creator])
+        self.side_by_side(self._join, [name for name in able if name != self.creator])
         joined = [name for name in able if self.states[name].joined]
         for name in [name for name in writers if name in joined and not self.states[name].refused]:
             self._edit_and_read(name, joined)
@@ -348,10 +319,10 @@ class _Level:
         try:
             self.doors[name].open()
         except NotAccepted as refused:
-            self._note(name, refused=refused.kind, detail=refused.words)
+            self.note(name, refused=refused.kind, detail=refused.words)
             return False
         except HttpTrouble as trouble:
-            self._note(name, detail=f"it {trouble.words}")
+            self.note(name, detail=f"it {trouble.words}")
             return False
         return True
 
@@ -361,33 +332,33 @@ class _Level:
             door = self.doors[name]
             begun = time.monotonic_ns()
             try:
-                self._may_write(name)
+                self.may_write(name)
                 self.may_exist = True
                 self.path = door.add(self.name, self.title)
                 if not self._shows(name, self.title):
                     raise NotAccepted("not-saved", "it answered as if the page had been added, and does not show it")
             except NotAccepted as refused:
-                self._refused(name, "add", begun, refused, {})
+                self.refused(name, "add", 1, begun, refused, {})
                 if refused.kind == "not-saved":
                     # It may have been saved all the same: a second one would only be another page to remove.
                     break
                 continue
             self.commits += 1
             self.creator = name
-            self._note(name, joined=True, refused="", detail="")
-            self._record(name, "prove", begun, "ok")
+            self.note(name, joined=True, refused="", detail="")
+            self.record(name, "prove", 1, begun, "ok")
             return
         told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
-        raise _Stopped("; ".join([f"no page could be added to {self.site}", *told]))
+        raise Stopped("; ".join([f"no page could be added to {self.site}", *told]))
 
     def _join(self, name: str) -> None:
         begun = time.monotonic_ns()
         if self._shows(name, self.title):
-            self._note(name, joined=True)
-            self._record(name, "prove", begun, "ok")
+            self.note(name, joined=True)
+            self.record(name, "prove", 1, begun, "ok")
         elif self.left() > 0:
-            self._note(name, joined=False, detail=f"{self.path} was not there after {self.timeout_s:g} s")
-            self._record(name, "prove", begun, "fail")
+            self.note(name, joined=False, detail=f"{self.path} was not there after {self.timeout_s:g} s")
+            self.record(name, "prove", 1, begun, "fail")
 
     def _edit_and_read(self, writer: str, readers: Sequence[str]) -> None:
         nonce = secrets.token_hex(16)
@@ -395,18 +366,18 @@ class _Level:
         self.progress(writer, f"edits a page of {self.site}")
         begun = time.monotonic_ns()
         try:
-            self._may_write(writer)
+            self.may_write(writer)
             begun = time.monotonic_ns()
             self.doors[writer].edit(self.path, title)
             acknowledged = time.monotonic_ns()
             if not self._shows(writer, title):
                 raise NotAccepted("not-saved", "it answered as if the page had been saved, and does not show it")
         except NotAccepted as refused:
-            self._refused(writer, "write", begun, refused, {writer: nonce})
+            self.refused(writer, "write", 1, begun, refused, {writer: nonce})
             return
         self.commits += 1
-        self._record(writer, "write", begun, "ok", end=acknowledged, writes={writer: nonce})
-        self._side_by_side(lambda name: self._read(name, writer, nonce), [n for n in readers if n != writer])
+        self.record(writer, "write", 1, begun, "ok", end=acknowledged, writes={writer: nonce})
+        self.side_by_side(lambda name: self._read(name, writer, nonce), [n for n in readers if n != writer])
 
     def _read(self, name: str, writer: str, nonce: str) -> None:
         """By all the client's threads at once, until each shows it or the time is over."""
@@ -425,12 +396,12 @@ class _Level:
     def _look(self, name: str, writer: str, nonce: str, thread: int) -> bool:
         begun = time.monotonic_ns()
         try:
-            title = self.doors[name].title_of(self.path, self._limit(), thread)
+            title = self.doors[name].title_of(self.path, self.limit(), thread)
         except HttpTrouble as trouble:
-            self._record(name, "read", begun, "fail", error=f"it {trouble.words}")
+            self.record(name, "read", 1, begun, "fail", error=f"it {trouble.words}")
             return False
         shown = title is not None and nonce in title
-        self._record(name, "read", begun, "ok", reads={writer: nonce if shown else None})
+        self.record(name, "read", 1, begun, "ok", reads={writer: nonce if shown else None})
         return shown
 
     def _shows(self, name: str, title: str) -> bool:
@@ -439,10 +410,10 @@ class _Level:
         pause = FIRST_PAUSE_S
         while True:
             try:
-                if title in (self.doors[name].title_of(self.path, self._limit()) or ""):
+                if title in (self.doors[name].title_of(self.path, self.limit()) or ""):
                     return True
             except HttpTrouble as trouble:
-                self._note(name, detail=f"it {trouble.words}")
+                self.note(name, detail=f"it {trouble.words}")
             if time.monotonic() > end or self.left() <= 0:
                 return False
             time.sleep(pause)
@@ -457,7 +428,7 @@ class _Level:
         end = time.monotonic() + within_s
         self.left = lambda: end - time.monotonic()
         why = self._remove()
-        gone = self._side_by_side(self._is_gone, list(self.doors))
+        gone = self.side_by_side(self._is_gone, list(self.doors))
         showing = sorted(name for name, is_gone in gone.items() if is_gone is False)
         if showing:
             self.remains.append(f"{self.path} is still shown by {', '.join(showing)}" + (f" ({why})" if why else ""))
@@ -470,17 +441,17 @@ class _Level:
         for name in sorted(self.doors, key=lambda name: name != self.creator):
             door = self.doors[name]
             try:
-                if not door.target.may_write or door.title_of(self.path, self._limit()) is None:
+                if not door.target.may_write or door.title_of(self.path, self.limit()) is None:
                     continue
-                self._may_write(name)
+                self.may_write(name)
                 self.progress(name, f"removes a page of {self.site}")
                 begun = time.monotonic_ns()
                 door.remove(self.path)
-            except (NotAccepted, HttpTrouble, _Stopped) as error:
+            except (NotAccepted, HttpTrouble, Stopped) as error:
                 why = f"{name}: {error}"
                 continue
             self.commits += 1
-            self._record(name, "remove", begun, "ok")
+            self.record(name, "remove", 1, begun, "ok")
             return ""
         return why
 
@@ -488,64 +459,10 @@ class _Level:
         """None where the client gives no usable answer."""
         while True:
             try:
-                if self.doors[name].title_of(self.path, self._limit()) is None:
+                if self.doors[name].title_of(self.path, self.limit()) is None:
                     return True
             except HttpTrouble:
                 return None
             if self.left() <= 0:
                 return False
             time.sleep(LONGEST_PAUSE_S / 5)
-
-    # --- small parts
-
-    def _limit(self) -> float:
-        return max(0.05, min(self.timeout_s, self.left()))
-
-    def _may_write(self, name: str) -> None:
-        if self.left() <= 0:
-            raise _Stopped("the time for this run was over")
-        reason = self.before_write(name)
-        if reason is not None:
-            raise _Stopped(reason)
-
-    def _refused(self, name: str, action: Action, begun: int, refused: NotAccepted, writes: Mapping[str, str]) -> None:
-        """Keep why; where nobody knows whether it was done, nothing more is written."""
-        self._note(name, refused=refused.kind, detail=refused.words)
-        outcome: Outcome = "info" if refused.sent else "fail"
-        self._record(name, action, begun, outcome, writes=writes, error=refused.words)
-        if refused.sent:
-            raise _Stopped(f"a write through {name} was not answered: {refused.words}")
-
-    def _note(self, name: str, **changes: Any) -> None:
-        self.states[name] = msgspec.structs.replace(self.states[name], **changes)
-
-    def _record(
-        self,
-        name: str,
-        action: Action,
-        begun: int,
-        outcome: Outcome,
-        *,
-        end: int | None = None,
-        reads: Mapping[str, str | None] | None = None,
-        writes: Mapping[str, str] | None = None,
-        error: str = "",
-    ) -> None:
-        operation = Operation(
-            session=name,
-            action=action,
-            round=1,
-            invoke_ns=begun,
-            return_ns=end or time.monotonic_ns(),
-            outcome=outcome,
-            reads=dict(reads or {}),
-            writes=dict(writes or {}),
-            error=error,
-        )
-        self.operations.append(operation)
-
-    def _side_by_side(self, job: Callable[[str], Found], names: Sequence[str]) -> dict[str, Found]:
-        if not names:
-            return {}
-        with ThreadPoolExecutor(min(16, len(names))) as pool:
-            return dict(zip(names, pool.map(job, names), strict=True))

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -37,7 +37,8 @@ WHOLE_LISTING_LIMIT = 32 * 1024 * 1024
 class HttpTarget(msgspec.Struct, frozen=True):
     """One running client, and what may be asked of it.
 
-    ``database``: the name of the database that its zope.conf mounts on ``/``.  ``may_start``: the folder may be made
+    ``place`` is where in its tree the folder goes: empty for the root, else the path of a mount point; ``database`` is
+    the name of the database that its zope.conf mounts there.  ``may_start``: the folder may be made
     through it; every other client is written to only after it has shown that folder.  ``may_ask``: it may be sent
     the one request that makes it ask its ZEO server, which hangs one of its threads where the connection is half-open.
     """
@@ -48,10 +49,15 @@ class HttpTarget(msgspec.Struct, frozen=True):
     may_ask: bool = True
     threads: int = 4
     database: str = "main"
+    place: str = ""
 
     @property
     def name(self) -> str:
         return self.client.name
+
+
+Workspace = Literal["folder", "nothing", "other"]
+"""What is at a client's place: a folder whose contents are managed, nothing at all, or something else."""
 
 
 class NotAccepted(Exception):
@@ -128,19 +134,39 @@ class Door:
         return list(self._pool.map(one, range(count)))
 
     def folders(self) -> tuple[str, ...]:
-        """The folders in the root that runs of ours made, by their names and titles.
+        """The folders at this client's place that runs of ours made, by their names and titles.
 
         Raises :exc:`HttpTrouble` and :exc:`NotAccepted`.
         """
-        reply = self.get("/manage_main", max_body=WHOLE_LISTING_LIMIT)
+        if self.target.place and self.workspace(self.timeout_s) != "folder":
+            return ()
+        path = f"{self.target.place}/manage_main"
+        reply = self.get(path, max_body=WHOLE_LISTING_LIMIT)
         if reply.status != 200:
-            raise NotAccepted(*refusal(self._line(0), reply, "/manage_main", self.timeout_s))
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
         named = dict.fromkeys(re.findall(rf"""value=["']({FOLDER_PREFIX}[^"'<>\s]+)["']""", reply.text))
         return tuple(name for name in named if self.is_ours(name))
 
     def is_ours(self, folder: str) -> bool:
         """Whether a folder with a name of ours has a title of ours as well."""
-        return bool(self.shows_title(f"/{folder}", folder_title(unquote(folder.removeprefix(FOLDER_PREFIX)))))
+        title = folder_title(unquote(folder.removeprefix(FOLDER_PREFIX)), self.target.place)
+        return bool(self.shows_title(f"{self.target.place}/{folder}", title))
+
+    def workspace(self, timeout_s: float) -> Workspace:
+        """What is at this client's place, by the page to which the management interface leads for it.
+
+        Raises :exc:`HttpTrouble` and :exc:`NotAccepted`.
+        """
+        from zcheck.probes.session import path_of
+
+        path = f"{self.target.place}/manage_workspace"
+        reply = self.get(path, timeout_s)
+        if reply.status == 404:
+            return "nothing"
+        leads_to = path_of(reply.location) if reply.location else ""
+        if not leads_to.startswith(f"{self.target.place}/manage"):
+            raise NotAccepted(*refusal(self._line(0), reply, path, timeout_s))
+        return "folder" if leads_to == f"{self.target.place}/manage_main" else "other"
 
     def shows_title(self, path: str, title: str, timeout_s: float | None = None) -> bool | None:
         """Whether the object at ``path`` is there with this title; None where the client gives no usable answer."""
@@ -204,13 +230,14 @@ class Door:
     # --- writing: each is one form, filled in and submitted
 
     def add_folder_form(self) -> _Form:
-        return self._form("/manage_addProduct/OFSP/folderAdd", ("id", "title"))
+        return self._form(f"{self.target.place}/manage_addProduct/OFSP/folderAdd", ("id", "title"))
 
     def add_document_form(self, folder: str) -> _Form:
-        return self._form(f"/{folder}/manage_addProduct/OFSP/documentAdd", ("id", "title"))
+        """For a document in the folder at this path."""
+        return self._form(f"{folder}/manage_addProduct/OFSP/documentAdd", ("id", "title"))
 
-    def edit_document_form(self, folder: str, document: str) -> _Form:
-        return self._form(f"/{folder}/{document}/manage_main", ("title", "data"))
+    def edit_document_form(self, document: str) -> _Form:
+        return self._form(f"{document}/manage_main", ("title", "data"))
 
     def submit(self, form: _Form, values: Mapping[str, str], upload: str = "") -> Reply:
         """Fill the form in and send it; :exc:`NotAccepted` for every answer that says it was not done."""
@@ -219,14 +246,14 @@ class Door:
         return self._send(request["method"], request["url"], request)
 
     def delete(self, ids: str) -> Reply:
-        """Delete one object of the root through the listing's own form."""
+        """Delete one object at this client's place through the listing's own form."""
         form = self._listing_form(ids)
         if form is None:
             # The listing is too long to be read: any form page carries the hidden fields that a browser would send.
             form = self.add_folder_form()
             fields = [(name, value) for name, value in form.hidden() if name not in ("id", "title")]
             data = [*fields, ("ids:list", ids), ("manage_delObjects:method", "Delete")]
-            return self._send("post", "/", {"data": data})
+            return self._send("post", f"{self.target.place}/", {"data": data})
         form.choose(ids)
         request = form.request()
         chosen = [value for name, value in request["data"] if name.startswith("ids")]
@@ -235,10 +262,11 @@ class Door:
         return self._send(request["method"], request["url"], request)
 
     def _listing_form(self, ids: str) -> _Form | None:
-        reply = self.get("/manage_main", max_body=LISTING_LIMIT, may_cut=True)
+        path = f"{self.target.place}/manage_main"
+        reply = self.get(path, max_body=LISTING_LIMIT, may_cut=True)
         if reply.status != 200:
-            raise NotAccepted(*refusal(self._line(0), reply, "/manage_main", self.timeout_s))
-        return None if reply.cut else _Form.find(reply.text, self._url("/manage_main"), "/manage_main", ("ids",))
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+        return None if reply.cut else _Form.find(reply.text, self._url(path), path, ("ids",))
 
     def _form(self, path: str, fields: Sequence[str]) -> _Form:
         try:
@@ -424,9 +452,10 @@ def folder_id(run_id: str) -> str:
     return FOLDER_PREFIX + quote(run_id, safe="")
 
 
-def folder_title(run_id: str) -> str:
-    """What whoever finds the folder needs to know."""
-    return f"Test folder of zcheck run {run_id}, which removes it itself; may be deleted"
+def folder_title(run_id: str, place: str = "") -> str:
+    """What whoever finds the folder needs to know; that of a mount point is never taken for one of the root."""
+    at = f" at {place}" if place else ""
+    return f"Test folder of zcheck run {run_id}{at}, which removes it itself; may be deleted"
 
 
 def document_title(run_id: str, number: int, nonce: str) -> str:
