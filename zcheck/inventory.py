@@ -120,7 +120,9 @@ _ROLES: tuple[Role, ...] = get_args(Role)
 _YES_NO = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
 # What no line of a clients.ini holds: control characters, and those that turn the direction of what is displayed.
-_BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Not compiled at start, which takes as long as reading a hundred clients: most files are ASCII.
+_REORDERING = "[\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 _COMMENT = re.compile(r"(?:^|\s)[;#].*$")
 _HEADER = re.compile(r"\[([^\[\];#]*)\](?:\s+[;#].*)?$")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -284,7 +286,7 @@ def _split(text: str, file: str) -> tuple[_Part, ...]:
     if len(text) > MAX_CHARACTERS:
         raise InventoryError(file, None, f"larger than {MAX_CHARACTERS} characters", "this is no clients.ini")
     text = text.removeprefix("\N{BYTE ORDER MARK}")
-    barred = _BARRED.search(text)
+    barred = _CONTROL.search(text) or (None if text.isascii() else re.search(_REORDERING, text))
     if barred is not None:
         number = text.count("\n", 0, barred.start()) + 1
         raise InventoryError(file, number, f"character U+{ord(barred[0]):04X} in the text", "remove it")
@@ -368,6 +370,7 @@ def _client(part: _Part) -> Client:
     part.required("address", "HOST:PORT, such as app1.example.com:8080")
     address = part.host_port("address")
     assert address is not None
+    there = _there(part)
     return Client(
         name=part.name,
         address=address,
@@ -375,16 +378,29 @@ def _client(part: _Part) -> Client:
         machine=_machine(part) or address.host,
         role=_role(part),
         connect=part.host_port("connect"),
-        zope_conf=part.path("zope-conf"),
-        wsgi_ini=part.path("wsgi-ini"),
-        env_file=part.path("env-file"),
+        zope_conf=_path(part, "zope-conf", there),
+        wsgi_ini=_path(part, "wsgi-ini", there),
+        env_file=_path(part, "env-file", there),
         env=_environment(part),
         listens=_listens(part),
         tls=_yes_no(part, "tls"),
         host_header=_host_header(part),
         balancer_server=part.word("balancer-server"),
         via=_command(part, "via"),
+        lie_there=there,
     )
+
+
+def _there(part: _Part) -> tuple[str, ...]:
+    """The keys whose paths are those of the client's own machine: with ``via``, where a path is no relative one."""
+    if "via" not in part.values:
+        return ()
+    return tuple(key for key in ("zope-conf", "wsgi-ini", "env-file") if (part.get(key) or "")[:1] in ("/", "~"))
+
+
+def _path(part: _Part, key: str, there: tuple[str, ...]) -> str | None:
+    """A path of another machine stays as it is written."""
+    return part.get(key) if key in there else part.path(key)
 
 
 def _machine(part: _Part) -> str | None:
@@ -621,7 +637,7 @@ def _is_ip(text: str, kind: type[object] = object) -> bool:
 
 def _is_text(text: str) -> bool:
     """Whether it can be encoded: a byte that was not UTF-8 stands in the text as a lone surrogate."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _clipped(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from zcheck.facts import ConfFault, Section, Setting, ZopeConf
@@ -309,6 +310,8 @@ _BOOLEANS = {"yes": "on", "true": "on", "on": "on", "no": "off", "false": "off",
 _LONGEST_NUMBER = 40
 
 
+# Most clients give the same values.
+@lru_cache(maxsize=1024)
 def canonical(kind: str, value: str) -> str | None:
     """One spelling for equal values of a datatype of ZConfig; None where ZConfig refuses the value."""
     if kind in ("text", "path"):
@@ -345,9 +348,11 @@ def refusals(conf: ZopeConf) -> Iterator[ConfFault]:
     partial = any(fault.kind == "unread" for fault in conf.faults)
     for section in every_section(conf):
         known = KEYS.get(section.type, {})
-        yield from _twice(section, known)
+        if len({setting.key for setting in section.settings}) < len(section.settings):
+            yield from _twice(section, known)
         for setting in section.settings:
-            yield from _malformed(setting, known.get(setting.key))
+            if setting.key in known:
+                yield from _malformed(setting, known[setting.key])
         for key in _REQUIRED.get(section.type, ()):
             if section.first(key) is None and not partial:
                 message = f"<{section.type}> has no '{key}'"
@@ -374,8 +379,8 @@ _WORDS = {
 }
 
 
-def _malformed(setting: Setting, key: Key | None) -> Iterator[ConfFault]:
-    if key is None or setting.unresolved or setting.seal or key.kind not in _WORDS:
+def _malformed(setting: Setting, key: Key) -> Iterator[ConfFault]:
+    if setting.unresolved or setting.seal or key.kind not in _WORDS:
         return
     if canonical(key.kind, setting.value) is None:
         shown = setting.value if len(setting.value) < _LONGEST_NUMBER else setting.value[:_LONGEST_NUMBER] + "..."

@@ -23,7 +23,7 @@ UNKNOWN app2: the inventory gives no value for $(CACHE), which cache-size of app
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.config._databases import is_per_process, nobody_to_compare, shared_databases, unresolved
@@ -82,6 +82,8 @@ def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
         kind = next(iter(sections.values())).type
         keys = dict.fromkeys(line.key for section in sections.values() for line in section.settings)
         for key in filter(lambda key: _is_compared(kind, key), keys):
+            if _is_written_alike(key, sections.values()):
+                continue
             values: dict[str, Seen] = {}
             for client, section in sections.items():
                 if _is_excused(facts.inventory.client(client).role, section, key):
@@ -98,6 +100,13 @@ def _is_compared(kind: str, key: str) -> bool:
     """Paths are each client's own, and a key that a known kind of section does not know is another finding."""
     known = KEYS.get(kind)
     return key not in OWN and (known is None or (key in known and known[key].kind != "path"))
+
+
+def _is_written_alike(key: str, sections: Iterable[Section]) -> bool:
+    """Whether all have one line with this key, and the same: as in most clusters, told without a look at each value."""
+    lines = [[line for line in section.settings if line.key == key] for section in sections]
+    written = {(line.value, line.seal, line.unresolved) for found in lines for line in found}
+    return len(written) == 1 and not any(unresolved for *_, unresolved in written) and all(len(f) == 1 for f in lines)
 
 
 def _is_excused(role: str, section: Section, key: str) -> bool:

@@ -183,13 +183,16 @@ def _read_bytes(path: str, limit: int) -> bytes:
         # What it is must be known before it is opened: opening alone can wait, or rewind a tape.
         _refuse_unless_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - a descriptor follows
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(file.fileno())
+        try:
+            found = os.fstat(descriptor)
             _refuse_unless_regular(path, found.st_mode)
             # Asking for as much as may be makes room for as much; a file can still be longer than it says.
-            data = file.read(min(found.st_size, limit) + 1)
-            if len(data) > found.st_size:
-                data += file.read(limit + 1 - len(data))
+            data = part = os.read(descriptor, min(found.st_size, limit) + 1)
+            while part and len(data) != found.st_size and len(data) <= limit:
+                part = os.read(descriptor, limit + 1 - len(data))
+                data += part
+        finally:
+            os.close(descriptor)
     except CannotRead:
         raise
     except (OSError, ValueError) as error:
