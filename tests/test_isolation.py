@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.consistency.history import History, Operation, Version
-from zcheck.consistency.isolation import LEVELS, ZERO, Level, held, judge, lags, quantile
+from zcheck.consistency.history import History, Judged, Operation, Version
+from zcheck.consistency.isolation import (
+    LEVELS,
+    ZERO,
+    Level,
+    Past,
+    Verdict,
+    held,
+    judge,
+    judge_part,
+    lags,
+    quantile,
+    together,
+    verdict_of,
+)
 
 MS = 1_000_000
 
@@ -549,3 +563,125 @@ def test_the_order_in_which_operations_are_listed_does_not_matter(given: History
     random.shuffle(operations)
     shuffled = History("zeo", "main", "run", tuple(operations), log=given.log)
     assert judge(given).held == judge(shuffled).held
+
+
+# --- a history that is judged in parts -----------------------------------------------------------
+
+
+def cuts(given: History) -> list[int]:
+    """Where nothing is under way nor unanswered: how many operations are over before the next begins."""
+    operations = sorted(given.operations, key=lambda op: op.invoke_ns)
+    return [
+        n
+        for n in range(1, len(operations))
+        if operations[n].invoke_ns >= max(op.return_ns for op in operations[:n])
+        and all(op.outcome != "info" for op in operations[:n])
+    ]
+
+
+def parts_of(given: History, at: Sequence[int]) -> Iterator[History]:
+    """The history, cut there; a version belongs to the part in which it was written, or else to the last."""
+    operations = sorted(given.operations, key=lambda op: op.invoke_ns)
+    left = given.log or {}
+    for begin, end in itertools.pairwise([0, *at, len(operations)]):
+        part = operations[begin:end]
+        nonces = {(m, nonce) for op in part for m, nonce in op.writes.items()}
+        tids = {v.tid for m, vs in left.items() for v in vs if (m, v.nonce) in nonces and v.nonce}
+        tids |= {op.tid for op in part if op.tid is not None}
+        last = end == len(operations)
+        own = {m: tuple(v for v in vs if v.tid in tids or last) for m, vs in left.items()}
+        left = {m: tuple(v for v in vs if v not in own[m]) for m, vs in left.items()}
+        yield History("zeo", "main", "run", tuple(part), log=own, values=given.values)
+
+
+def in_parts(given: History, at: Sequence[int]) -> Verdict:
+    found, past = Judged(), Past()
+    for part in parts_of(given, at):
+        more, past = judge_part(part, past)
+        found = together(found, more, 100)
+    return verdict_of(found, given.stopped)
+
+
+@pytest.mark.parametrize("given", [given for _, given in FAULTS.values()], ids=FAULTS)
+def test_a_planted_fault_is_found_in_two_parts_as_well(given: History) -> None:
+    for at in cuts(given):
+        parted = in_parts(given, [at])
+        assert "fail" == parted.result
+
+
+@pytest.mark.parametrize("given", FINE.values(), ids=FINE)
+def test_a_near_miss_passes_in_two_parts_as_well(given: History) -> None:
+    whole = judge(given)
+    for at in cuts(given):
+        parted = in_parts(given, [at])
+        assert ("pass", whole.held) == (parted.result, parted.held), (at, parted.anomalies)
+        assert (whole.transactions, whole.fenced_reads) == (parted.transactions, parted.fenced_reads)
+
+
+@st.composite
+def long_histories(draw: st.DrawFn) -> History:
+    """Three small histories, one after the other, before each of which every session looks at all, after a fence."""
+    operations: list[Operation] = []
+    versions: dict[str, list[int]] = {"a": [], "b": []}
+    for part in range(3):
+        start = part * 100
+        newest = {m: numbers[-1] if numbers else 0 for m, numbers in versions.items()}
+        operations += [
+            op(session, start, start + 1, reads=newest, fenced=True, read_tids={m: n for m, n in newest.items() if n})
+            for session in "pq"
+        ]
+        one = draw(small_histories())
+        numbers = {tid(n): part * 10 + n for n in range(10)}
+        for found in one.operations:
+            begin, end = start + 2 + found.invoke_ns // MS, start + 2 + found.return_ns // MS
+            if found.writes:
+                (marker,) = found.writes
+                number = part * 10 + int(found.writes[marker][1:])
+                operations.append(op(found.session, begin, end, writes={marker: number}))
+            else:
+                any_of = {m: draw(st.sampled_from([*versions[m], *new_of(one, m, numbers), 0])) for m in found.reads}
+                told = {m: n for m, n in any_of.items() if n}
+                operations.append(op(found.session, begin, end, reads=any_of, fenced=found.fenced, read_tids=told))
+        for marker in versions:
+            versions[marker] += new_of(one, marker, numbers)
+    return history(log(**versions), *operations)
+
+
+def new_of(one: History, marker: str, numbers: dict[str, int]) -> list[int]:
+    assert one.log is not None
+    return [numbers[version.tid] for version in one.log[marker]]
+
+
+@settings(max_examples=600, deadline=None)
+@given(long_histories())
+def test_a_history_is_judged_alike_in_one_and_in_parts(given: History) -> None:
+    whole, parted = judge(given), in_parts(given, [at for at in cuts(given) if given.operations[at].fenced])
+    assert whole.result == parted.result, (whole.anomalies, parted.anomalies)
+    if whole.result == "pass":
+        assert (whole.held, whole.transactions, whole.fenced_reads) == (
+            parted.held,
+            parted.transactions,
+            parted.fenced_reads,
+        )
+
+
+def test_of_what_was_long_ago_only_witnesses_and_the_newest_versions_are_kept() -> None:
+    past, count = Past(), 500
+    for number in range(1, count):
+        base = number - 1
+        part = history(
+            log(a=[number]),
+            w("p", number * 10, "a", number, base),
+            r("x", number * 10 + 2, FENCED, a=number),
+        )
+        found, past = judge_part(part, past)
+        assert ("pass", 2) == (verdict_of(found).result, found.transactions)
+    assert len(past.operations) <= 4
+    assert {"a": 2} == {marker: len(versions) for marker, versions in past.log.items()}
+    late = history(log(a=[]), r("x", count * 10, {"read_tids": {"a": 7}}, a=7))
+    (anomaly,) = verdict_of(judge_part(late, past)[0]).anomalies
+    assert ("stale read", ("x",)) == (anomaly.kind, anomaly.sessions)
+    assert f"version {count - 1} of a" in anomaly.words
+    behind = history(log(a=[]), r("x", count * 10, a=count - 2))
+    (anomaly,) = verdict_of(judge_part(behind, past)[0]).anomalies
+    assert "non-monotonic read" == anomaly.kind

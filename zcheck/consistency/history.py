@@ -85,6 +85,34 @@ class ClientState(msgspec.Struct, frozen=True):
     behind: str = ""
 
 
+class Found(msgspec.Struct, frozen=True):
+    """One thing that the judge found, with its witness in words."""
+
+    kind: str
+    words: str
+    sessions: tuple[str, ...]
+    """The one in which it was seen first, then those that are part of the witness."""
+    operations: tuple[int, ...] = ()
+    """Places in the history's operations, each request told as a transaction of its own."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What the judge found in a history, or in a part of one."""
+
+    operations: int = 0
+    transactions: int = 0
+    """Operations in which there was something to judge."""
+    fenced_reads: int = 0
+    found: tuple[Found, ...] = ()
+    told: int = 0
+    """How many were found; of very many not every one is kept."""
+    tested: tuple[str, ...] = ()
+    """The levels that were put to the test."""
+    broken: tuple[str, ...] = ()
+    """The levels that something found does not allow."""
+    serializable: bool | None = None
+
+
 class History(msgspec.Struct, frozen=True):
     """Everything that one level did to one database in one run."""
 
@@ -107,6 +135,8 @@ class History(msgspec.Struct, frozen=True):
     why_no_log: str = ""
     values: dict[str, int] = {}
     """By nonce: what that version of a bank account holds."""
+    judged: Judged | None = None
+    """Of a history so long that it was judged while it was made, and of which only what tells most was kept."""
     place: str = ""
     """Where in the tree it was written through the running clients: a mount point's path; empty for the root."""
     nothing: str = ""

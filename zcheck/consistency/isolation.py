@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 import msgspec
 
-from zcheck.consistency.history import History, Operation, Version
+from zcheck.consistency.history import Found, History, Judged, Operation, Version
 
 Level = Literal["snapshot-isolation", "strong-session-si", "strong-si", "serializable"]
 LEVELS: tuple[Level, ...] = ("snapshot-isolation", "strong-session-si", "strong-si")
@@ -58,15 +59,8 @@ KINDS: dict[str, tuple[str, Level]] = {
 LOSES_UPDATES = frozenset({"lost update", "missed conflict"})
 
 
-class Anomaly(msgspec.Struct, frozen=True):
+class Anomaly(Found, frozen=True):
     """One thing that a level does not allow, with its witness in words."""
-
-    kind: str
-    words: str
-    sessions: tuple[str, ...]
-    """The one in which it was seen first, then those that are part of the witness."""
-    operations: tuple[int, ...] = ()
-    """Places in the history's operations."""
 
     @property
     def adya(self) -> str:
@@ -91,6 +85,10 @@ class Verdict(msgspec.Struct, frozen=True):
     """Operations that were judged."""
     fenced_reads: int = 0
     """Those that could have shown a missing commit: without a fault in R of them its rate is below 3/R (95 %)."""
+    operations: int = 0
+    """All operations, those that there was nothing to judge in as well."""
+    told: int = 0
+    """Anomalies in all; of very many not every one is kept."""
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -106,10 +104,68 @@ class Lag(msgspec.Struct, frozen=True):
 
 def judge(history: History) -> Verdict:
     """The verdict on one history.  Without the storage's log it is never a pass."""
+    if history.judged is not None:
+        return verdict_of(history.judged, history.stopped)
     if history.log is None:
         why = history.why_no_log or history.stopped or "the storage's own log was not read"
-        return Verdict("unknown", None, unknown=(why,))
-    return _Judge(singly(history), history.log).verdict()
+        return Verdict("unknown", None, unknown=(why,), operations=len(history.operations))
+    return verdict_of(_Judge(singly(history), history.log, Past()).judged(), history.stopped)
+
+
+def judge_part(history: History, past: Past) -> tuple[Judged, Past]:
+    """What is found in a part of a history after all that was before it, and what binds the part that comes next.
+
+    ``history`` holds the operations of this part alone, and of the log the versions that were written in it.  Exact
+    where no operation is under way when a part ends, and where every session then begins with a fence before it does
+    anything else: what that session reads later and is older than the fence is told, so no cycle spans two parts, and
+    no version but the newest of each object, and those that this part wrote, has to be kept.
+    """
+    one = _Judge(singly(history), history.log or {}, past)
+    return one.judged(), one.past_of_the_next()
+
+
+def together(one: Judged, other: Judged, most: int) -> Judged:
+    """What was found in two parts, of the findings the first ``most``."""
+    both = [found for found in (one.serializable, other.serializable) if found is not None]
+    return Judged(
+        operations=one.operations + other.operations,
+        transactions=one.transactions + other.transactions,
+        fenced_reads=one.fenced_reads + other.fenced_reads,
+        found=(*one.found, *other.found)[:most],
+        told=one.told + other.told,
+        tested=tuple(dict.fromkeys((*one.tested, *other.tested))),
+        broken=tuple(dict.fromkeys((*one.broken, *other.broken))),
+        serializable=all(both) if both else None,
+    )
+
+
+def verdict_of(judged: Judged, stopped: str = "") -> Verdict:
+    """The verdict on what was found; ``stopped`` says why the work ended early."""
+    unknown = [stopped] if stopped else []
+    if "snapshot-isolation" not in judged.tested:
+        # A history in which nobody read what somebody wrote says nothing.
+        unknown.append("nothing was read that had been written")
+    result: Literal["pass", "fail", "unknown"] = "unknown" if unknown else "pass"
+    return Verdict(
+        result="fail" if judged.told else result,
+        held=None if unknown else _strongest(judged),
+        anomalies=tuple(Anomaly(*msgspec.structs.astuple(one)) for one in judged.found),
+        unknown=tuple(unknown),
+        serializable=judged.serializable,
+        transactions=judged.transactions,
+        fenced_reads=judged.fenced_reads,
+        operations=judged.operations,
+        told=judged.told,
+    )
+
+
+def _strongest(judged: Judged) -> Level | None:
+    found: Level | None = None
+    for level in LEVELS:
+        if level in judged.broken:
+            return found
+        found = level if level in judged.tested else found
+    return found
 
 
 def held(verdicts: Iterable[Verdict]) -> Level | None:
@@ -131,9 +187,10 @@ def held(verdicts: Iterable[Verdict]) -> Level | None:
 class _Object:
     """One object's versions: the log, and where each nonce is in it."""
 
-    __slots__ = ("nonces", "spans", "tids")
+    __slots__ = ("dropped", "nonces", "spans", "tids")
 
-    def __init__(self, versions: Sequence[Version]) -> None:
+    def __init__(self, versions: Sequence[Version], dropped: int = 0) -> None:
+        self.dropped = dropped
         ordered = sorted(versions, key=lambda version: version.tid)
         self.tids = [version.tid for version in ordered]
         self.nonces = [version.nonce for version in ordered]
@@ -153,7 +210,7 @@ class _Object:
 
     def number(self, tid: str) -> int:
         """Counted from 1, for words."""
-        return bisect_right(self.tids, tid)
+        return self.dropped + bisect_right(self.tids, tid)
 
     def absent(self) -> list[tuple[str, str]]:
         """When the object was not there."""
@@ -200,64 +257,106 @@ class _Session(msgspec.Struct):
     floor_by: int = -1
 
 
-class _Judge:
-    """One history, judged; the letters are those of the specification."""
+class Past(msgspec.Struct):
+    """What the parts of a history that were judged bind the next one by."""
 
-    def __init__(self, history: History, log: dict[str, tuple[Version, ...]]) -> None:
+    operations: tuple[Operation, ...] = ()
+    """Those that are witnesses of something below; all places are places in this."""
+    commits: dict[int, str] = {}
+    sessions: dict[str, _Session] = {}
+    newest: str = ZERO
+    """The newest commit that was acknowledged."""
+    newest_by: int = -1
+    totals: dict[str, tuple[int, int]] = {}
+    log: dict[str, tuple[Version, ...]] = {}
+    """The versions that may be read still."""
+    dropped: dict[str, int] = {}
+    """By marker: how many older versions there were."""
+    until: str = ZERO
+    """The newest transaction of the log that was looked at."""
+
+
+class _Judge:
+    """One part of a history, judged after its past; the letters are those of the specification."""
+
+    def __init__(self, history: History, log: dict[str, tuple[Version, ...]], past: Past) -> None:
         self.history = history
-        self.operations = history.operations
-        self.objects = {marker: _Object(versions) for marker, versions in log.items()}
+        self.past = past
+        self.first = len(past.operations)
+        """The place of the first operation of this part."""
+        self.operations = (*past.operations, *history.operations) if past.operations else history.operations
+        self.log = {marker: (*past.log.get(marker, ()), *log.get(marker, ())) for marker in past.log | log}
+        dropped = past.dropped
+        self.objects = {marker: _Object(versions, dropped.get(marker, 0)) for marker, versions in self.log.items()}
         self.anomalies: list[Anomaly] = []
-        self.unknown: list[str] = [history.stopped] if history.stopped else []
-        self.commits: dict[int, str] = {}
+        self.commits: dict[int, str] = dict(past.commits)
         """By operation: the id of what it committed."""
+        self.sessions = {name: msgspec.structs.replace(one) for name, one in past.sessions.items()}
+        self.newest, self.newest_by = past.newest, past.newest_by
+        """The newest commit that had been acknowledged, and the operation that wrote it."""
+        self.totals = dict(past.totals)
         self.floors: dict[int, tuple[str, int]] = {}
         """By operation that follows a fence of its session's: the newest commit that had been acknowledged then."""
         self.tested: set[Level] = set()
         self.transactions = 0
         self.fenced_reads = 0
 
-    def verdict(self) -> Verdict:
+    def judged(self) -> Judged:
         self._settle_writes()
         self._probes()
         where = self._snapshots()
         self._order(where)
         skew = self._skew()
-        self._must_have_read()
-        result: Literal["pass", "fail", "unknown"] = "unknown" if self.unknown else "pass"
-        return Verdict(
-            result="fail" if self.anomalies else result,
-            held=None if self.unknown else self._held(),
-            anomalies=tuple(self.anomalies),
-            unknown=tuple(self.unknown),
-            serializable=skew,
+        return Judged(
+            operations=len(self.operations) - self.first,
             transactions=self.transactions,
             fenced_reads=self.fenced_reads,
+            found=tuple(self.anomalies),
+            told=len(self.anomalies),
+            tested=tuple(level for level in LEVELS if level in self.tested),
+            broken=tuple(dict.fromkeys(anomaly.breaks for anomaly in self.anomalies)),
+            serializable=skew,
         )
 
-    def _held(self) -> Level | None:
-        broken = {anomaly.breaks for anomaly in self.anomalies}
-        found: Level | None = None
-        for level in LEVELS:
-            if level in broken:
-                return found
-            found = level if level in self.tested else found
-        return found
+    def _part(self) -> Iterator[tuple[int, Operation]]:
+        """The operations of this part, each with its place."""
+        return enumerate(islice(self.operations, self.first, None), self.first)
 
-    def _must_have_read(self) -> None:
-        """A history in which nobody read what somebody wrote says nothing."""
-        if "snapshot-isolation" not in self.tested:
-            self.unknown.append("nothing was read that had been written")
+    def past_of_the_next(self) -> Past:
+        """What this part, with all that was before it, binds the next one by."""
+        witnesses = {self.newest_by, *(place for _, place in self.totals.values())}
+        for one in self.sessions.values():
+            witnesses |= {one.snapshot_by, one.commit_by, one.floor_by}
+        kept = sorted(place for place in witnesses if place >= 0)
+        new = {place: number for number, place in enumerate(kept)} | {-1: -1}
+        for one in self.sessions.values():
+            one.snapshot_by, one.commit_by, one.floor_by = (
+                new[one.snapshot_by],
+                new[one.commit_by],
+                new[one.floor_by],
+            )
+        log = {marker: _last_and_newer(versions, self.past.until) for marker, versions in self.log.items()}
+        return Past(
+            operations=tuple(self.operations[place] for place in kept),
+            commits={new[place]: self.commits[place] for place in kept if place in self.commits},
+            sessions=self.sessions,
+            newest=self.newest,
+            newest_by=new[self.newest_by],
+            totals={name: (total, new[place]) for name, (total, place) in self.totals.items()},
+            log=log,
+            dropped={m: one.dropped + len(one.tids) - len(log[m]) for m, one in self.objects.items()},
+            until=max((tid for one in self.objects.values() for tid in one.tids), default=self.past.until),
+        )
 
     # --- A: what was written, by the log
 
     def _settle_writes(self) -> None:
         by_tid: dict[str, set[str]] = {}
         for marker, one in self.objects.items():
-            for tid in one.tids:
+            for tid in one.tids[bisect_right(one.tids, self.past.until) :]:
                 by_tid.setdefault(tid, set()).add(marker)
         claimed: set[str] = set()
-        for place, op in enumerate(self.operations):
+        for place, op in self._part():
             if op.writes:
                 self._settle(place, op, by_tid, claimed)
         for tid in by_tid.keys() - claimed:
@@ -280,7 +379,7 @@ class _Judge:
             return
         self.commits[place] = tids[-1]
         missing = [marker for marker in op.writes if marker not in found]
-        others = sorted(by_tid[tids[-1]] - op.writes.keys())
+        others = sorted(by_tid.get(tids[-1], set()) - op.writes.keys())
         if missing or others or len(tids) > 1 or (op.tid is not None and op.tid != tids[-1]):
             seen = ", ".join(f"{marker} in {tid}" for marker, tid in found.items())
             beside = f", with {', '.join(others)} beside it" if others else ""
@@ -301,7 +400,7 @@ class _Judge:
 
     def _probes(self) -> None:
         """What had to be refused and was not."""
-        for place, op in enumerate(self.operations):
+        for place, op in self._part():
             if op.action == "conflict" and op.accepted:
                 words = (
                     f"the server would have accepted a write through {op.session} that replaces version "
@@ -313,13 +412,13 @@ class _Judge:
 
     def _snapshots(self) -> list[_Where | None]:
         """Where each operation's snapshot can lie; None for what is not judged, or was found to be wrong already."""
-        totals: dict[str, tuple[int, int]] = {}
-        return [
-            self._snapshot(place, op, totals) if op.outcome == "ok" or place in self.commits else None
-            for place, op in enumerate(self.operations)
+        before: list[_Where | None] = [None] * self.first
+        return before + [
+            self._snapshot(place, op) if op.outcome == "ok" or place in self.commits else None
+            for place, op in self._part()
         ]
 
-    def _snapshot(self, place: int, op: Operation, totals: dict[str, tuple[int, int]]) -> _Where | None:
+    def _snapshot(self, place: int, op: Operation) -> _Where | None:
         reads = op.reads
         if not reads and place not in self.commits:
             return None
@@ -356,11 +455,17 @@ class _Judge:
         if len(self.anomalies) > before:
             return None
         if op.workload == "bank" and self.history.values:
-            self._sum(place, op, totals)
+            self._sum(place, op)
         return where
 
     def _unknown_version(self, place: int, op: Operation, marker: str, nonce: str) -> None:
-        """B: a version that the log does not have."""
+        """B: a version that the log does not have, or that is so old that it is not kept."""
+        one, read = self.objects.get(marker, _NOTHING), op.read_tids.get(marker, NEVER)
+        if one.dropped and read < one.tids[0]:
+            newest = self._as_of(marker, one.tids[-1])
+            words = f"{op.session} read {marker} as of {read}, long after it had been replaced: {newest} is the newest"
+            self._tell("stale read", words, (place,))
+            return
         for number, other in enumerate(self.operations):
             if other.writes.get(marker) == nonce:
                 how = f"a write through {other.session} that the storage's log does not have"
@@ -436,17 +541,17 @@ class _Judge:
     def _as_of(self, marker: str, tid: str) -> str:
         return f"version {self.objects.get(marker, _NOTHING).number(tid)} of {marker} ({tid})"
 
-    def _sum(self, place: int, op: Operation, totals: dict[str, tuple[int, int]]) -> None:
+    def _sum(self, place: int, op: Operation) -> None:
         """The bank's accounts, read in one snapshot, hold what they always held."""
         values = [self.history.values.get(nonce) for nonce in op.reads.values() if nonce is not None]
         if None in values or len(values) != len(op.reads) or not values:
             return
         total = sum(value for value in values if value is not None)
         name = " ".join(sorted(op.reads))
-        first, _ = totals.setdefault(name, (total, place))
+        first, _ = self.totals.setdefault(name, (total, place))
         if total != first:
             words = f"{op.session} read accounts that hold {total} together, where they held {first} before"
-            self._tell("broken sum", words, (place, totals[name][1]))
+            self._tell("broken sum", words, (place, self.totals[name][1]))
 
     # --- E, F: one after the other
 
@@ -457,27 +562,22 @@ class _Judge:
         begins = sorted(judged, key=lambda place: (operations[place].invoke_ns, operations[place].return_ns))
         ends = sorted(judged, key=lambda place: operations[place].return_ns)
         chosen: dict[int, str] = {}
-        sessions: dict[str, _Session] = {}
-        newest, newest_by = ZERO, -1
         over, count = 0, len(ends)
         for place in begins:
             began = operations[place].invoke_ns
             while over < count and operations[ends[over]].return_ns <= began and ends[over] in chosen:
-                ended = ends[over]
+                self._is_over(ends[over], chosen[ends[over]], where[ends[over]])
                 over += 1
-                self._is_over(ended, chosen[ended], where[ended], sessions)
-                # A write whose answer never came was not acknowledged to anybody.
-                commit = self.commits.get(ended, ZERO) if operations[ended].outcome == "ok" else ZERO
-                if commit > newest:
-                    newest, newest_by = commit, ended
-            session = sessions.setdefault(operations[place].session, _Session())
+            session = self.sessions.setdefault(operations[place].session, _Session())
             one = where[place]
             assert one is not None
-            chosen[place] = self._follow(place, one, session, newest, newest_by)
+            chosen[place] = self._follow(place, one, session, self.newest, self.newest_by)
+        for ended in ends[over:]:
+            self._is_over(ended, chosen[ended], where[ended])
 
-    def _is_over(self, place: int, snapshot: str, where: _Where | None, sessions: dict[str, _Session]) -> None:
+    def _is_over(self, place: int, snapshot: str, where: _Where | None) -> None:
         op = self.operations[place]
-        session = sessions.setdefault(op.session, _Session())
+        session = self.sessions.setdefault(op.session, _Session())
         if snapshot > session.snapshot:
             session.snapshot, session.snapshot_by = snapshot, place
         if where is not None and op.reads and where.low > session.read and where.low_marker:
@@ -485,9 +585,12 @@ class _Judge:
         floor, floor_by = self.floors.get(place, (ZERO, -1))
         if floor > session.floor:
             session.floor, session.floor_by = floor, floor_by
-        commit = self.commits.get(place)
-        if commit is not None and commit > session.commit and op.outcome == "ok":
+        # A write whose answer never came was not acknowledged to anybody.
+        commit = self.commits.get(place, ZERO) if op.outcome == "ok" else ZERO
+        if commit > session.commit:
             session.commit, session.commit_by = commit, place
+        if commit > self.newest:
+            self.newest, self.newest_by = commit, place
 
     def _follow(self, place: int, where: _Where, session: _Session, newest: str, newest_by: int) -> str:
         """Hold one operation against its session and the clock; the snapshot that is taken for it."""
@@ -555,7 +658,7 @@ class _Judge:
         """Whether the work with ``readCurrent`` has an order: no cycle among its transactions."""
         own = {
             place: op
-            for place, op in enumerate(self.operations)
+            for place, op in self._part()
             if op.workload == SERIALIZABLE and (op.reads or op.writes) and (op.outcome == "ok" or place in self.commits)
         }
         if not own:
@@ -632,6 +735,13 @@ class _Judge:
             return "0 ms"
         waited = (op.invoke_ns - self.operations[place].return_ns) / 1e9
         return f"{waited:.1f} s" if waited >= 1 else f"{waited * 1000:.1f} ms"
+
+
+def _last_and_newer(versions: Sequence[Version], tid: str) -> tuple[Version, ...]:
+    """The newest version as of this transaction, and all later ones."""
+    ordered = sorted(versions, key=lambda version: version.tid)
+    place = bisect_right([version.tid for version in ordered], tid)
+    return tuple(ordered[max(place - 1, 0) :])
 
 
 def components(edges: dict[int, set[int]]) -> Iterator[list[int]]:
