@@ -14,7 +14,7 @@ FindingSeverity = Literal["ADVICE", "WARNING", "UNKNOWN", "CRITICAL"]
 Outcome = Literal["pass", "problem", "unknown", "skipped", "suppressed"]
 
 
-class SkippedFor(msgspec.Struct, frozen=True):
+class SkippedFor(msgspec.Struct, frozen=True, gc=False):
     """A client for which a check was not judged; ``because`` is a check's name or the reason."""
 
     client: str
