@@ -33,14 +33,15 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct):
-    folders: Mapping[str, tuple[str, ...] | NotGathered]
+    folders: Mapping[str, _Names]
     orphans: zeo.Orphans
     not_looked_at: list[str]
+    site: str | None = None
 
     @property
     def things(self) -> list[str]:
         told = [
-            f"{client}: {'page' if folder.startswith('/') else 'folder'} {folder}"
+            f"{client}: {'page' if self.site is not None and folder.startswith(f'{self.site}/') else 'folder'} {folder}"
             for client, folders in self.folders.items()
             for folder in (folders if isinstance(folders, tuple) else ())
         ]
@@ -89,16 +90,23 @@ def look(
     return _told(before, found, remove, inventory)
 
 
-def _doors(facts: Facts) -> tuple[list[http.HttpTarget], list[str]]:
+_Doors = Mapping[str, list[http.HttpTarget]]
+"""By the place in the tree where a folder of ours may be: the root, and every mount point."""
+
+
+def _doors(facts: Facts) -> tuple[_Doors, list[str]]:
     """The clients that can be asked, and in words those that cannot."""
-    found, silent = [], []
-    for client in facts.inventory.clients:
-        door = live.http_target(facts, client, {})
-        if door is None:
-            silent.append(f"{client.name}: {client.dialled} does not answer")
-        else:
-            not_here = targets.may_start_http(facts, client)
-            found.append(msgspec.structs.replace(door, may_write=door.may_write and not not_here))
+    found: dict[str, list[http.HttpTarget]] = {"": []}
+    silent = []
+    for place in (live.ROOT, *targets.mounted_places(facts)):
+        for client in facts.inventory.clients:
+            door = live.http_target(facts, client, {}, place)
+            if door is not None:
+                not_here = targets.may_start_http(facts, client, place.path)
+                door = msgspec.structs.replace(door, may_write=door.may_write and not not_here)
+                found.setdefault(door.place, []).append(door)
+            elif place is live.ROOT:
+                silent.append(f"{client.name}: {client.dialled} does not answer")
     return found, silent
 
 
@@ -112,7 +120,7 @@ def _connect(worker: zeo.ZeoWorker, facts: Facts, within_s: float) -> list[str]:
 
 def _look(
     worker: zeo.ZeoWorker,
-    doors: list[http.HttpTarget],
+    doors: _Doors,
     inventory: Inventory,
     secret: str | NotGathered,
     timeout_s: float,
@@ -129,16 +137,21 @@ def _look(
         "timeout_s": timeout_s,
         "hosts": inventory.hosts,
     }
-    folders = http.leftovers(doors, **options)
+    folders: dict[str, _Names] = {}
+    for place, own in doors.items():
+        for name, found in http.leftovers(own, **options).items():
+            folders[name] = _together(folders.get(name, ()), _at(place, found))
     if inventory.site is not None:
-        pages = site.leftovers(doors, inventory.site, **options)
+        pages = site.leftovers(doors[""], inventory.site, **options)
         folders = {name: _together(found, pages[name]) for name, found in folders.items()}
-    return _Found(folders, orphans, [])
+    return _Found(folders, orphans, [], inventory.site)
 
 
-def _together(
-    one: tuple[str, ...] | NotGathered, other: tuple[str, ...] | NotGathered
-) -> tuple[str, ...] | NotGathered:
+def _at(place: str, found: _Names) -> _Names:
+    return found if isinstance(found, NotGathered) or not place else tuple(f"{place}/{name}" for name in found)
+
+
+def _together(one: _Names, other: _Names) -> _Names:
     """Both; where one of them could not be had, the other is told if there is anything in it."""
     if isinstance(one, NotGathered):
         return other if other and not isinstance(other, NotGathered) else one
@@ -148,7 +161,7 @@ def _together(
 def _remove(
     worker: zeo.ZeoWorker,
     found: _Found,
-    doors: list[http.HttpTarget],
+    doors: _Doors,
     facts: Facts,
     secret: str | NotGathered,
     timeout_s: float,
@@ -175,9 +188,10 @@ def _remove(
                 for name, folders in found.folders.items()
                 if isinstance(folders, tuple)
             }
-            may_write = [door for door in doors if not targets.site_not_written(facts, door.client)]
+            may_write = [door for door in doors[""] if not targets.site_not_written(facts, door.client)]
             site.remove_leftovers(may_write, path, inside, **options)
-        http.remove_leftovers(doors, **options)
+        for own in doors.values():
+            http.remove_leftovers(own, **options)
 
 
 def _locked(ways: Iterable[targets.ZeoTarget], client: str, timeout_s: float) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from zcheck.probes.zeo import Asked
 
 Dialled = HostPort | str
+ROOT = targets.Place("", "main")
 
 
 class _OwnFault(Exception):
@@ -458,24 +460,19 @@ class LiveWaves:
             return
         history = http.run(
             asked,
-            user=credentials.user,
-            password=secret,
-            run_id=self.settings.run_id,
-            before_write=self._before_write,
             expect_transaction=shown,
-            timeout_s=self.settings.timeout_s,
-            deadline=self.gathering.deadline.left,
-            progress=self.gathering.progress,
-            hosts=self.inventory.hosts,
-            must_show=bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None,
-            clean_up_s=self.gathering.deadline.reserved_s,
+            must_show=self._is_pinned(),
             go_on_s=self.settings.isolation.duration_s if self.settings.isolation is not None else None,
+            **self._through_clients(credentials.user, secret),
         )
         if self.settings.isolation is not None:
             history = self._with_versions(history, asked)
         root = self._with_why_not_asked(history, asked)
-        self.gathering.keep("", HttpHistories((root, *self._write_in_the_site(root, asked, credentials.user, secret))))
-        hung = [state.client for state in history.clients if state.hung]
+        inside = self._write_in_the_site(root, asked, credentials.user, secret)
+        mounted = self._write_where_mounted(root, credentials.user, secret, owing)
+        self.gathering.keep("", HttpHistories((root, *inside, *mounted)))
+        fared = [state for one in (history, *mounted) for state in one.clients]
+        hung = [state.client for state in fared if state.hung]
         self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
 
     def _with_versions(self, history: History, doors: list[HttpTarget]) -> History:
@@ -514,20 +511,66 @@ class LiveWaves:
         if reason:
             states = tuple(ClientState(door.name, detail=reason) for door in able)
             return [History("http", path, self.settings.run_id, clients=states, stopped=reason)]
-        history = site.run(
-            able,
-            path,
-            user=user,
-            password=secret,
-            run_id=self.settings.run_id,
-            before_write=self._before_write,
-            timeout_s=self.settings.timeout_s,
-            deadline=self.gathering.deadline.left,
-            progress=self.gathering.progress,
-            hosts=self.inventory.hosts,
-            clean_up_s=self.gathering.deadline.reserved_s,
+        return [site.run(able, path, **self._through_clients(user, secret))]
+
+    def _write_where_mounted(
+        self, root: History, user: str, secret: str, owing: Mapping[str, state.Unanswered]
+    ) -> list[History]:
+        """A folder in every other database that is in the tree, through the clients that have shown the root's."""
+        fared = {state.client: state for state in root.clients}
+        able = [c for c in self.inventory.clients if (one := fared.get(c.name)) and one.joined and not one.hung]
+        return [
+            self._write_at(place, root, able, user, secret, owing)
+            for place in (targets.mounted_places(self.gathering.facts) if able else ())
+        ]
+
+    def _write_at(
+        self,
+        place: targets.Place,
+        root: History,
+        clients: Sequence[Client],
+        user: str,
+        secret: str,
+        owing: Mapping[str, state.Unanswered],
+    ) -> History:
+        from zcheck.consistency import http
+
+        shown = self._own_transactions(place)
+        found = [http_target(self.gathering.facts, client, owing, place) for client in clients]
+        doors = [self._with_start(door, shown) for door in found if door is not None]
+        barred = dict.fromkeys(
+            filter(None, (targets.may_start_http(self.gathering.facts, c, place.path) for c in clients))
         )
-        return [history]
+        stopped = root.stopped or "; ".join(root.left)
+        if stopped or not any(door.may_start and door.may_write and door.may_ask for door in doors):
+            return History(
+                "http",
+                place.database,
+                self.settings.run_id,
+                clients=tuple(ClientState(client.name) for client in clients),
+                stopped=stopped or "no client may be written through",
+                place=place.path,
+                nothing="" if stopped else "; ".join(barred),
+            )
+        options = self._through_clients(user, secret)
+        return http.run(doors, expect_transaction=shown, must_show=self._is_pinned(), **options)
+
+    def _through_clients(self, user: str, secret: str) -> dict[str, Any]:
+        """What every level through the running clients is told."""
+        return {
+            "user": user,
+            "password": secret,
+            "run_id": self.settings.run_id,
+            "before_write": self._before_write,
+            "timeout_s": self.settings.timeout_s,
+            "deadline": self.gathering.deadline.left,
+            "progress": self.gathering.progress,
+            "hosts": self.inventory.hosts,
+            "clean_up_s": self.gathering.deadline.reserved_s,
+        }
+
+    def _is_pinned(self) -> bool:
+        return bool(self.inventory.pinned_zeo) or self.inventory.pinned_storage is not None
 
     def _with_start(self, door: HttpTarget, shown: Mapping[str, str]) -> HttpTarget:
         """A client of which no file tells where it writes may begin only where what it lists tells."""
@@ -594,16 +637,17 @@ class LiveWaves:
         time.sleep(min(max(too_early_s, 0.0), self.gathering.deadline.left()))
         return ""
 
-    def _own_transactions(self) -> dict[str, str]:
-        """By client: what the ZEO server of its zope.conf must list now, since it was just committed there."""
+    def _own_transactions(self, place: targets.Place = ROOT) -> dict[str, str]:
+        """By client: what its server of the database there must list now, since it was just committed to it."""
         fact = self.gathering.facts.raw(ZeoHistories)
         histories = list(fact.histories) if isinstance(fact, ZeoHistories) else []
         if self.pinned_history is not None:
             histories.append(self.pinned_history)
-        roots = {
-            client.name: conf.root.name
+        there = {
+            client.name: database.name
             for client in self.inventory.clients
-            if isinstance(conf := self.gathering.facts.raw(ZopeConf, client.name), ZopeConf) and conf.root is not None
+            if isinstance(conf := self.gathering.facts.raw(ZopeConf, client.name), ZopeConf)
+            and (database := targets.database_at(conf, place.path)) is not None
         }
         written = [
             (operation.session, history.database)
@@ -612,10 +656,10 @@ class LiveWaves:
             if operation.action == "write" and operation.outcome == "ok"
         ]
         text = f"zcheck run={self.settings.run_id}"
-        shown = {session: text for session, database in written if roots.get(session) == database}
-        if written and self.inventory.pinned_zeo:
+        shown = {session: text for session, database in written if there.get(session) == database}
+        if (shown or (written and not place.path)) and self.inventory.pinned_zeo:
             # Nothing is written but where clients.ini pins it: a client of which no file tells has to list it too.
-            unread = [client.name for client in self.inventory.clients if client.name not in roots]
+            unread = [client.name for client in self.inventory.clients if client.name not in there]
             shown |= dict.fromkeys(unread, text)
         return shown
 
@@ -699,10 +743,13 @@ LET_GO_S = 1.0
 """How long a ZEO server may take to notice that a connection was closed."""
 
 
-def http_target(facts: Facts, client: Client, owing: Mapping[str, state.Unanswered]) -> HttpTarget | None:
+def http_target(
+    facts: Facts, client: Client, owing: Mapping[str, state.Unanswered], place: targets.Place = ROOT
+) -> HttpTarget | None:
     """How this client may be used at the HTTP level; None where it does not answer.
 
-    ``owing``: the clients that still owe an answer to a request that made them ask their ZEO server.
+    ``owing``: the clients that still owe an answer to a request that made them ask their ZEO server.  ``place``: where
+    in the tree the folder is to go, and the name of the database there where the client's zope.conf does not tell.
     """
     from zcheck.consistency.http import HttpTarget
 
@@ -710,8 +757,8 @@ def http_target(facts: Facts, client: Client, owing: Mapping[str, state.Unanswer
     if not isinstance(answer, HttpAnswer) or answer.outcome != "http":
         return None
     conf, wsgi, panel = (facts.raw(kind, client.name) for kind in (ZopeConf, WsgiConf, ControlPanel))
-    root = conf.root if isinstance(conf, ZopeConf) else None
-    database = root.name if root is not None else "main"
+    there = targets.database_at(conf, place.path) if isinstance(conf, ZopeConf) else None
+    database = there.name if there is not None else place.database
     page = panel.database(database) if isinstance(panel, ControlPanel) else None
     answers = facts.raw(ZeoAnswers, client.name)
     dead = isinstance(answers, ZeoAnswers) and answers.all_dead(database)
@@ -720,11 +767,12 @@ def http_target(facts: Facts, client: Client, owing: Mapping[str, state.Unanswer
     return HttpTarget(
         client,
         may_write=client.role != "read-only" and not (page is not None and page.connected is False),
-        may_start=not targets.may_start_http(facts, client),
+        may_start=not targets.may_start_http(facts, client, place.path),
         # A server that answers nobody would cost the client one of its threads, and tell nothing new.
         may_ask=not same_process and not dead,
         threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
         database=database,
+        place=quote(place.path),
     )
 
 

@@ -129,10 +129,16 @@ def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
         f" the root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
         " each edited once; removed again"
     )
+    for place in targets.mounted_places(facts):
+        where = f"at {place.path} (database {place.database})"
+        barred = dict.fromkeys(targets.may_start_http(facts, client, place.path) for client in inventory.clients)
+        if "" in barred:
+            yield f"and the same {where}, where clients have a folder there"
+        else:
+            yield f"not {where}: {'; '.join(barred)}"
     if inventory.site is None:
         return
-    barred = dict.fromkeys(targets.site_not_written(facts, client) for client in inventory.clients)
-    reasons = "; ".join(filter(None, barred))
+    reasons = "; ".join(dict.fromkeys(filter(None, (targets.site_not_written(facts, c) for c in inventory.clients))))
     if reasons:
         yield f"not edit a page inside {inventory.site}: {reasons}"
         return

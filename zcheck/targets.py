@@ -7,10 +7,13 @@ from __future__ import annotations
 import msgspec
 
 from zcheck import addresses
-from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, ZeoTls, ZopeConf
+from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, Setting, ZeoTls, ZopeConf
 
 # Storages that keep writes from the server below them: what a client writes there, no other client can see.
 _KEEP_WRITES = frozenset({"demostorage", "before"})
+
+# Storages that a process has to itself by design, such as that of sessions.
+_OF_ONE_PROCESS = frozenset({"temporarystorage", "mappingstorage"})
 
 _TRUE = frozenset({"yes", "true", "on"})
 
@@ -28,6 +31,13 @@ class ZeoTarget(msgspec.Struct, frozen=True):
     """Why the server cannot be dialled from here at all (a unix socket of another machine)."""
     not_written: str = ""
     """Why nothing is written through it; empty: it may be written to."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a database other than the root's is mounted in the tree; ``path`` without a slash at its end."""
+
+    path: str
+    database: str
 
 
 def zeo_targets(facts: Facts) -> tuple[ZeoTarget, ...]:
@@ -130,8 +140,33 @@ def pinned_elsewhere(
     return ""
 
 
-def may_start_http(facts: Facts, client: Client) -> str:
-    """Why the folder of the HTTP level may not be made through this client; empty where it may.
+def mounted_places(facts: Facts) -> tuple[Place, ...]:
+    """Each database beside the root's, at the first of its mount points; what a process has to itself is left out."""
+    found: dict[str, Place] = {}
+    for client in facts.inventory.clients:
+        conf = facts.raw(ZopeConf, client.name)
+        for database in conf.databases if isinstance(conf, ZopeConf) else ():
+            path = next((path for setting in database.mount_points if (path := _path_of(setting))), "")
+            own = any(section.type in _OF_ONE_PROCESS for section in database.chain)
+            if path and not own and not database.mounts_root:
+                found.setdefault(path, Place(path, database.name))
+    return tuple(found.values())
+
+
+def database_at(conf: ZopeConf, path: str) -> Database | None:
+    """The database that is mounted at exactly this path; the root's for an empty one."""
+    if not path:
+        return conf.root
+    return next((one for one in conf.databases for setting in one.mount_points if _path_of(setting) == path), None)
+
+
+def _path_of(mount_point: Setting) -> str:
+    """Where in the tree it is: what stands before the colon; empty for the root, and for what is not known."""
+    return "" if mount_point.unresolved else mount_point.value.partition(":")[0].rstrip("/")
+
+
+def may_start_http(facts: Facts, client: Client, path: str = "") -> str:
+    """Why the folder at this path may not be made through this client; empty where it may.
 
     Where clients.ini pins the server, only a client whose zope.conf names it may make the first write, or one without
     a zope.conf at hand once its own server lists what was just written on the pinned one: every other client is written
@@ -145,14 +180,14 @@ def may_start_http(facts: Facts, client: Client) -> str:
     conf = facts.raw(ZopeConf, client.name)
     if not isinstance(conf, ZopeConf) and inventory.pinned_zeo:
         return ""
-    root = conf.root if isinstance(conf, ZopeConf) else None
-    if root is None:
+    database = database_at(conf, path) if isinstance(conf, ZopeConf) else None
+    if database is None:
         return f"clients.ini pins the server, and no zope.conf tells which one {client.name} uses"
     names = facts.raw(Names)
-    ends = addresses.endpoints((setting.value for setting in root.servers), client)
+    ends = addresses.endpoints((setting.value for setting in database.servers), client)
     if not ends:
-        return f"clients.ini pins the server, and {client.name}'s root is not on ZEO"
-    return pinned_elsewhere(inventory, root, ends, names if isinstance(names, Names) else None)
+        return f"clients.ini pins the server, and {client.name}'s {path or 'root'} is not on ZEO"
+    return pinned_elsewhere(inventory, database, ends, names if isinstance(names, Names) else None)
 
 
 def site_not_written(facts: Facts, client: Client) -> str:
@@ -179,6 +214,6 @@ def _mounted_at(conf: ZopeConf, path: str) -> Database | None:
         (len(mount), database)
         for database in conf.databases
         for setting in database.mount_points
-        if (mount := setting.value.partition(":")[0].rstrip("/")) == "" or f"{path}/".startswith(f"{mount}/")
+        if (mount := _path_of(setting)) == "" or f"{path}/".startswith(f"{mount}/")
     ]
     return max(found, key=lambda pair: pair[0])[1] if found else None

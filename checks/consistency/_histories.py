@@ -13,7 +13,8 @@ OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redire
 
 
 def histories(facts: Facts) -> tuple[History, ...]:
-    return facts.the(HttpHistories).histories
+    """Those in which there was something to be tried."""
+    return tuple(history for history in facts.the(HttpHistories).histories if not history.nothing)
 
 
 def unnamed(facts: Facts, clients: Iterable[str]) -> tuple[str, ...]:
@@ -23,7 +24,9 @@ def unnamed(facts: Facts, clients: Iterable[str]) -> tuple[str, ...]:
 
 
 def inside(history: History) -> str:
-    """Where it was, as the beginning of a message; empty for the root of a database."""
+    """Where it was, as the beginning of a message; empty for the root."""
+    if history.place:
+        return f"at {history.place} (database {history.database}), "
     return f"inside {history.database}, " if history.database.startswith("/") else ""
 
 

@@ -3,7 +3,9 @@
 What it examines
     A document is added and edited through each client, and every client is asked for all of them, by as many requests
     at one time as it has threads, until it shows what was saved or the time is over. This is the proof through the
-    running processes, with their caches and the databases that they really use, whatever their files say.
+    running processes, with their caches and the databases that they really use, whatever their files say. The same is
+    done in every other database that is mounted in the tree; one that is mounted in zope.conf alone is told and not
+    proven, and what a process has to itself (``<temporarystorage>``) is left alone.
 Why it matters
     This is what "can be load balanced" means. Where it does not hold, two visitors see two sites, and what one of them
     saves is gone for the other: the damage grows with every edit, and is not repaired by putting the files right.
@@ -37,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.consistency._histories import histories, inside, judged_pairs, unnamed, writers, wrote
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
@@ -52,7 +54,7 @@ from zcheck.facts import ControlPanel, Facts, PortAnswer
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
-def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """A pair that was not tried is told, and is never a pass."""
     tried = {state.client for history in histories(facts) for state in history.clients}
     told = unnamed(facts, facts.clients)
@@ -60,6 +62,10 @@ def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skip
     untried = tuple(client for client in facts.clients if client not in tried and client not in told)
     if untried:
         yield Unknown(untried, f"nothing was tried through {', '.join(untried)}")
+    for history in facts.the(HttpHistories).histories:
+        if history.nothing:
+            message = f"database {history.database} is not proven through the running clients: {history.nothing}"
+            yield Note(facts.clients, message)
     for history in histories(facts):
         found = judged_pairs(facts, history)
         unseen = [pair for pair in found if pair.seen is False]

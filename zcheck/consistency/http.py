@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -304,7 +305,9 @@ class _FolderLevel(Level[Door]):
             listed = door.transactions(self.limit())
         except (HttpTrouble, NotAccepted) as error:
             raise Stopped(f"whether {self.place} is in database {door.target.database} was not told: {error}") from None
-        if not any(found.tid > newest and f"{self.place}/manage_addProduct/" in found.text for found in listed):
+        # The description of Zope's transaction is the container's path and the method.
+        added = f"{unquote(self.place)}/manage_add"
+        if not any(found.tid > newest and added in found.text for found in listed):
             self.nothing = (
                 f"what is at {self.place} is not in database {door.target.database}, which is not in the tree"
             )
