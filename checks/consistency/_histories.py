@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from zcheck.check import Note
 from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Refusal
 from zcheck.consistency.judge import SeenPair, pairs
 from zcheck.facts import Facts, PortAnswer
@@ -15,6 +16,14 @@ OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redire
 def histories(facts: Facts) -> tuple[History, ...]:
     """Those in which there was something to be tried."""
     return tuple(history for history in facts.the(HttpHistories).histories if not history.nothing)
+
+
+def not_in_the_tree(facts: Facts) -> Iterator[Note]:
+    """What was not tried because there was nothing to be tried: told beside a pass, which says nothing of it."""
+    for history in facts.the(HttpHistories).histories:
+        if history.nothing:
+            message = f"database {history.database} is not proven through the running clients: {history.nothing}"
+            yield Note(facts.clients, message)
 
 
 def unnamed(facts: Facts, clients: Iterable[str]) -> tuple[str, ...]:

@@ -40,7 +40,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import histories, inside, judged_pairs, unnamed, writers, wrote
+from zcheck.checks.consistency._histories import (
+    histories,
+    inside,
+    judged_pairs,
+    not_in_the_tree,
+    unnamed,
+    writers,
+    wrote,
+)
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
 from zcheck.facts import ControlPanel, Facts, PortAnswer
@@ -62,10 +70,7 @@ def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skip
     untried = tuple(client for client in facts.clients if client not in tried and client not in told)
     if untried:
         yield Unknown(untried, f"nothing was tried through {', '.join(untried)}")
-    for history in facts.the(HttpHistories).histories:
-        if history.nothing:
-            message = f"database {history.database} is not proven through the running clients: {history.nothing}"
-            yield Note(facts.clients, message)
+    yield from not_in_the_tree(facts)
     for history in histories(facts):
         found = judged_pairs(facts, history)
         unseen = [pair for pair in found if pair.seen is False]
