@@ -782,6 +782,8 @@ class SeenThere(msgspec.Struct, frozen=True):
     answered_at: float | None = None
     servers: tuple[ServerFromThere, ...] = ()
     folders: tuple[FolderThere, ...] = ()
+    why_no_peers: str = ""
+    """Why servers and folders were not looked at, where they were to be."""
 
     @property
     def zope_version(self) -> str:

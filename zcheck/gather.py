@@ -36,7 +36,9 @@ from zcheck.facts import (
     PortAnswer,
     Remains,
     SecretFiles,
+    SeenThere,
     ServerLists,
+    SharedBlobs,
     Thresholds,
     Today,
     WsgiConf,
@@ -46,7 +48,7 @@ from zcheck.facts import (
     ZeoIdentity,
     ZopeConf,
 )
-from zcheck.probes import files
+from zcheck.probes import elsewhere, files, via
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -65,6 +67,8 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ZeoAnswers: (ZopeConf, Names),
     ZeoClocks: (ZeoAnswers,),
     ServerLists: (ControlPanel, WsgiConf),
+    SeenThere: (ZopeConf,),
+    SharedBlobs: (SeenThere,),
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
@@ -105,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True):
     pause_file: str | None = None
     """While a file of this name exists no write is begun."""
     isolation: Isolation | None = None
+    gathered: Facts = Facts()
+    """What ``zcheck gather`` found on the clients' own machines, for the clients of which there is something."""
 
 
 class Deadline:
@@ -200,10 +206,14 @@ class Gathering:
         self.progress = progress
         self.deadline = Deadline(settings.deadline_s)
         self.facts = Facts().with_fact("", inventory)
+        self.looked: dict[str, elsewhere.Looked | NotGathered] = {}
+        """What the machines with a ``via`` answered, by client."""
         self.timings: list[tuple[str, float]] = []
 
     def run(self) -> Facts:
         """Every wave that is wanted, in order; the facts so far, whatever happens."""
+        if not self.settings.offline and self.doors and self.wanted & {ZopeConf, WsgiConf, SeenThere}:
+            self.wave("look from the clients' own machines", self._look_from_there)
         self.wave("read the configuration files", self._read_files)
         self.wave("look names up", self._look_names_up)
         if not self.settings.offline:
@@ -215,6 +225,27 @@ class Gathering:
 
     def keep(self, subject: str, fact: Any, kind: type[Any] | None = None) -> None:
         self.facts = self.facts.with_fact(subject, fact, kind)
+
+    @property
+    def doors(self) -> tuple[via.Door, ...]:
+        """The ways to the clients' own machines, for the clients of which nothing was brought from there."""
+        return via.doors(
+            client for client in self.inventory.clients if self.settings.gathered.raw(SeenThere, client.name) is None
+        )
+
+    def call_s(self) -> float:
+        """Seconds that one call of a machine may take: a hanging one must leave time for all the rest."""
+        return min(via.CALL * self.settings.timeout_s, self.deadline.left() / 3)
+
+    def _look_from_there(self) -> None:
+        within_s = self.call_s()
+        doors = self.doors
+        for client in (client for door in doors for client in door.clients):
+            self.progress(client.name, "looking from its own machine")
+        jobs = {number: partial(elsewhere.look, door, within_s) for number, door in enumerate(doors)}
+        for number, found in side_by_side(jobs, self.deadline.left).items():
+            own = doors[number].clients
+            self.looked |= found if isinstance(found, dict) else dict.fromkeys((one.name for one in own), found)
 
     @property
     def names(self) -> Names | None:
@@ -238,13 +269,19 @@ class Gathering:
             self.keep("", Today(self.settings.today))
         clients = self.inventory.clients
         if ZopeConf in self.wanted:
-            confs = {client.name: _zope_conf(client, self.inventory) for client in clients}
+            confs = {client.name: self._zope_conf(client) for client in clients}
             self.facts = self.facts.with_facts(ZopeConf, confs)
         if WsgiConf in self.wanted:
-            inis = {client.name: _wsgi_conf(client, self.facts.raw(ZopeConf, client.name)) for client in clients}
+            inis = {client.name: self._wsgi_conf(client) for client in clients}
             self.facts = self.facts.with_facts(WsgiConf, inis)
             for client in clients:
                 self._tell_another_conf(client, inis[client.name])
+        if SeenThere in self.wanted:
+            seen = {client.name: self.seen_there(client, None) for client in clients}
+            self.facts = self.facts.with_facts(SeenThere, seen)
+        if SharedBlobs in self.wanted:
+            # Taken back once the machines have answered.
+            self.keep("", LeftOut(elsewhere.OFFLINE), SharedBlobs)
         if ZeoConfs in self.wanted:
             servers = zeoconf.of_servers(self.inventory, files.read_text, partial(_reader, self.inventory))
             self.keep("", servers or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
@@ -252,10 +289,62 @@ class Gathering:
         if self.wanted & {Balancers, BalancerVerdicts}:
             self._read_balancers()
 
+    def _zope_conf(self, client: Client) -> ZopeConf | NotGathered | LeftOut:
+        brought = self.settings.gathered.raw(ZopeConf, client.name)
+        if brought is not None and elsewhere.conf_is_there(client):
+            return brought
+        if client.via is not None and elsewhere.conf_is_there(client):
+            return LeftOut(elsewhere.OFFLINE) if self.settings.offline else self._found_there(client, ZopeConf)
+        if client.zope_conf is None:
+            return LeftOut("clients.ini names no zope-conf for it")
+        try:
+            env = {**(files.read_env_file(client.env_file) if client.env_file else {}), **client.env}
+            text = files.read_text(client.zope_conf)
+            conf = zopeconf.parse(text, client.zope_conf, env, _reader(self.inventory, client.zope_conf))
+            return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
+        except files.CannotRead as error:
+            return NotGathered(str(error))
+
+    def _wsgi_conf(self, client: Client) -> WsgiConf | NotGathered | LeftOut:
+        brought = self.settings.gathered.raw(WsgiConf, client.name)
+        if brought is not None and elsewhere.ini_is_there(client):
+            return brought
+        if client.via is not None and elsewhere.ini_is_there(client):
+            return LeftOut(elsewhere.OFFLINE) if self.settings.offline else self._found_there(client, WsgiConf)
+        conf = self.facts.raw(ZopeConf, client.name)
+        known = conf if isinstance(conf, ZopeConf) else None
+        beside = None if elsewhere.conf_is_there(client) else client.zope_conf
+        return wsgiconf.of_client(beside, client.wsgi_ini, known, files.read_if_there)
+
+    def _found_there(self, client: Client, kind: type[Any]) -> Any:
+        """A file of the client's own machine, from what that machine answered."""
+        found = self.looked.get(client.name, NotGathered("via: it was not asked"))
+        if kind is ZopeConf:
+            return elsewhere.zope_conf(client, found)
+        conf = self.facts.raw(ZopeConf, client.name)
+        return elsewhere.wsgi_conf(conf if isinstance(conf, ZopeConf) else None, found)
+
+    def seen_there(self, client: Client, around: via.Peers | NotGathered | None) -> SeenThere | NotGathered | LeftOut:
+        """What the client's own machine sees; ``around``: its answer to the second question."""
+        brought = self.settings.gathered.raw(SeenThere, client.name)
+        if brought is not None:
+            return brought
+        if client.via is None:
+            return LeftOut("clients.ini gives no via for it")
+        if self.settings.offline:
+            return LeftOut(elsewhere.OFFLINE)
+        found = self.looked.get(client.name, NotGathered("via: it was not asked"))
+        if isinstance(found, NotGathered):
+            # That the way does not lead there is told once.
+            teller = "zope-conf-parses" if elsewhere.conf_is_there(client) else "products-agree"
+            return msgspec.structs.replace(found, told_by=teller)
+        conf = self.facts.raw(ZopeConf, client.name)
+        return elsewhere.seen(conf if isinstance(conf, ZopeConf) else None, found, around)
+
     def _tell_another_conf(self, client: Client, ini: object) -> None:
         """A client whose ini starts it with another zope.conf that is at hand too: the wrong one was compared."""
         conf = self.facts.raw(ZopeConf, client.name)
-        if client.wsgi_ini is None or client.zope_conf is None:
+        if client.wsgi_ini is None or client.zope_conf is None or client.lie_there:
             return
         if isinstance(ini, WsgiConf) and isinstance(conf, ZopeConf) and ini.zope_conf:
             fault = wsgiconf.another_conf(ini, client.zope_conf)
@@ -313,23 +402,6 @@ class Gathering:
             for database in conf.databases
             for endpoint in addresses.endpoints((setting.value for setting in database.servers), client)
         ]
-
-
-def _zope_conf(client: Client, inventory: Inventory) -> ZopeConf | NotGathered | LeftOut:
-    if client.zope_conf is None:
-        return LeftOut("clients.ini names no zope-conf for it")
-    try:
-        env = files.read_env_file(client.env_file) if client.env_file else {}
-        text = files.read_text(client.zope_conf)
-        conf = zopeconf.parse(text, client.zope_conf, {**env, **client.env}, _reader(inventory, client.zope_conf))
-        return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
-    except files.CannotRead as error:
-        return NotGathered(str(error))
-
-
-def _wsgi_conf(client: Client, conf: object) -> WsgiConf | NotGathered | LeftOut:
-    known = conf if isinstance(conf, ZopeConf) else None
-    return wsgiconf.of_client(client.zope_conf, client.wsgi_ini, known, files.read_if_there)
 
 
 def _reader(inventory: Inventory, path: str) -> Callable[[str], str]:

@@ -25,8 +25,10 @@ from zcheck.facts import (
     NotGathered,
     PortAnswer,
     Remains,
+    SeenThere,
     ServerList,
     ServerLists,
+    SharedBlobs,
     StorageProof,
     WsgiConf,
     ZeoAnswer,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from zcheck.consistency.jobs import Failure, Target
     from zcheck.consistency.zeo import ZeoWorker
     from zcheck.gather import Gathering
-    from zcheck.probes import state
+    from zcheck.probes import state, via
     from zcheck.probes.zeo import Asked
 
 Dialled = HostPort | str
@@ -89,7 +91,8 @@ class LiveWaves:
             # Importing ZODB and ZEO takes longer than asking every peer: the child does it meanwhile.
             self.worker = self._start_worker()
         for what, kinds, wave in (
-            ("ask every client and server", {PortAnswer, ZeoAnswers}, self._reach),
+            ("ask every client and server", {PortAnswer, ZeoAnswers, SeenThere}, self._reach),
+            ("see whether shared blobs are in one folder", {SharedBlobs}, self._mark_blobs),
             ("ask what the balancer will ask", {HealthAnswers}, self._ask_health),
             ("prove identity over ZEO", {ZeoIdentity, ZeoHistories}, self._identity),
             ("ask what each client's server lists", {ServerLists}, self._list_transactions),
@@ -122,7 +125,13 @@ class LiveWaves:
         if ZeoAnswers in wants:
             ways = targets.zeo_targets(self.gathering.facts)
             jobs |= {("zeo", dialled): partial(self._ask_server, dialled) for way in ways for dialled in way.dialled}
+        doors = self.gathering.doors if SeenThere in wants else ()
+        jobs |= {("there", number): partial(self._look_around, door) for number, door in enumerate(doors)}
         found = side_by_side(jobs, self.gathering.deadline.left)
+        for number, door in enumerate(doors):
+            for client in door.clients:
+                seen = self.gathering.seen_there(client, found["there", number])
+                self.gathering.keep(client.name, seen, SeenThere)
         for client in self.inventory.clients if PortAnswer in wants else ():
             answers = found[client.name]
             for kind in (PortAnswer, HttpAnswer, ControlPanel):
@@ -130,10 +139,58 @@ class LiveWaves:
                 self.gathering.keep(client.name, fact, kind)
         if ControlPanel in wants:
             self._tell_processes_apart()
-        self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple)}
+        self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple) and key[0] == "zeo"}
         if ZeoAnswers in wants:
             for client in self.inventory.clients:
                 self.gathering.keep(client.name, self._zeo_answers(client), ZeoAnswers)
+
+    def _look_around(self, door: via.Door) -> via.Peers | NotGathered:
+        """The second question to a machine: what its clients' files name, as seen from there."""
+        from zcheck.probes import elsewhere, via
+
+        facts, within_s = self.gathering.facts, self.gathering.call_s()
+        confs = {one.name: conf for one in door.clients if isinstance(conf := facts.raw(ZopeConf, one.name), ZopeConf)}
+        if all(isinstance(self.gathering.looked.get(client.name), NotGathered) for client in door.clients):
+            return NotGathered("via: it did not answer the first question")
+
+        def ask(request: Mapping[str, Any], kind: type[via.Peers]) -> via.Peers | NotGathered:
+            return via.ask(door.command, request, kind, within_s)
+
+        wait_s = min(self.settings.timeout_s, max(within_s - 2, 0.5))
+        return elsewhere.peers(confs, door.clients, ask, wait_s=wait_s, within_s=within_s)
+
+    def _mark_blobs(self) -> None:
+        """One marker a database whose blobs are shared by folders that are not surely one."""
+        from zcheck.gather import side_by_side
+        from zcheck.probes import elsewhere
+
+        facts = self.gathering.facts
+        seen = {
+            client.name: found
+            for client in self.inventory.clients
+            if isinstance(found := facts.raw(SeenThere, client.name), SeenThere)
+        }
+        shared = [folder.database for found in seen.values() for folder in found.folders if folder.use == "blobs"]
+        markers, why_not = [], {}
+        for database in dict.fromkeys(shared):
+            members = elsewhere.members(database, self.gathering.doors, seen)
+            if len(members) < 2:
+                continue
+            if self.settings.read_only:
+                why_not[database] = "no marker is written with --read-only"
+                continue
+            made = elsewhere.blob_marker(
+                database,
+                members,
+                self.settings.run_id,
+                self.gathering.call_s(),
+                lambda jobs: side_by_side(jobs, self.gathering.deadline.left),
+            )
+            if isinstance(made, str):
+                why_not[database] = made
+            else:
+                markers.append(made)
+        self.gathering.keep("", SharedBlobs(tuple(markers), why_not))
 
     def _ask_client(self, client: Client) -> dict[type[Any], Any]:
         """Port, HTTP and Control Panel of one client; each only where the one before it answered."""

@@ -38,7 +38,7 @@ def speaks_of_a_secret(name: str) -> bool:
 def redacted(key: str, value: str, section: str = "") -> str:
     """What may be shown of the value of ``key`` in a section of this type."""
     holds = _holds(key, section)
-    if holds == "secret" and value:
+    if (holds == "secret" and value) or holds_a_seal(value):
         return HIDDEN
     if holds == "dsn" and value:
         return redacted_dsn(value)
@@ -80,8 +80,29 @@ def redacted_dsn(value: str) -> str:
     return value if re.fullmatch(r"[\w.:()$-]+", value) else HIDDEN
 
 
+_ELSEWHERE = "\ue000"
+"""Stands around what was sealed on another machine: a character that no file has."""
+
+
+def seal_key() -> bytes:
+    """What another machine needs to seal a value as this process does: for this run, and of no use after it."""
+    return _SEAL_KEY
+
+
+def sealed_elsewhere(digest: str) -> str:
+    """What stands for a value that another machine has sealed: it is shown as hidden, and compared by its seal."""
+    return f"{_ELSEWHERE}{digest}{_ELSEWHERE}"
+
+
+def holds_a_seal(value: str) -> bool:
+    """Whether what another machine has sealed is in this value."""
+    return _ELSEWHERE in value
+
+
 def seal(value: str) -> str:
     """A name for a hidden value: equal for equal values of one run, and telling nothing else."""
+    if value[:1] == value[-1:] == _ELSEWHERE and value.count(_ELSEWHERE) == 2:
+        return f"{_SEAL_NAME}:{value[1:-1]}"
     digest = hmac.new(_SEAL_KEY, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
     return f"{_SEAL_NAME}:{digest[:16]}"
 

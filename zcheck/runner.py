@@ -196,6 +196,8 @@ class _Case:
                 self.skip([client], missing.because or missing.reason)
             else:
                 cause = self._earlier(client, ("unknown", "skipped"))
+                if cause is None and not self._tells(missing):
+                    cause = missing.told_by
                 if cause is not None:
                     self.skip([client], cause)
                 else:

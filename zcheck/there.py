@@ -1,7 +1,8 @@
 """zcheck's eyes on another machine: this script is sent to a Python there, on its standard input, and looks around.
 
 For whoever is asked to let it run.  ``zcheck gather --show-script`` prints it; zcheck adds one last line, a call of
-``main`` with a request in JSON.  It needs the standard library alone (Python 2.7, or 3.5 and later) and does one of four tasks:
+``main`` with a request in JSON.  It needs the standard library alone (Python 2.7, or 3.5 and later) and does one of
+four tasks:
 
 ``look``   which process listens on a Zope client's port, since when, with which files, variables and distributions
 ``peers``  what the names of ZEO servers mean here, whether these servers answer, and what certain folders are
@@ -74,7 +75,7 @@ def tell(request, answer):
     answer["clock"] = time.time()
     for _ in range(3):
         try:
-            text = json.dumps(answer)
+            text = json.dumps(sound(answer))
             break
         except RuntimeError:  # the worker is late, and just now added something
             text = "{}"
@@ -85,6 +86,17 @@ def write(text):
     data = text.encode("ascii")
     while data:
         data = data[os.write(1, data) :]
+
+
+def sound(value):
+    """The same for all that is in it: file names and variables need not be UTF-8."""
+    if isinstance(value, dict):
+        return {sound(key): sound(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [sound(one) for one in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.encode("utf-8", "replace").decode("utf-8") if hasattr(value, "encode") else value
 
 
 def shown(value):
@@ -154,17 +166,33 @@ def _there(path):
 
 
 def disclosed(variables, names, salt):
-    """The values of these variables: in clear, or where the name speaks of a secret as a salted hash."""
+    """The values of these variables in clear; where the name speaks of a secret, a salted hash alone."""
     clear, hashed = {}, {}
     for name in sorted(names)[:500]:
-        if name in variables and len(variables[name]) <= MAX_VALUE:
-            if SECRET.search(name) or "@" in variables[name]:
-                value = variables[name]
-                value = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-                hashed[name] = hmac.new(base64.b64decode(salt), value, hashlib.sha256).hexdigest()[:16]
-            else:
-                clear[name] = shown(variables[name])
+        value = variables.get(name)
+        if value is None or len(value) > MAX_VALUE:
+            continue
+        masked = value
+        for password in PASSWORDS:
+            masked = password.sub(lambda match: match.group(1) + digest(match.group(2), salt), masked)
+        is_dsn = name.lower().endswith("dsn") and re.search("[=@]", value)
+        if SECRET.search(name) and not is_dsn:
+            hashed[name] = digest(value, salt)
+        else:
+            clear[name] = shown(masked)
     return clear, hashed
+
+
+# In a connection string or a URL: what stands before a password, and the password.
+PASSWORDS = (
+    re.compile(r"((?:pass\w*|pwd|secret|token)\s*=\s*)('[^']*'|[^\s&;]+)", re.IGNORECASE),
+    re.compile(r"(://[^/\s:@]*:|^[^/\s:@=]+/)([^/\s@]+)(?=@)"),
+)
+
+
+def digest(value, salt):
+    value = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+    return hmac.new(base64.b64decode(salt), value, hashlib.sha256).hexdigest()[:16]
 
 
 # --- files, with what they include -----------------------------------------------------------------

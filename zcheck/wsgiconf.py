@@ -124,21 +124,26 @@ def is_started_with(conf: WsgiConf, zope_conf: str) -> bool | None:
 
 
 def of_client(
-    zope_conf: str | None, wsgi_ini: str | None, conf: ZopeConf | None, read: Callable[[str], str | None]
+    zope_conf: str | None,
+    wsgi_ini: str | None,
+    conf: ZopeConf | None,
+    read: Callable[[str], str | None],
+    variables: Mapping[str, str] = {},
 ) -> WsgiConf | NotGathered | LeftOut:
     """Where one client listens, from the file that tells it.
 
     That is the ``wsgi_ini`` that clients.ini names, else one that stands beside its zope.conf and starts the client
     with it, else Zope 2's own ``<http-server>``.  ``read`` gives a file's text, or None where there is no such file,
-    and raises OSError for what cannot be read.
+    and raises OSError for what cannot be read.  ``variables``: those of :func:`parse`.
     """
     try:
         if wsgi_ini is not None:
             text = read(wsgi_ini)
-            return NotGathered(f"{wsgi_ini}: there is no such file") if text is None else parse(text, wsgi_ini)
+            missing = NotGathered(f"{wsgi_ini}: there is no such file")
+            return missing if text is None else parse(text, wsgi_ini, variables)
         for path in candidates(zope_conf) if zope_conf is not None else ():
             text = read(path)
-            found = parse(text, path) if text is not None else None
+            found = parse(text, path, variables) if text is not None else None
             if found is not None and zope_conf is not None and is_started_with(found, zope_conf) is not False:
                 return found
     except OSError as error:

@@ -22,7 +22,7 @@ from ZConfig import ConfigurationSyntaxError
 from ZConfig.cfgparser import ZConfigParser
 
 from zcheck.facts import ConfFault, Section, Setting, ZopeConf
-from zcheck.redact import HIDDEN, redacted, seal, speaks_of_a_secret, without_userinfo
+from zcheck.redact import HIDDEN, holds_a_seal, redacted, seal, speaks_of_a_secret, without_userinfo
 
 Read = Callable[[str], str]
 
@@ -214,6 +214,9 @@ class _Parser(ZConfigParser):
                 self._refuse(str(error), error.hint, error.undefined)
         if section.type not in _CASE_KEPT:
             key = key.lower()
+        if not hidden and holds_a_seal(value) and not speaks_of_a_secret(key):
+            # What another machine has hidden is needed as it is, such as the address of a server.
+            unresolved = tuple(dict.fromkeys([*unresolved, *self.context.sealed_in(rest)]))
         shown = HIDDEN if hidden else redacted(key, value, section.type)
         sealed = "" if shown == value else seal(value)
         section.settings.append(Setting(key, shown, self.url, self.lineno, unresolved, sealed))
@@ -354,6 +357,10 @@ class _Context:
         if self.substituted_characters > MAX_SUBSTITUTED:
             raise _Stop(f"more than {MAX_SUBSTITUTED // 1024 // 1024} MiB of substitutions: what follows is not read")
         return "".join(pieces), tuple(unresolved)
+
+    def sealed_in(self, text: str) -> list[str]:
+        """The variables in a line whose values another machine has hidden."""
+        return [name for _, _, name, _ in _REFERENCE.findall(text) if holds_a_seal(self.env.get(name, ""))]
 
     def _piece(self, match: re.Match[str], unresolved: dict[str, None]) -> str:
         dollar, braced, variable, bare = match.groups()
