@@ -64,7 +64,9 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     nonce: str
 
 
-Refusal = Literal["", "wrong-password", "no-permission", "redirected", "not-saved", "read-only", "no-form", "error"]
+Refusal = Literal[
+    "", "wrong-password", "no-permission", "redirected", "not-saved", "read-only", "no-form", "no-blobs", "error"
+]
 
 
 class ClientState(msgspec.Struct, frozen=True):
@@ -139,6 +141,8 @@ class History(msgspec.Struct, frozen=True):
     """Of a history so long that it was judged while it was made, and of which only what tells most was kept."""
     place: str = ""
     """Where in the tree it was written through the running clients: a mount point's path; empty for the root."""
+    blobs: bool = False
+    """It was blobs that were written, and their files that were read."""
     nothing: str = ""
     """Why there is nothing that could be tried, as where a database that is mounted is not in the tree."""
 
@@ -147,14 +151,19 @@ class History(msgspec.Struct, frozen=True):
 
 
 class ZeoHistories(msgspec.Struct, frozen=True):
-    """The histories of zcheck's own ZEO connections, one for each database that was tried."""
+    """The histories of zcheck's own ZEO connections, one for each database that was tried.
+
+    ``blobs``: those of blobs, for the databases that have a ``blob-dir``.
+    """
 
     scope: ClassVar[str] = "cluster"
     histories: tuple[History, ...] = ()
+    blobs: tuple[History, ...] = ()
 
 
 class HttpHistories(msgspec.Struct, frozen=True):
-    """The histories of the requests through the running clients."""
+    """The histories of the requests through the running clients; ``blobs``: those of files inside a site."""
 
     scope: ClassVar[str] = "cluster"
     histories: tuple[History, ...] = ()
+    blobs: tuple[History, ...] = ()

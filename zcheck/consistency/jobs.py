@@ -25,6 +25,8 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
+    blobs: bool = False
+    """The client keeps blobs of this database."""
     """Why a connection could not be had."""
 
     client: str
@@ -70,7 +72,10 @@ class Prove(msgspec.Struct, frozen=True, tag=True):
 
 
 class Write(msgspec.Struct, frozen=True, tag=True):
-    """The matrix: write through each client of a database, read through all, remove."""
+    """The matrix: write through each client of a database, read through all, remove.
+
+    ``blobs``: the same with blobs, through the clients that keep any.
+    """
 
     database: str
     run_id: str
@@ -84,6 +89,7 @@ class Write(msgspec.Struct, frozen=True, tag=True):
 
 
 class Isolate(msgspec.Struct, frozen=True, tag=True):
+    blobs: bool = False
     """The matrix, then the workloads of the isolation test for ``duration_s`` seconds; then all is removed."""
 
     database: str

@@ -201,21 +201,26 @@ class Matrix:
         for connection in writers:
             self.seq += 1
             marker = markers.Marker(self.job.run_id, self.seq, secrets.token_hex(16), connection.target.client)
-            planned.append((connection, marker, markers.record(marker)))
+            planned.append((connection, marker, self._change(marker)))
         for connection, marker, _ in planned:
             self._note(connection, marker.seq, "write", [self.markers[marker.writer].oid])
         self.journal.flush()
-        for connection, marker, data in planned:
+        for connection, marker, change in planned:
             self.stop.between()
-            self._write(connection, marker, data, number)
+            self._write(connection, marker, change, number)
 
-    def _write(self, connection: Connection, marker: markers.Marker, data: bytes, number: int) -> None:
+    def _change(self, marker: markers.Marker) -> Change:
+        """The marker's next version, upon the last one that was acknowledged."""
+        written = self.markers[marker.writer]
+        return Change(written.oid, written.serial, markers.record(marker))
+
+    def _write(self, connection: Connection, marker: markers.Marker, change: Change, number: int) -> None:
         written = self.markers[marker.writer]
         if number > 1 and not written.serial:
             return  # its first write did not succeed, and it was told
         self.pace.wait()
         invoked = time.monotonic_ns()
-        outcome, error, tid = self._commit(connection, marker, Change(written.oid, written.serial, data))
+        outcome, error, tid = self._commit(connection, marker, change)
         self.operations.append(
             Operation(
                 session=marker.writer,
@@ -313,6 +318,12 @@ class Matrix:
 
     # --- reading
 
+    def _see(self, connection: Connection, oids: list[int]) -> tuple[int, int, int, dict[int, Record | None]]:
+        """When it began and ended, the snapshot's transaction, and the records."""
+        started = time.monotonic_ns()
+        tid, records = connection.snapshot(oids)
+        return started, time.monotonic_ns(), tid, records
+
     def _read_all(self, number: int) -> None:
         readers = {c: one for c, one in self.connections.items() if one.target.may_read and not one.error}
         if not readers or not self.markers:
@@ -320,7 +331,7 @@ class Matrix:
         oids = [marker.oid for marker in self.markers.values()]
         invoked = time.monotonic_ns()
         longest = max(one.timeout_s for one in readers.values())
-        work = {client: partial(_timed, one, oids) for client, one in readers.items()}
+        work = {client: partial(self._see, one, oids) for client, one in readers.items()}
         writes = [op for op in self.operations if op.action in ("add", "write") and op.round == number and op.tid]
         for client, found in side_by_side(work, 2 * longest + 1).items():
             if isinstance(found, BaseException):
@@ -580,12 +591,6 @@ class Matrix:
 
 def _one_storage(one: Connection, other: Connection) -> bool:
     return (one.server, one.target.storage) == (other.server, other.target.storage)
-
-
-def _timed(connection: Connection, oids: list[int]) -> tuple[int, int, int, dict[int, Record | None]]:
-    started = time.monotonic_ns()
-    tid, records = connection.snapshot(oids)
-    return started, time.monotonic_ns(), tid, records
 
 
 def _nonce(record: Record | None) -> str | None:

@@ -60,11 +60,15 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One record of a transaction; ``data`` None deletes the object.  ``serial`` is the transaction it replaces."""
+    """One record of a transaction; ``data`` None deletes the object.  ``serial`` is the transaction it replaces.
+
+    ``blob``: the content of its file, where it is the record of a blob.
+    """
 
     oid: int
     serial: int
     data: bytes | None
+    blob: bytes | None = None
 
 
 class Stop:

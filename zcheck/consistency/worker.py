@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.POSException import ConflictError, POSKeyError, ReadOnlyError
 
 from zcheck.consistency import jobs, markers
+from zcheck.consistency.blobs import BlobMatrix
 from zcheck.consistency.matrix import Matrix
 from zcheck.consistency.orphans import find_orphans, remove_orphans
 from zcheck.consistency.proofs import prove
@@ -43,6 +44,8 @@ from zcheck.consistency.workloads import Isolation
 from zcheck.facts import HostPort
 
 CACHE_BYTES = 1024 * 1024
+LONGEST_FILE = 64 * 1024
+"""Bytes of a blob's file that are kept; ours are a line of text."""
 ALARM_GRACE_S = 2.0
 """After a job's limit: then the kernel ends the process."""
 NEWEST = b"\x7f" + b"\xff" * 7
@@ -101,6 +104,18 @@ class _Storage(_Base):  # type: ignore[misc]
         self._server.client.addrs = ()
         super().notify_disconnected()
 
+    # The server's answer to "sendBlob", from the network thread.  Nothing is written to any folder of blobs.
+
+    def receiveBlobStart(self, oid: bytes, serial: bytes) -> None:  # noqa: N802 (ZEO's names)
+        self._owner.files[oid, serial] = b""
+
+    def receiveBlobChunk(self, oid: bytes, serial: bytes, chunk: bytes) -> None:  # noqa: N802
+        # Ours is a line; more than that is not kept.
+        self._owner.files[oid, serial] = (self._owner.files.get((oid, serial), b"") + chunk)[:LONGEST_FILE]
+
+    def receiveBlobStop(self, oid: bytes, serial: bytes) -> None:  # noqa: N802
+        pass
+
     def invalidateTransaction(self, tid: bytes, oids: Iterable[bytes]) -> None:  # noqa: N802 (ZEO's name)
         super().invalidateTransaction(tid, oids)
         self._owner.learn(tid, oids)
@@ -125,6 +140,8 @@ class Connection:
         self.watched: frozenset[bytes] = frozenset()
         self.learnt: dict[bytes, int] = {}
         """When each transaction on a watched object became known here, on the monotonic clock in ns."""
+        self.files: dict[tuple[bytes, bytes], bytes] = {}
+        """The files of blobs that the server has sent, by oid and serial."""
         self.ready = threading.Event()
         self.first = 0
         """The newest transaction when this connection was made."""
@@ -301,6 +318,15 @@ class Connection:
         """As ``ClientStorage.loadBefore``, and never longer than one wait."""
         return storage._cache.loadBefore(oid, before) or self.call("loadBefore", oid, before)
 
+    def load_file(self, oid: int, tid: int) -> bytes | None:
+        """The file of a blob's version, as the server sends it; None where it has none."""
+        key = (markers.eight_bytes(oid), markers.eight_bytes(tid))
+        try:
+            self.call("sendBlob", *key)
+        except POSKeyError:
+            return None
+        return self.files.pop(key, None)
+
     def _record(self, load: Callable[[], Any]) -> Record | None:
         try:
             found = load()
@@ -383,6 +409,8 @@ class Connection:
             oid, serial = markers.eight_bytes(change.oid), markers.eight_bytes(change.serial)
             if change.data is None:
                 storage.deleteObject(oid, serial, transaction)
+            elif change.blob is not None:
+                storage._async_iter(_file(oid, serial, change.data, change.blob, id(transaction)))
             else:
                 storage.store(oid, serial, change.data, "", transaction)
         for kept in current:
@@ -400,6 +428,13 @@ class Connection:
                 self.call("tpc_abort", id(transaction))
         with contextlib.suppress(Exception):
             storage.tpc_end(transaction)
+
+
+def _file(oid: bytes, serial: bytes, data: bytes, content: bytes, transaction: int) -> Iterator[tuple[str, Any]]:
+    """A blob and its file, in the messages in which a client sends them that has no shared folder."""
+    yield "storeBlobStart", ()
+    yield "storeBlobChunk", (content,)
+    yield "storeBlobEnd", (oid, serial, data, transaction)
 
 
 def _nothing(tid: bytes) -> None:
@@ -462,7 +497,8 @@ class Worker:
         if isinstance(job, jobs.Prove):
             return prove(self.connections, self.stop)
         if isinstance(job, jobs.Write):
-            return Matrix(job, self._of(job.database), self.stop).run()
+            kind = BlobMatrix if job.blobs else Matrix
+            return kind(job, self._of(job.database), self.stop).run()
         if isinstance(job, jobs.Isolate):
             return Isolation(job, self._of(job.database), self.stop).run()
         if isinstance(job, jobs.ReadVersions):

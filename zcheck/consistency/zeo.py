@@ -113,9 +113,13 @@ class ZeoWorker:
         max_rate: float = jobs.WRITE_RATE,
         pause_file: str | None = None,
     ) -> History:
-        """Write through every client of a database that may be written to, read through all, and remove it again."""
+        """Write through every client of a database that may be written to, read through all, and remove it again.
+
+        ``blobs``: blobs, through the clients that keep any.
+        """
         limit = self._own_limit(within_s)
-        job = jobs.Write(database, self.run_id, limit, rounds, max_rate, self.journal, pause_file)
+        blobs: bool = False,
+        job = jobs.Write(database, self.run_id, limit, rounds, max_rate, self.journal, pause_file, blobs)
         return self._history(job, database, rounds, within_s)
 
     def isolate(
