@@ -51,11 +51,14 @@ from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_re
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
 from zcheck.checks.consistency.propagation_is_quick import propagation_is_quick
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
+from zcheck.checks.identity.blob_directories_are_one import blob_directories_are_one
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
 from zcheck.checks.identity.clients_are_distinct_processes import clients_are_distinct_processes
 from zcheck.checks.identity.database_locations_agree import database_locations_agree
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
+from zcheck.checks.identity.names_resolve_alike import names_resolve_alike
+from zcheck.checks.identity.products_agree import products_agree
 from zcheck.checks.identity.versions_agree import versions_agree
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
@@ -123,8 +126,11 @@ CATALOGUE: tuple[Check, ...] = (
     every_database_is_one,
     client_is_connected_to_zeo,
     clients_are_distinct_processes,
+    blob_directories_are_one,
     database_locations_agree,
     versions_agree,
+    products_agree,
+    names_resolve_alike,
     client_restarted_since_edit,
     # consistency
     zeo_passes_writes_on,
