@@ -60,7 +60,7 @@ setup(
     package_data={
         "zcheck": ["py.typed"],
         "zcheck.balancer": ["haproxy.cfg.jinja"],
-        "zcheck.reporters.html": ["page.html", "page.css", "page.js"],
+        "zcheck.reporters.html": ["*.html", "page.css", "page.js"],
     },
     install_requires=[
         "ZConfig>=3.6",

@@ -1,12 +1,18 @@
-"""Reports made by hand, for tests of the formats: a split cluster, hostile text, and thirty findings."""
+"""Reports made by hand, for tests of the formats: split, hostile, thirty findings, a stale read, fifty clients."""
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 
-from zcheck import verdict
+from zcheck import recheck, verdict
 from zcheck.check import Place
+from zcheck.consistency.history import ClientState, History, Operation, Version
+from zcheck.consistency.isolation import ZERO
+from zcheck.consistency.record import Origin, Recorded
 from zcheck.report import (
+    Anomaly,
     BalancerNode,
     CheckResult,
     ClientNode,
@@ -16,6 +22,10 @@ from zcheck.report import (
     Coverage,
     Finding,
     FindingSeverity,
+    Judged,
+    LagPoint,
+    Lags,
+    LagWindow,
     Level,
     Pair,
     Receipt,
@@ -23,6 +33,7 @@ from zcheck.report import (
     Report,
     Run,
     SkippedFor,
+    Step,
     StorageNode,
     Tool,
     Topology,
@@ -185,6 +196,7 @@ def hostile() -> Report:
     return msgspec.structs.replace(
         report,
         remarks=(Remark(check="zeo-servers-agree", clients=("app1",), message=HOSTILE),),
+        consistency=hostile_consistency(report.consistency),
         topology=Topology(
             (ClientNode("app1", HOSTILE, HOSTILE, "balanced", "bad"),),
             (StorageNode("s1", "zeo", HOSTILE, "bad"),),
@@ -194,6 +206,51 @@ def hostile() -> Report:
                 ),
             ),
             (BalancerNode(HOSTILE, ("app1",)),),
+        ),
+    )
+
+
+def hostile_consistency(given: Consistency) -> Consistency:
+    """The same, with everything that is drawn of it."""
+    window = LagWindow(
+        begin_s=0.0, end_s=0.0, count=1, median_ms=0.0, p95_ms=0.0, p99_ms=float(10**12), max_ms=float(10**12)
+    )
+    step = Step(session=HOSTILE, action=HOSTILE, begin_ms=0.0, end_ms=0.0, outcome="fail", what=HOSTILE, witness=1)
+    return msgspec.structs.replace(
+        given,
+        judged=(
+            Judged(
+                level="http",
+                database=HOSTILE,
+                result="unknown",
+                held=None,
+                operations=1,
+                transactions=0,
+                fenced_reads=0,
+                anomalies=1,
+                unknown=(HOSTILE,),
+            ),
+        ),
+        lags=(
+            Lags(
+                level="http",
+                database=HOSTILE,
+                whole=window,
+                limit_ms=1000.0,
+                points=(LagPoint(0.0, 0.0, HOSTILE, HOSTILE),),
+            ),
+        ),
+        anomalies=(
+            Anomaly(
+                level="http",
+                database=HOSTILE,
+                kind=HOSTILE,
+                words=HOSTILE,
+                clients=(HOSTILE,),
+                adya=HOSTILE,
+                breaks=HOSTILE,
+                steps=(step,),
+            ),
         ),
     )
 
@@ -236,3 +293,76 @@ def thirty() -> Report:
             )
         )
     return made(*found, clients=clients)
+
+
+STALE_CLIENTS = ("app1", "app2", "app3", "app4")
+
+
+def stale_history() -> History:
+    """Forty rounds of writing and reading over ZEO; in the thirtieth app3 goes on with what it had in its cache."""
+    chance = random.Random(7)
+    operations: list[Operation] = []
+    log: dict[str, list[Version]] = {name: [] for name in STALE_CLIENTS}
+    now, tid = 0, 0
+    for number in range(1, 41):
+        for writer in STALE_CLIENTS:
+            before, tid = log[writer][-1].tid if log[writer] else ZERO, tid + 1
+            took = chance.randrange(400_000, 900_000)
+            log[writer].append(Version(f"{tid:016x}", f"{writer}-{number}"))
+            operations.append(
+                Operation(
+                    writer,
+                    "write",
+                    number,
+                    now,
+                    now + took,
+                    "ok",
+                    fenced=True,
+                    writes={writer: f"{writer}-{number}"},
+                    bases={writer: before},
+                    tid=f"{tid:016x}",
+                )
+            )
+            now += took + 50_000
+        written = now
+        for reader in STALE_CLIENTS:
+            behind = number == 30 and reader == "app3"
+            reads: dict[str, str | None] = {
+                name: versions[-2 if behind and name == "app1" else -1].nonce for name, versions in log.items()
+            }
+            slow = int(chance.lognormvariate(0, 0.7) * 1_000_000) * (8 if number == 22 else 1)
+            ended = max(now + 100_000, written + slow)
+            operations.append(Operation(reader, "read", number, now, ended, "ok", reads=reads))
+            now = ended + 100_000
+            operations.append(Operation(reader, "read", number, now, now + 600_000, "ok", fenced=True, reads=reads))
+            now += 700_000
+        now += 300_000_000
+    clients = tuple(ClientState(name, joined=True) for name in STALE_CLIENTS)
+    versions = {name: tuple(own) for name, own in log.items()}
+    return History("zeo", "main", "0", tuple(operations), clients, rounds=40, transactions=160, log=versions)
+
+
+def stale() -> Report:
+    """One read of one client shows what was replaced long ago: told by the judge, and drawn."""
+    return recheck.of_file(Recorded((stale_history(),), Origin(cluster="intranet", run_id="0")), "stale.jsonl")
+
+
+def large() -> Report:
+    """Fifty clients: three are on another database, one does not answer, and some are slow."""
+    clients = tuple(f"zope-{number:02}" for number in range(1, 51))
+    apart = {"zope-07", "zope-23", "zope-41"}
+    chance = random.Random(3)
+
+    def pair(writer: str, reader: str) -> Pair:
+        if "zope-30" in (writer, reader):
+            return Pair(writer, reader)
+        if (writer in apart) != (reader in apart):
+            return Pair(writer, reader, False)
+        slow = 60.0 if reader == "zope-12" else 800.0 if reader == "zope-44" else 3.0
+        return Pair(writer, reader, True, round(chance.lognormvariate(0, 0.6) * slow, 3))
+
+    pairs = tuple(pair(writer, reader) for writer in clients for reader in clients if writer != reader)
+    found = msgspec.structs.replace(
+        SPLIT, clients=clients, message="zope-07, zope-23 and zope-41 do not show what is saved through the others"
+    )
+    return made(found, levels=(Level("http", "main", pairs),), clients=clients)

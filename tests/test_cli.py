@@ -76,6 +76,9 @@ def test_json_is_valid_against_the_schema_and_holds_every_check(capsys: pytest.C
         "levels": [],
         "held": None,
         "receipt": {"transactions": 0, "bytes": 0, "left_behind": 0},
+        "judged": [],
+        "lags": [],
+        "anomalies": [],
     }
     assert [finding["check"] for finding in report["findings"]] == ["mount-points-agree"]
 

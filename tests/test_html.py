@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import pytest
 from bs4 import BeautifulSoup
-from cases import CLIENTS, hostile, made, split, thirty
+from cases import CLIENTS, hostile, large, made, split, stale, thirty
 
 from zcheck import cli
 from zcheck.report import ClientNode, Level, Pair, Report, Topology
 
 LIMIT_S = 90
-CASES = {"split": split, "hostile": hostile, "thirty": thirty}
+CASES = {"split": split, "hostile": hostile, "thirty": thirty, "stale": stale, "large": large}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 WIDTHS = (375, 768, 1280)
 
@@ -86,6 +86,83 @@ def test_the_split_is_drawn() -> None:
     assert "not as its file says" in page.select_one("svg .broken").get_text()  # type: ignore[union-attr]
     cells = [[cell.get_text() for cell in row.find_all("td")] for row in page.select(".matrix")[0].select("tbody tr")]
     assert [["-", "13.1 ms", "✗ not seen"], ["6.3 ms", "-", "✗ not seen"], ["not tried", "not tried", "-"]] == cells
+
+
+@every_case
+def test_every_drawing_is_told_in_words_beside_it(case: Callable[[], Report]) -> None:
+    page = page_of(case())
+    identities = [str(tag["id"]) for tag in page.find_all(id=True)]
+    assert len(identities) == len(set(identities))
+    for svg in page.select("svg[role=img]"):
+        told = [page.find(id=name) for name in str(svg["aria-labelledby"]).split()]
+        assert told and all(one is not None and one.get_text() for one in told)
+    assert {"true"} >= {str(svg.get("aria-hidden")) for svg in page.select("svg:not([role=img])")}
+    for figure in page.select("figure"):
+        assert figure.select("table tbody tr")
+
+
+def test_a_stale_read_is_drawn_with_the_write_that_it_did_not_show() -> None:
+    page = page_of(stale())
+    (figure,) = page.select("figure.anomaly")
+    assert "fractured read" in figure.figcaption.get_text()  # type: ignore[union-attr]
+    told = [item.get_text() for item in figure.select(".witnesses li")]
+    assert ["app1 wrote version 30 of app1", "app3 read version 29 of app1"] == [words.split(", ")[0] for words in told]
+    assert ["1", "2"] == [number.get_text() for number in figure.select(".bar.witness .number")]
+    assert ["app1", "app3"] == [name.get_text() for name in figure.select("text.client.witness")]
+    assert 2 == len(figure.select("tr.marked"))
+
+
+def test_how_long_writes_took_is_drawn_with_its_quantiles() -> None:
+    report = stale()
+    page = page_of(report)
+    (lags,) = report.consistency.lags
+    assert len(lags.points) == str(page.select_one("path.points")["d"]).count("M")  # type: ignore[index]
+    names = [name.get_text() for name in page.select(".quantile-name")]
+    assert [f"median {lags.whole.median_ms:.1f} ms", f"95 % {lags.whole.p95_ms:.1f} ms"] == names[:2]
+    assert len(lags.windows) == len(page.select(".figures-table tbody tr"))
+    assert not page.select(".limit")
+
+
+def test_the_limit_is_drawn_where_somebody_came_near_it() -> None:
+    assert page_of(hostile()).select("path.limit")
+
+
+def test_fifty_clients_are_drawn_side_by_side() -> None:
+    page = page_of(large())
+    names = [name.get_text() for name in page.select(".matrix-drawing .client:not([transform])")]
+    assert ["zope-07", "zope-23", "zope-41", "zope-30"] == names[-4:]
+    crosses = str(page.select_one(".matrix-drawing .squares.bad")["d"]).count("M")  # type: ignore[index]
+    assert 2 * 3 * 46 == crosses
+    assert [len(names), 5] == [
+        len(page.select(".matrix tbody tr")),
+        len(page.select(".matrix tbody tr")[0].find_all(True)),
+    ]
+    assert ["zope-07, zope-23, zope-41: see each other", "zope-30: not tried"] == [
+        side.get_text() for side in page.select(".sides li")
+    ][1:]
+    assert "all 50 clients" in page.select_one("article.finding").get_text()  # type: ignore[union-attr]
+
+
+def test_a_cluster_that_nobody_could_follow_is_told_by_its_figures_alone() -> None:
+    clients = tuple(f"c{number}" for number in range(101))
+    pairs = tuple(Pair(one, other, True, 2.0) for one in clients for other in clients if one != other)
+    page = page_of(made(levels=(Level("zeo", "main", pairs),), clients=clients))
+    assert not page.select(".matrix-drawing")
+    assert 101 == len(page.select(".matrix tbody tr"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "lag_ms"),
+    [("shade0", 0.0), ("shade0", 0.999), ("shade1", 1.0), ("shade2", 99.9), ("shade3", 100.0), ("shade4", 1000.0)],
+)
+def test_the_shade_tells_the_lag(expected: str, lag_ms: float) -> None:
+    page = page_of(made(levels=(Level("zeo", "main", both_at("app1", "app2", lag_ms)),), clients=("app1", "app2")))
+    kinds = [str(cell["class"][1]) for cell in page.select(".matrix-drawing .cell") if "none" not in cell["class"]]
+    assert [expected, expected] == kinds
+
+
+def both_at(one: str, other: str, lag_ms: float) -> tuple[Pair, Pair]:
+    return Pair(one, other, True, lag_ms), Pair(other, one, True, lag_ms)
 
 
 def frames_of(*pairs: Pair) -> list[str]:

@@ -78,7 +78,11 @@ def strange_checkout(tmp_path: Path) -> Path:
 def files_of_the_tree() -> set[str]:
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "zcheck").rglob("*.py")}
     checks = {f"zcheck/{path.relative_to(ROOT)}" for path in (ROOT / "checks").rglob("*.py")}
-    page = {f"zcheck/reporters/html/page.{ending}" for ending in ("html", "css", "js")}
+    page = {
+        str(path.relative_to(ROOT))
+        for ending in ("html", "css", "js")
+        for path in (ROOT / "zcheck" / "reporters").rglob(f"*.{ending}")
+    }
     data = {"zcheck/py.typed", "zcheck/balancer/haproxy.cfg.jinja"}
     return {path for path in ours | checks if "__pycache__" not in path} | page | data
 

@@ -14,13 +14,20 @@ from zcheck.consistency.isolation import Lag, Verdict, lags, quantile, singly
 from zcheck.report import Anomaly, Judged, LagPoint, Lags, LagWindow, Pair, Step
 
 MOST_POINTS = 500
-MOST_STEPS = 60
+MOST_STEPS = 36
 MOST_ANOMALIES = 5
 MOST_WORDS = 500
 """Characters of one description."""
 _SLOWEST = 50
 _MOST_WINDOWS = 12
 _MOST_MARKERS = 4
+_DEEDS = {
+    "prove": "was asked to show that it is on the same database",
+    "add": "added the folder for the test",
+    "remove": "removed what the test had written",
+    "gone": "was asked whether it is gone",
+}
+"""What was done, of that which neither read nor wrote a marker."""
 
 
 def judged(history: History, verdict: Verdict) -> Judged:
@@ -30,10 +37,10 @@ def judged(history: History, verdict: Verdict) -> Judged:
         database=history.database,
         result=verdict.result,
         held=verdict.held,
-        operations=len(history.operations),
+        operations=verdict.operations,
         transactions=verdict.transactions,
         fenced_reads=verdict.fenced_reads,
-        anomalies=len(verdict.anomalies),
+        anomalies=verdict.told,
         serializable=verdict.serializable,
         unknown=tuple(_short(one) for one in verdict.unknown[:_MOST_MARKERS]),
     )
@@ -117,45 +124,60 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 def anomalies_of(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> tuple[Anomaly, ...]:
-    """The first anomalies, of each kind one before there is a second of any; without any, an edit that did not show."""
+    """The first anomaly of each kind and of the same clients; without any, the edits that did not show."""
     operations = singly(history).operations
     found = [
         _Found(one.kind, one.words, one.sessions, one.operations, one.adya, one.breaks) for one in verdict.anomalies
     ] or _not_shown(operations, pairs)
-    kinds: dict[str, int] = {}
-    turns = []
-    for number, one in enumerate(found):
-        kinds[one.kind] = kinds.get(one.kind, 0) + 1
-        turns.append((kinds[one.kind], number))
-    versions = _versions(history) if found else {}
-    chosen = [found[number] for _, number in sorted(turns)[:MOST_ANOMALIES]]
-    return tuple(_anomaly(history, operations, one, versions) for one in chosen)
+    if not found:
+        return ()
+    chosen: dict[tuple[str, tuple[str, ...]], _Found] = {}
+    for one in found:
+        chosen.setdefault((one.kind, one.clients), one)
+    kinds = [one.kind for one in chosen.values()]
+    turns = sorted(enumerate(chosen.values()), key=lambda turn: kinds[: turn[0]].count(turn[1].kind))
+    around = _Around(history, operations)
+    return tuple(around.anomaly(one) for _, one in turns[:MOST_ANOMALIES])
 
 
 def _not_shown(operations: Sequence[Operation], pairs: Iterable[Pair]) -> list[_Found]:
-    """For each pair that was not seen: a write, and the last read that did not show it."""
+    """For each pair that was not seen: what was saved, and the last look at it that did not show it; each look once."""
+    unseen, strangers = _unseen(operations), _strangers(operations)
+    found: dict[tuple[int, ...], _Found] = {}
+    for pair in pairs:
+        places = unseen.get((pair.writer, pair.reader)) or strangers.get(pair.reader)
+        if pair.seen is False and places:
+            who = tuple(dict.fromkeys(operations[place].session for place in places))
+            words = f"{pair.reader} does not show what was saved through {operations[places[0]].session}"
+            found.setdefault(places, _Found("edit not shown", words, who, places))
+    return list(found.values())
+
+
+def _unseen(operations: Sequence[Operation]) -> dict[tuple[str, str], tuple[int, int]]:
+    """By writer and reader: a write, and the last read that did not show it."""
     writes = {
         (op.session, op.round): place
         for place, op in enumerate(operations)
         if op.outcome == "ok" and op.action in ("add", "write") and op.session in op.writes
     }
-    last = {session: place for (session, _), place in writes.items()}
-    blind: dict[tuple[str, str], tuple[int, int]] = {}
+    found: dict[tuple[str, str], tuple[int, int]] = {}
     for place, op in enumerate(operations):
         for marker, nonce in op.reads.items() if op.action == "read" and op.outcome == "ok" else ():
             written = writes.get((marker, op.round))
             if written is not None and _missed(operations[written], op.invoke_ns, marker, nonce):
-                blind[marker, op.session] = (written, place)
-    return [
-        _Found(
-            "edit not shown",
-            f"{pair.reader} does not show what was saved through {pair.writer}",
-            (pair.writer, pair.reader),
-            blind.get((pair.writer, pair.reader)) or tuple(last[one] for one in (pair.writer,) if one in last),
-        )
-        for pair in pairs
-        if pair.seen is False
-    ]
+                found[marker, op.session] = (written, place)
+    return found
+
+
+def _strangers(operations: Sequence[Operation]) -> dict[str, tuple[int, int]]:
+    """By reader: what was added first of all, and the last look for it that did not find it."""
+    found: dict[str, tuple[int, int]] = {}
+    added = [place for place, op in enumerate(operations) if op.action == "add" and op.outcome == "ok"]
+    for place, op in enumerate(operations):
+        before = next((one for one in added if operations[one].return_ns <= op.return_ns), None)
+        if op.action == "prove" and op.outcome == "fail" and before is not None:
+            found[op.session] = (before, place)
+    return found
 
 
 def _missed(write: Operation, begun_ns: int, marker: str, nonce: str | None) -> bool:
@@ -163,49 +185,75 @@ def _missed(write: Operation, begun_ns: int, marker: str, nonce: str | None) -> 
     return begun_ns >= write.return_ns and write.writes[marker] != nonce
 
 
-def _anomaly(
-    history: History, operations: Sequence[Operation], found: _Found, versions: Mapping[tuple[str, str], int]
-) -> Anomaly:
-    begin = min((op.invoke_ns for op in operations), default=0)
-    witnesses = sorted(found.places, key=lambda place: (operations[place].invoke_ns, place))
-    markers = dict.fromkeys(marker for place in witnesses for marker in operations[place].writes)
-    steps = [
-        Step(
-            session=operations[place].session,
-            action=operations[place].action,
-            begin_ms=round((operations[place].invoke_ns - begin) / 1e6, 3),
-            end_ms=round((operations[place].return_ns - begin) / 1e6, 3),
-            outcome=operations[place].outcome,
-            what=_what(operations[place], markers, versions),
-            fenced=operations[place].fenced,
+class _Around:
+    """The operations of one history, as they are told around an anomaly."""
+
+    def __init__(self, history: History, operations: Sequence[Operation]) -> None:
+        self.history = history
+        self.operations = operations
+        self.begin_ns = min((op.invoke_ns for op in operations), default=0)
+        self.versions = _versions(history)
+        self.writes: dict[str, list[int]] = {}
+        """By marker: the operations that wrote it, in the order of their acknowledgement."""
+        for place in sorted(range(len(operations)), key=lambda place: operations[place].return_ns):
+            if operations[place].outcome == "ok":
+                for marker in operations[place].writes:
+                    self.writes.setdefault(marker, []).append(place)
+
+    def anomaly(self, found: _Found) -> Anomaly:
+        places = dict.fromkeys((*found.places, *(write for place in found.places for write in self._missed(place))))
+        witnesses = sorted(places, key=lambda place: (self.operations[place].invoke_ns, place))[:MOST_STEPS]
+        markers = dict.fromkeys(marker for place in witnesses for marker in self.operations[place].writes)
+        return Anomaly(
+            level=self.history.level,
+            database=self.history.database,
+            kind=found.kind,
+            words=_short(found.words),
+            clients=found.clients,
+            adya=found.adya,
+            breaks=found.breaks,
+            steps=tuple(self._step(place, witnesses, markers) for place in self._near(witnesses, set(markers))),
+        )
+
+    def _missed(self, place: int) -> list[int]:
+        """The writes that had been acknowledged before this operation read something older."""
+        op = self.operations[place]
+        found = []
+        for marker, nonce in op.reads.items():
+            before = [one for one in self.writes.get(marker, ()) if self.operations[one].return_ns <= op.invoke_ns]
+            read = self.versions.get((marker, nonce or ""), 0)
+            if before and self._number(marker, before[-1]) > read:
+                found.append(before[-1])
+        return found[:_MOST_MARKERS]
+
+    def _number(self, marker: str, place: int) -> int:
+        return self.versions.get((marker, self.operations[place].writes[marker]), 0)
+
+    def _step(self, place: int, witnesses: Sequence[int], markers: Iterable[str]) -> Step:
+        op = self.operations[place]
+        return Step(
+            session=op.session,
+            action=op.action,
+            begin_ms=round((op.invoke_ns - self.begin_ns) / 1e6, 3),
+            end_ms=round((op.return_ns - self.begin_ns) / 1e6, 3),
+            outcome=op.outcome,
+            what=_what(op, markers, self.versions),
+            fenced=op.fenced,
             witness=witnesses.index(place) + 1 if place in witnesses else None,
         )
-        for place in _around(operations, witnesses, set(markers))
-    ]
-    return Anomaly(
-        level=history.level,
-        database=history.database,
-        kind=found.kind,
-        words=_short(found.words),
-        clients=found.clients,
-        adya=found.adya,
-        breaks=found.breaks,
-        steps=tuple(steps),
-    )
 
-
-def _around(operations: Sequence[Operation], witnesses: Sequence[int], markers: set[str]) -> list[int]:
-    """The witnesses, and what their sessions did and who wrote the same just before and after; by time."""
-    sessions = {operations[place].session for place in witnesses}
-    near = [
-        place
-        for place, op in enumerate(operations)
-        if op.session in sessions or not markers.isdisjoint(op.writes) or place in witnesses
-    ]
-    near.sort(key=lambda place: (operations[place].invoke_ns, place))
-    at = [near.index(place) for place in witnesses]
-    ranked = sorted(range(len(near)), key=lambda n: (min((abs(n - one) for one in at), default=0), n))
-    return [near[n] for n in sorted(ranked[:MOST_STEPS])]
+    def _near(self, witnesses: Sequence[int], markers: set[str]) -> list[int]:
+        """The witnesses, and what their sessions did and who wrote the same just before and after; by time."""
+        sessions = {self.operations[place].session for place in witnesses}
+        near = [
+            place
+            for place, op in enumerate(self.operations)
+            if op.session in sessions or not markers.isdisjoint(op.writes)
+        ]
+        near.sort(key=lambda place: (self.operations[place].invoke_ns, place))
+        at = [near.index(place) for place in witnesses]
+        ranked = sorted(range(len(near)), key=lambda n: (min((abs(n - one) for one in at), default=0), n))
+        return [near[n] for n in sorted(ranked[:MOST_STEPS])]
 
 
 def _versions(history: History) -> dict[tuple[str, str], int]:
@@ -225,7 +273,7 @@ def _versions(history: History) -> dict[tuple[str, str], int]:
 
 def _what(op: Operation, first: Iterable[str], versions: Mapping[tuple[str, str], int]) -> str:
     parts = [_named(op.reads, "read", first, versions), _named(op.writes, "wrote", first, versions)]
-    told = "; ".join(part for part in parts if part) or op.action
+    told = "; ".join(part for part in parts if part) or _DEEDS.get(op.action, op.action)
     return _short(f"{told} ({op.error})" if op.error else told)
 
 

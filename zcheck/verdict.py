@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from zcheck.check import Severity
@@ -13,6 +13,7 @@ FailOn = Literal["advice", "warning", "critical"]
 
 # Nagios' own codes; no other code is ever returned.
 EXIT_CODES: dict[Status, int] = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3}
+_MOST_NAMES, _FIRST_NAMES = 12, 6
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
@@ -65,7 +66,7 @@ def impact(findings: Iterable[Finding], clients: tuple[str, ...]) -> str:
         if named and theme not in told:
             blamed = [name for name in clients if name in named]
             told[theme] = sentence.format(
-                clients=", ".join(blamed), serving=len(clients) - len(blamed), total=len(clients)
+                clients=_listed(blamed), serving=len(clients) - len(blamed), total=len(clients)
             )
     if told:
         return "; ".join(told.values())
@@ -74,6 +75,13 @@ def impact(findings: Iterable[Finding], clients: tuple[str, ...]) -> str:
         "CRITICAL": "do not balance these clients yet",
     }
     return fallback.get(status(findings), "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names; of very many the first: the findings name all of them."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_FIRST_NAMES])} and {len(names) - _FIRST_NAMES} more"
 
 
 # What users notice, by the checks that tell of it; {clients} are those that the findings name.  Of one theme the first

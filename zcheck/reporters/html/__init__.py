@@ -10,12 +10,19 @@ import base64
 import hashlib
 from typing import Any
 
-from zcheck.report import Finding, Level, Page, Report
-from zcheck.reporters.html import drawing
+from zcheck.report import Finding, Judged, Page, Report
+from zcheck.reporters.html import drawing, lagchart, matrix, timeline
 from zcheck.reporters.text import clean, last_line, not_proven, where
 
 _WORDS = {"CRITICAL": "do not balance", "WARNING": "works today", "UNKNOWN": "not known", "OK": "can be balanced"}
-_LARGEST_MATRIX = 30
+
+_LEVELS = {
+    "snapshot-isolation": "each transaction reads one moment, and no update is lost",
+    "strong-session-si": "each transaction reads one moment, no update is lost, and no client goes back in time",
+    "strong-si": "each transaction reads one moment, no update is lost, and whoever asks sees every edit made before",
+}
+"""What a level of isolation means to people."""
+_FEWEST_READS = 30
 
 
 def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
@@ -39,11 +46,15 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
         word=_WORDS[report.verdict.status],
         summary=last_line(report),
         tried={level.level for level in report.consistency.levels},
+        judged=[_judged(one) for one in report.consistency.judged],
         unproven=_unproven(report),
         unproven_line="".join(not_proven(report.checks)),
-        findings=[_finding(finding) for finding in report.findings],
+        findings=[_finding(finding, report.cluster.clients) for finding in report.findings],
         drawing=drawing.draw(report),
-        matrices=[_matrix(level, report.cluster.clients) for level in report.consistency.levels],
+        matrices=[matrix.draw(level, report.cluster.clients) for level in report.consistency.levels],
+        shades=_shades(),
+        charts=[lagchart.draw(lags) for lags in report.consistency.lags],
+        timelines=[timeline.draw(anomaly, report.cluster.clients) for anomaly in report.consistency.anomalies],
         pages={page.check: page for page in pages},
         style=Markup(style),
         script=Markup(script),
@@ -69,12 +80,29 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, clients: tuple[str, ...]) -> dict[str, Any]:
+    everyone = len(clients) > matrix.MOST_FIGURES and set(finding.clients) == set(clients)
     return {
+        "clients": f"all {len(clients)} clients" if everyone else ", ".join(finding.clients),
         "it": finding,
         "severity": finding.severity.lower(),
         "places": [(where(place), place.text, place.note) for place in finding.places],
     }
+
+
+def _judged(one: Judged) -> tuple[Judged, str, str, str]:
+    """What held, in words, and how much was looked at."""
+    held = f"{one.held}: {_LEVELS.get(one.held, '')}" if one.held else "not even snapshot isolation"
+    words = {"pass": held, "fail": f"held: {held}", "unknown": "; ".join(one.unknown)}[one.result]
+    small = [f"{one.transactions} transactions judged"]
+    if one.fenced_reads:
+        small.append(f"{one.fenced_reads} of them would have shown a missing edit")
+    if one.result == "pass" and one.fenced_reads >= _FEWEST_READS:
+        small.append(f"a fault in one of {one.fenced_reads // 3} would have been found (95 %)")
+    if one.serializable is not None:
+        small.append(f"with readCurrent {'serializable' if one.serializable else 'write skew'}")
+    mark = {"pass": "✓ holds", "fail": f"✗ {one.anomalies} broken", "unknown": "? not known"}[one.result]
+    return one, mark, words, "; ".join(small)
 
 
 def _unproven(report: Report) -> list[tuple[str, list[str]]]:
@@ -86,28 +114,8 @@ def _unproven(report: Report) -> list[tuple[str, list[str]]]:
     return sorted(reasons.items(), key=lambda item: -len(item[1]))
 
 
-def _matrix(level: Level, clients: tuple[str, ...]) -> dict[str, Any]:
-    """Who saw whose write: a row a writer, a column a reader; of large clusters the gaps alone."""
-    by = {(pair.writer, pair.reader): pair for pair in level.pairs}
-    rows: list[tuple[str, list[tuple[str, str]]]] = []
-    for writer in clients if len(clients) <= _LARGEST_MATRIX else ():
-        cells = []
-        for reader in clients:
-            pair = by.get((writer, reader))
-            if pair is None:
-                cells.append(("none", "-" if writer == reader else "not asked"))
-            elif pair.seen is None:
-                cells.append(("unknown", "not tried"))
-            elif not pair.seen:
-                cells.append(("bad", "not seen"))
-            else:
-                cells.append(("good", "seen" if pair.lag_ms is None else f"{pair.lag_ms:.1f} ms"))
-        rows.append((writer, cells))
-    return {
-        "title": f"{level.database}, " + ("through the running clients" if level.level == "http" else "over ZEO"),
-        "proven": sum(pair.seen is True for pair in level.pairs),
-        "total": len(level.pairs),
-        "clients": clients,
-        "rows": rows,
-        "gaps": [(pair.writer, pair.reader) for pair in level.pairs if pair.seen is False],
-    }
+def _shades() -> list[tuple[str, str]]:
+    """The legend of the matrix: each shade's kind, and what it says."""
+    limits = [matrix.milliseconds(limit).replace(".0", "") for limit in matrix.SHADES]
+    told = [*(f"below {limit}" for limit in limits), f"{limits[-1]} and more"]
+    return [(f"shade{number}", words) for number, words in enumerate(told)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 import msgspec
 
-from zcheck.report import Connection, Report, StorageNode
+from zcheck.report import Connection, Pair, Report, StorageNode
 from zcheck.reporters.text import clean
 
 MOST_CLIENTS = 24
@@ -90,7 +91,7 @@ def draw(report: Report) -> Drawing | None:
             _CLIENT_HEIGHT,
             "balancer",
             "none",
-            (_short(one.name, 16), "balancer"),
+            (short(one.name, 16), "balancer"),
         )
         for n, one in enumerate(topology.balancers)
     ]
@@ -123,18 +124,21 @@ def draw(report: Report) -> Drawing | None:
 def islands(report: Report) -> list[Island]:
     """The clients in groups that see each other's edits; empty where no pair was tried.
 
-    What the running clients showed goes before what their files make of it.  A client of which nothing is known is in a
-    group of its own that is apart from nobody.
+    What the running clients showed goes before what their files make of it.
     """
     levels = [level for level in report.consistency.levels if level.level == "http"] or list(report.consistency.levels)
+    return grouped(report.cluster.clients, [pair for level in levels for pair in level.pairs])
+
+
+def grouped(clients: Iterable[str], pairs: Iterable[Pair]) -> list[Island]:
+    """The same of these pairs.  A client of which nothing is known is in a group of its own, apart from nobody."""
     seen: dict[frozenset[str], list[bool | None]] = {}
-    for level in levels:
-        for pair in level.pairs:
-            seen.setdefault(frozenset((pair.writer, pair.reader)), []).append(pair.seen)
+    for pair in pairs:
+        seen.setdefault(frozenset((pair.writer, pair.reader)), []).append(pair.seen)
     if not any(one is not None for tried in seen.values() for one in tried):
         return []
     groups: list[list[str]] = []
-    for client in report.cluster.clients:
+    for client in clients:
         home = next((group for group in groups if _belongs(client, group, seen)), None)
         if home is None:
             groups.append([client])
@@ -162,7 +166,7 @@ def _clients(report: Report) -> tuple[list[Frame], dict[str, Box]]:
         for node in (nodes[name] for name in group.clients if name in nodes):
             name = node.name
             role = "" if node.role == "balanced" else f" ({node.role})"
-            lines = (_short(name + role, 22), _short(node.address, 26))
+            lines = (short(name + role, 22), short(node.address, 26))
             boxes[name] = Box(_CLIENT_X, y, _CLIENT_WIDTH, _CLIENT_HEIGHT, "client", node.state, lines)
             y += _CLIENT_HEIGHT + _GAP
         if groups:
@@ -203,7 +207,7 @@ def _storages(
             rows[key] = y + _PAD + len(lines) * _LINE + _LINE // 2
             mounted = f", on {' '.join(one.mounts)}" if one.mounts else ""
             stored = f", storage {one.storage}" if one.storage else ""
-            lines.append(_short(f"• {one.database}{stored}{mounted}", 42))
+            lines.append(short(f"• {one.database}{stored}{mounted}", 42))
         height = 2 * _PAD + len(lines) * _LINE
         state = "bad" if node.kind == "private" else node.state
         boxes.append(Box(_STORAGE_X, y, _STORAGE_WIDTH, height, node.kind, state, tuple(lines)))
@@ -211,7 +215,8 @@ def _storages(
     return boxes, rows
 
 
-def _short(text: str, width: int) -> str:
+def short(text: str, width: int) -> str:
+    """At most so many characters of a text, nothing in it that a reader cannot see."""
     text = clean(text)
     return text if len(text) <= width else text[: width - 1] + "…"
 
