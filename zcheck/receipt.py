@@ -83,7 +83,12 @@ class NoReceipt(ValueError):
 
 
 def make(report: Report, facts: Facts, *, now: float | None = None) -> Receipt:
-    """The receipt of a run; whoever calls this has seen to it that it ended with 0."""
+    """The receipt of a run; whoever calls this has seen to it that it ended with 0.
+
+    Raises :exc:`NoReceipt` for a run that left out the proof: servers are opened by what this says.
+    """
+    if (lacking := _unproven(report.coverage)) is not None:
+        raise NoReceipt(lacking)
     balancers = [os.path.realpath(path) for path in _balancer_files(facts)]
     read = dict.fromkeys((*_files(facts), *balancers))
     hashes = {path: digest for path in map(os.path.realpath, read) if (digest := _digest(path)) is not None}
@@ -139,6 +144,7 @@ def judge(
     ``with_balancer``: whether a balancer's files must be what they were as well.
     """
     bad = [*_too_old(receipt, max_age_s, time.time() if now is None else now), *_changed(receipt, with_balancer)]
+    bad += [lacking] if (lacking := _unproven(receipt.coverage)) is not None else []
     unknown: list[str] = []
     for name, client in receipt.clients.items() if panels is not None else ():
         assert panels is not None
@@ -148,6 +154,13 @@ def judge(
     if bad:
         return Judged("bad", (*bad, *unknown))
     return Judged("unknown", tuple(unknown)) if unknown else Judged("good")
+
+
+def _unproven(coverage: Coverage) -> str | None:
+    """What is missing for an OK to be a proof; None where every pair of clients was proven."""
+    if coverage.pairs_total and coverage.pairs_proven == coverage.pairs_total:
+        return None
+    return f"{coverage.pairs_proven} of {coverage.pairs_total} pairs were proven through the running clients"
 
 
 def _too_old(receipt: Receipt, max_age_s: float, now: float) -> Iterator[str]:

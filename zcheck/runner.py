@@ -67,6 +67,11 @@ def cannot_be_suppressed(check: Check) -> bool:
     return check.stage in NEVER_SUPPRESSED_STAGES or check.name in NEVER_SUPPRESSED_CHECKS
 
 
+def is_indispensable(check: Check) -> bool:
+    """Whether nothing may be opened to users by a run without this check: it proves that no data is lost."""
+    return cannot_be_suppressed(check) and check.severity is Severity.CRITICAL
+
+
 def _tell_unused(
     inventory: Inventory,
     results: list[CheckResult],

@@ -265,7 +265,9 @@ def test_our_own_deadline_changes_nothing(front: tuple[Cluster, Balancer]) -> No
     assert set() == opened(balancer)
 
 
-@pytest.mark.parametrize("option", ["--offline", "--read-only", "--only=inventory"])
+@pytest.mark.parametrize(
+    "option", ["--offline", "--read-only", "--only=inventory", "--skip=consistency", "--skip=every-database-is-one"]
+)
 def test_half_a_proof_opens_nothing(option: str, front: tuple[Cluster, Balancer]) -> None:
     cluster, balancer = front
     assert 3 == enable(cluster, option).code
@@ -711,6 +713,44 @@ def test_no_receipt_is_written_for_what_failed(make_cluster: Callable[..., Clust
     assert 2 == in_process("preflight", cluster.ini, "--receipt", paper).code
     assert not paper.exists()
     assert 3 == in_process("receipt", paper).code
+
+
+@pytest.mark.parametrize("options", [["--skip", "consistency"], ["--only", "identity"]])
+def test_no_receipt_is_written_for_what_proved_nothing(front: tuple[Cluster, Balancer], options: list[str]) -> None:
+    cluster, _ = front
+    paper = cluster.folder / "receipt.json"
+    run = in_process("preflight", cluster.ini, *options, "--receipt", paper)
+    assert (3, True) == (run.code, "0 of 6 pairs were proven" in run.err)
+    assert not paper.exists()
+
+
+@pytest.mark.parametrize("option", ["--read-only", "--offline"])
+def test_a_receipt_is_refused_at_once_to_a_run_that_proves_nothing(
+    front: tuple[Cluster, Balancer], option: str
+) -> None:
+    cluster, _ = front
+    run = in_process("preflight", cluster.ini, option, "--receipt", cluster.folder / "receipt.json")
+    assert (3, "", True) == (run.code, run.out, "too little for a receipt" in run.err)
+
+
+def test_a_receipt_without_the_proof_opens_nothing(front: tuple[Cluster, Balancer]) -> None:
+    cluster, balancer = front
+    paper = cluster.folder / "receipt.json"
+    assert 0 == in_process("preflight", cluster.ini, "--receipt", paper).code
+    told = json.loads(paper.read_text())
+    told["coverage"]["pairs_proven"] = 0
+    paper.write_text(json.dumps(told))
+    run = in_process("receipt", paper)
+    assert (2, True) == (run.code, "0 of 6 pairs were proven" in run.out)
+    assert 3 == enable(cluster, "--receipt", paper).code
+    assert set() == opened(balancer)
+
+
+@pytest.mark.parametrize("name", ["consistency", "edits-are-seen-everywhere"])
+def test_a_restart_is_refused_that_would_leave_out_the_proof(front: tuple[Cluster, Balancer], name: str) -> None:
+    cluster, _ = front
+    run = in_process("rolling-restart", cluster.ini, "--command", "true", "--changing", name)
+    assert (3, True) == (run.code, "too little is proven to open a server by" in run.err)
 
 
 def test_export_names_the_verified_clients(make_cluster: Callable[..., Cluster]) -> None:

@@ -25,7 +25,7 @@ from zcheck.cli.options import (
     run_options,
 )
 from zcheck.cli.output import complain, deliver, echo, terminal_width
-from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder
+from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
 
 
 def _gated(command: Callable[..., int]) -> Callable[..., int]:
@@ -45,12 +45,19 @@ def _gated(command: Callable[..., int]) -> Callable[..., int]:
     return guarded
 
 
-def _must_prove(ctx: click.Context, options: dict[str, Any]) -> None:
-    """What opens servers does so by a whole run, or not at all."""
+def _must_prove(ctx: click.Context, options: dict[str, Any], inventory: Any, without: tuple[str, ...] = ()) -> None:
+    """What opens servers does so by a whole run, or not at all; ``without``: what else is left out of it."""
+    from zcheck.checks import CATALOGUE
+    from zcheck.runner import is_indispensable
+
     for name in ("offline", "read_only", "only"):
         if options[name]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} proves too little to open a server by", ctx)
+    reasons = why_left_out(ctx, {**options, "skip": (*options["skip"], without)}, inventory)
+    missed = [check.name for check in CATALOGUE if check.name in reasons and is_indispensable(check)]
+    if missed:
+        raise click.UsageError(f"without {missed[0]} too little is proven to open a server by", ctx)
 
 
 def _gate(inventory: Any, options: dict[str, Any], **settings: Any) -> Any:
@@ -239,7 +246,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
-    _must_prove(ctx, options)
+    _must_prove(ctx, options, inventory)
     settings = {"min_up": options["min_up"], "fail_on": options["fail_on"], "admit_s": options["admit_timeout"]}
     door = _gate(inventory, options, **settings)
     with interruptible(), door.alone():
@@ -306,7 +313,7 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
-    _must_prove(ctx, options)
+    _must_prove(ctx, options, inventory, options["changing"])
     door = _gate(
         inventory,
         options,
@@ -370,7 +377,7 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
-    _must_prove(ctx, options)
+    _must_prove(ctx, options, inventory)
     if options["receipt"]:
         verified = _of_receipt(inventory, secret, options["receipt"], options).clients
         found = export.export(inventory, (), export.threads_of(_files_alone(inventory)), verified)

@@ -76,6 +76,8 @@ def _preflight(
     stdout = [form for form, path in options["output"] if not path]
     if len(stdout) > 1:
         raise click.UsageError(f"only one format can go to stdout, not {' and '.join(stdout)}", ctx)
+    if options.get("receipt"):
+        _may_be_certified(ctx, options)
     with interruptible():
         found, reasons = examine(
             ctx,
@@ -94,11 +96,20 @@ def _preflight(
     return int(found.report.verdict.exit_code)
 
 
+def _may_be_certified(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Refuse at once what would end without a receipt."""
+    for name in ("offline", "read_only"):
+        if options[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} proves too little for a receipt", ctx)
+
+
 def _write_receipt(examination: Any, path: str) -> None:
     from zcheck import receipt
 
     try:
         receipt.write(receipt.make(examination.report, examination.facts), path)
+    except receipt.NoReceipt as error:
+        raise click.ClickException(f"{path}: not written: {error}") from None
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
 
