@@ -68,6 +68,8 @@ class ZeoSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "main"
     storages: tuple[str, ...] = ("1",)
     empty: tuple[str, ...] = ()
+    blobs: bool = False
+    """Whether they keep blobs as well."""
     options: str = ""
     """More lines for the ``<zeo>`` section."""
     more: str = ""
@@ -408,7 +410,8 @@ class ZeoServer(Server):
     def write_conf(self) -> None:
         lines = ["<zeo>", f"  address {self.machine.binds}:{self.port}", *_indented(self.spec.options), "</zeo>"]
         for storage in (*self.spec.storages, *self.spec.empty):
-            lines += [f"<filestorage {storage}>", f"  path {self.data_fs(storage)}", "</filestorage>"]
+            blobs = [f"  blob-dir {self.home}/{storage}.blobs"] if self.spec.blobs else []
+            lines += [f"<filestorage {storage}>", f"  path {self.data_fs(storage)}", *blobs, "</filestorage>"]
         self.conf.write_text("\n".join([*lines, self.spec.more, ""]))
 
     def answers(self) -> bool:

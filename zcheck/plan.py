@@ -108,12 +108,25 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
             f"this WILL write to {server}, storage {storage}: two small commits for each of {names}"
             f" ({2 * len(set(clients))} in all) of objects that nothing links to, and one that deletes them"
         )
+    for database, clients in _with_blobs(ways).items():
+        yield (
+            f"and one blob for each of {', '.join(clients)} in database {database}, deleted again; their files, a line"
+            " each, stay with the server until its next pack"
+        )
     not_written: dict[tuple[str, str], list[str]] = {}
     for way in ways:
         if way.not_written:
             not_written.setdefault((way.database, way.not_written), []).append(way.client)
     for (database, reason), clients in not_written.items():
         yield f"not write to database {database} of {', '.join(clients)}: {reason}"
+
+
+def _with_blobs(ways: Iterable[targets.ZeoTarget]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for way in ways:
+        if way.blobs and not way.not_written and not way.unreachable:
+            found.setdefault(way.database, []).append(way.client)
+    return found
 
 
 def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:

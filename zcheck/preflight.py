@@ -176,13 +176,14 @@ def assemble(
 
 
 def consistency_levels(facts: Facts) -> tuple[Level, ...]:
-    """The matrix of every history: each ordered pair of different clients, tried or not."""
+    """The matrix of every history: each ordered pair of different clients, tried or not; those of blobs come last."""
     inventory = facts.inventory
     levels = []
-    for history in _histories(facts):
+    for history in (*_histories(facts), *_histories(facts, blobs=True)):
         pairs = judge.pairs(history, inventory.writers, inventory.client_names)
         shown = tuple(Pair(p.writer, p.reader, p.seen, _rounded(p.lag_ms)) for p in pairs)
-        levels.append(Level(history.level, history.database, shown))
+        database = f"{history.database} (blobs)" if history.blobs else history.database
+        levels.append(Level(history.level, database, shown))
     return tuple(levels)
 
 
@@ -196,12 +197,12 @@ def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:
     return Consistency(
         levels,
         _held(histories, verdicts, levels),
-        _receipt(facts, histories),
+        _receipt(facts, [*histories, *_histories(facts, blobs=True)]),
         judged=tuple(map(timelines.judged, histories, verdicts)),
         lags=tuple(one for one in lags if one is not None),
         anomalies=tuple(
             anomaly
-            for history, found, level in zip(histories, verdicts, levels, strict=True)
+            for history, found, level in zip(histories, verdicts, levels, strict=False)
             for anomaly in timelines.anomalies_of(history, found, level.pairs)
         ),
     )
@@ -225,12 +226,13 @@ def _rounded(lag_ms: float | None) -> float | None:
     return None if lag_ms is None else round(lag_ms, 3)
 
 
-def _histories(facts: Facts) -> list[History]:
+def _histories(facts: Facts, *, blobs: bool = False) -> list[History]:
+    """What is judged by what the storage's log has; with ``blobs`` those that are judged by their files alone."""
     found: list[History] = []
     for kind in (HttpHistories, ZeoHistories):
         fact = facts.raw(kind)
         if isinstance(fact, kind):
-            found += fact.histories
+            found += fact.blobs if blobs else fact.histories
     return found
 
 

@@ -4,6 +4,8 @@ run itself cannot differ.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from zcheck import addresses
@@ -31,6 +33,8 @@ class ZeoTarget(msgspec.Struct, frozen=True):
     """Why the server cannot be dialled from here at all (a unix socket of another machine)."""
     not_written: str = ""
     """Why nothing is written through it; empty: it may be written to."""
+    blobs: Literal["", "cache", "shared"] = ""
+    """How it keeps blobs: in a cache of its own, in the server's folder, or not at all."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -89,7 +93,16 @@ def _target(inventory: Inventory, client: Client, database: Database, names: Nam
         dialled=tuple(dialled),
         unreachable=unreachable,
         not_written=_not_written(inventory, client, database, ends, names),
+        blobs=blobs_of(database),
     )
+
+
+def blobs_of(database: Database) -> Literal["", "cache", "shared"]:
+    """How a client keeps the blobs of this database."""
+    if not any(section.first("blob-dir") is not None for section in database.chain):
+        return ""
+    shared = database.leaf is not None and database.leaf.value("shared-blob-dir", "no").lower() in _TRUE
+    return "shared" if shared else "cache"
 
 
 def _by_tls(dialled: HostPort | str, database: Database) -> HostPort | str:

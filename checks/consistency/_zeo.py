@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from zcheck.consistency.history import ClientState, History, Operation, ZeoHistories
 from zcheck.consistency.judge import SeenPair
 
@@ -55,3 +57,17 @@ def zeo_run(*seen: str, stopped: str = "", **states: ClientState) -> ZeoHistorie
         clients["app2"] = ClientState("app2", joined=True)
     history = History("zeo", "main", "example", tuple(operations), tuple(clients.values()), 1, stopped=stopped)
     return ZeoHistories((history,))
+
+
+def with_blobs(run: ZeoHistories, **refused: str) -> ZeoHistories:
+    """The same run, and the same again with blobs, which some clients' server does not take."""
+    (history,) = run.histories
+    states = tuple(
+        msgspec.structs.replace(state, refused="no-blobs", detail=refused[state.client])
+        if state.client in refused
+        else state
+        for state in history.clients
+    )
+    operations = tuple(op for op in history.operations if op.session not in refused and not refused.keys() & op.reads)
+    blobs = msgspec.structs.replace(history, blobs=True, clients=states, operations=operations)
+    return ZeoHistories((history,), (blobs,))

@@ -4,18 +4,20 @@ What it examines
     zcheck connects to each client's own ``server`` lines as the client would, writes one small object through every
     connection and reads all of them through every other, twice, so that the second round is read past warm caches. Each
     read is fenced: a round trip to the server first, after which every earlier commit must be visible. The objects are
-    linked from nowhere and are deleted at the end.
+    linked from nowhere and are deleted at the end. Where clients have a ``blob-dir``, the same is done once with blobs
+    and their files, which the server keeps until its next pack.
 Why it matters
     This is the least that a cluster has to do. Where it fails, two clients have two databases, or a server or proxy in
     between does not pass on what others save.
 What it does not prove
     That the running clients do the same: they may run with another zope.conf than the one on disk, on a dead
-    connection, or on caches gone stale. See edits-are-seen-everywhere.
+    connection, or on caches gone stale. See edits-are-seen-everywhere. Blobs are sent and fetched through the server:
+    that a folder with ``shared-blob-dir on`` is the server's own is not proven.
 How to repair it
     Compare the ``server`` and ``storage`` lines of the two sides, and what stands between a client and its server: a
     virtual address or a forward that leads to several servers, a ``<demostorage>`` or ``<before>`` on the server.
 
->>> from zcheck.checks.consistency._zeo import zeo_run
+>>> from zcheck.checks.consistency._zeo import with_blobs, zeo_run
 >>> show(zeo_passes_writes_on, zeo_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> run = zeo_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")
@@ -26,13 +28,17 @@ read what is written through app1, app2
 >>> show(zeo_passes_writes_on, run, app1=[], app2=[])
 UNKNOWN app1, app2: database main, over ZEO: not proven for app1, app2: a write through app1 failed: no space left on
 device
+>>> blobs = with_blobs(zeo_run("app1 > app2", "app2 > app1"), app1="the server's storage keeps no blobs")
+>>> show(zeo_passes_writes_on, blobs, app1=[], app2=[])
+CRITICAL app1: database main, blobs over ZEO: app1 has a blob-dir, and the server's storage keeps no blobs
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.checks.consistency._isolation import members
 from zcheck.checks.consistency._zeo import may_not_write, sides
 from zcheck.consistency.history import History, ZeoHistories
 from zcheck.consistency.judge import SeenPair, pairs
@@ -50,29 +56,59 @@ def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A pair that was not tried is told, and is never a pass."""
     proven: set[str] = set()
     for history in facts.the(ZeoHistories).histories:
-        readers = tuple(client for client in facts.clients if history.state(client) is not None)
+        readers = members(facts, history)
         barred = {client: why for client in readers if (why := may_not_write(history, client))}
-        writers = tuple(client for client in readers if client in facts.inventory.writers and client not in barred)
-        found = pairs(history, writers, readers)
-        split = [pair for pair in found if pair.seen is False]
+        found = _tried(facts, history, barred)
         proven |= {name for pair in found for name in (pair.writer, pair.reader)}
-        if split:
-            yield _problem(history, found, split)
-        told = {name for pair in split for name in (pair.writer, pair.reader)}
-        yield from _not_proven(history, [pair for pair in found if not {pair.writer, pair.reader} <= told])
+        yield from _told(history, found)
         for client in barred.keys() - proven:
             yield Skipped((client,), barred[client])
             proven.add(client)
     rest = tuple(client for client in facts.clients if client not in proven)
     yield Skipped(rest, "there is no second client's ZEO connection to prove it against")
+    for history in facts.the(ZeoHistories).blobs:
+        yield from _of_blobs(facts, history)
 
 
-def _problem(history: History, found: tuple[SeenPair, ...], split: list[SeenPair]) -> Problem:
+def _of_blobs(facts: Facts, history: History) -> Iterator[Problem | Unknown]:
+    """A server that takes no blobs of a client that has a place for them refuses every file that is uploaded."""
+    refused = [name for name in members(facts, history) if (s := history.state(name)) and s.refused == "no-blobs"]
+    if refused:
+        have = "has" if len(refused) == 1 else "have"
+        message = f"{_where(history)}: {', '.join(refused)} {have} a blob-dir, and the server's storage keeps no blobs"
+        hint = "give the storage in zeo.conf a blob-dir, or remove it from zope.conf"
+        yield Problem(tuple(refused), message, hint=hint, about=_about(history))
+    barred = [name for name in members(facts, history) if name in refused or may_not_write(history, name)]
+    yield from _told(history, [p for p in _tried(facts, history, barred) if p.reader not in refused])
+
+
+def _tried(facts: Facts, history: History, barred: Iterable[str]) -> tuple[SeenPair, ...]:
+    readers = members(facts, history)
+    writers = tuple(client for client in readers if client in facts.inventory.writers and client not in barred)
+    return pairs(history, writers, readers)
+
+
+def _told(history: History, found: Sequence[SeenPair]) -> Iterator[Problem | Unknown]:
+    split = [pair for pair in found if pair.seen is False]
+    if split:
+        yield _problem(history, found, split)
+    told = {name for pair in split for name in (pair.writer, pair.reader)}
+    yield from _not_proven(history, [pair for pair in found if not {pair.writer, pair.reader} <= told])
+
+
+def _where(history: History) -> str:
+    return f"database {history.database}, {'blobs ' if history.blobs else ''}over ZEO"
+
+
+def _about(history: History) -> str:
+    return f"{history.database}{' (blobs)' * history.blobs}"
+
+
+def _problem(history: History, found: Sequence[SeenPair], split: list[SeenPair]) -> Problem:
     named = {name for pair in found if pair.seen is not None for name in (pair.writer, pair.reader)}
     clients = tuple(state.client for state in history.clients if state.client in named)
     hint = "compare the 'server' and 'storage' lines of both sides, and what stands between them and the server"
-    message = f"database {history.database}, over ZEO: {sides(split)}"
-    return Problem(clients, message, hint=hint, about=history.database)
+    return Problem(clients, f"{_where(history)}: {sides(split)}", hint=hint, about=_about(history))
 
 
 def _not_proven(history: History, found: list[SeenPair]) -> Iterator[Unknown]:
@@ -85,5 +121,5 @@ def _not_proven(history: History, found: list[SeenPair]) -> Iterator[Unknown]:
             subjects = [state.client for state in states[:1]] or [pair.writer, pair.reader]
             reasons.setdefault(why, {}).update(dict.fromkeys(subjects))
     for why, names in reasons.items():
-        message = f"database {history.database}, over ZEO: not proven for {', '.join(names)}: {why}"
-        yield Unknown(tuple(names), message, about=history.database)
+        message = f"{_where(history)}: not proven for {', '.join(names)}: {why}"
+        yield Unknown(tuple(names), message, about=_about(history))

@@ -16,7 +16,7 @@ from zcheck.consistency.blobs import BlobMatrix
 from zcheck.consistency.history import History
 from zcheck.consistency.jobs import Write
 from zcheck.consistency.judge import pairs
-from zcheck.consistency.work import Stop
+from zcheck.consistency.work import Change, Stop
 from zcheck.consistency.worker import Connection
 from zcheck.consistency.zeo import Target, ZeoWorker
 from zcheck.demo import Cluster, ZeoSpec, specs
@@ -132,3 +132,58 @@ def test_records_without_their_files_are_not_seen(server: ZeoServer) -> None:
             connection.close(1)
     assert {("app1", "app2"): False, ("app2", "app1"): False} == seen(history)
     assert () == history.left
+
+
+def test_a_blob_that_a_killed_run_left_is_found_and_removed(server: ZeoServer) -> None:
+    marker = markers.Marker("dead", 1, "0" * 32, "app1")
+    connection = Connection(Target("app1", "main", (server.address,), blobs=True), 3)
+    connection.open()
+    try:
+        (oid,) = connection.allocate(1)
+        data, content = markers.record(marker, blob=True), markers.text(marker)
+        tid = connection.commit(markers.description("dead", 1), [Change(oid, 0, data, content)])
+        assert content == connection.load_file(oid, tid)
+    finally:
+        connection.close(1)
+    with ZeoWorker(RUN, timeout_s=3) as worker:
+        worker.connect([Target("app1", "main", (server.address,))], within_s=LIMIT_S)
+        found = worker.orphans(since_s=600, within_s=LIMIT_S).found
+        assert ["dead"] == [orphan.run_id for orphan in found]
+        assert () == worker.remove(found, within_s=LIMIT_S).found
+        assert () == worker.orphans(since_s=600, within_s=LIMIT_S).found
+
+
+# --- whole runs -----------------------------------------------------------------------------------
+
+CACHE = "blob-dir $INSTANCE/var/blobs"
+EVERY_PAIR = {("app1", "app2"): True, ("app2", "app1"): True}
+
+
+def test_the_blobs_of_a_healthy_cluster_are_proven(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(specs(2, every={"zeoclient": CACHE}), zeo=[ZeoSpec(blobs=True)])
+    before = Contents.of(cluster.main_zeo.data_fs())
+    outcome = preflight(cluster)
+    assert (0, EVERY_PAIR, EVERY_PAIR) == (outcome.code, outcome.pairs("zeo"), outcome.pairs("zeo", "main (blobs)"))
+    assert "pass" == outcome.outcome("nothing-is-left-behind")
+    assert_only_ours(before, Contents.of(cluster.main_zeo.data_fs()), [outcome.report["run"]["id"]])
+    assert 0 == in_process("leftovers", cluster.ini).code
+    caches = [file for client in cluster.clients.values() for file in files(client.home / "var" / "blobs")]
+    assert [] == [file for file in caches if b"zcheck" in file.read_bytes()]
+
+
+def test_a_server_without_a_place_for_the_clients_blobs_is_found(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(specs(2, every={"zeoclient": CACHE}))
+    outcome = preflight(cluster)
+    finding = outcome.finding("zeo-passes-writes-on")
+    assert ("CRITICAL", ["app1", "app2"]) == (finding["severity"], finding["clients"])
+    assert "app1, app2 have a blob-dir, and the server's storage keeps no blobs" in finding["message"]
+    assert EVERY_PAIR == outcome.pairs("zeo")
+
+
+def test_plan_tells_of_the_blobs(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(specs(2, every={"zeoclient": CACHE}), start=False)
+    cluster.write_ini()
+    for client in cluster.clients.values():
+        client.prepare()
+        client.write_conf(cluster.main_zeo)
+    assert "and one blob for each of app1, app2" in in_process("plan", cluster.ini).out
