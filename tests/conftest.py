@@ -44,9 +44,9 @@ def slow() -> None:
 # Options of zcheck's own that happen to be set must not change what a test sees.
 CORPUS = os.environ.get("ZCHECK_CORPUS")
 SLOW = os.environ.get("ZCHECK_SLOW", "0") not in ("", "0")
-# The three that are the tests' own stay, so that worker processes see them as well.
+# Those that are the tests' own stay, so that worker processes see them as well.
 for _name in [name for name in os.environ if name.startswith("ZCHECK_")]:
-    if _name not in ("ZCHECK_CORPUS", "ZCHECK_SLOW", "ZCHECK_PLONE"):
+    if _name not in ("ZCHECK_CORPUS", "ZCHECK_SLOW", "ZCHECK_PLONE", "ZCHECK_NETWORK"):
         del os.environ[_name]
 
 

@@ -183,6 +183,16 @@ CONNECTED: dict[str, tuple[list[Any], Any, str, Told]] = {
         "problem",
         [("CRITICAL", ("app1",), "app1 answers, and hangs as soon as it has to ask its ZEO server")],
     ),
+    "it hangs, and its server answers nobody": (
+        [
+            HttpHistories(
+                (History("http", "main", "1", clients=(ClientState("app1", hung=True, because="zeo-server-answers"),)),)
+            )
+        ],
+        running(NotGathered("said nothing for 5 s")),
+        "skipped",
+        [],
+    ),
     "the Control Panel was refused": (
         [],
         running(NotGathered("the user lacks the permission")),

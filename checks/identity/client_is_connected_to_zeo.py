@@ -37,8 +37,6 @@ from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.consistency.history import HttpHistories
 from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, ServerLists, ZeoAnswers
 
-_NO_ANSWER = frozenset({"refused", "unreachable", "unknown-name", "timeout", "silent"})
-
 
 @check(
     "client-is-connected-to-zeo",
@@ -56,7 +54,7 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
     for client in facts.each(HttpAnswer):
         panel = facts.raw(ControlPanel, client)
         if client in hung:
-            yield _hanging(client, panel, facts)
+            yield Skipped((client,), hung[client]) if hung[client] else _hanging(client, panel)
         elif client in owing:
             yield Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
@@ -70,26 +68,12 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
         yield Unknown(tuple(clients), reason, hint=hint)
 
 
-def _hanging(client: str, panel: object, facts: Facts) -> Problem | Skipped:
-    if _nobody_is_connected(client, facts):
-        return Skipped((client,), "zeo-server-answers")
+def _hanging(client: str, panel: object) -> Problem:
     connected = isinstance(panel, ControlPanel) and all(page.connected is not False for page in panel.databases)
     says = "says it is connected to its ZEO server, and" if connected else "answers, and"
     message = f"{client} {says} hangs as soon as it has to ask {'it' if connected else 'its ZEO server'}"
     hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
     return Problem((client,), message, hint=hint)
-
-
-def _nobody_is_connected(client: str, facts: Facts) -> bool:
-    """Whether none of its servers answers, and nobody says to be connected: zeo-server-answers tells of them all."""
-    answers = facts.each(ZeoAnswers).get(client)
-    panels = facts.each(ControlPanel).values()
-    return (
-        answers is not None
-        and bool(answers.answers)
-        and all(answer.outcome in _NO_ANSWER for answer in answers.answers)
-        and not any(page.connected for panel in panels for page in panel.databases)
-    )
 
 
 def _by_its_own_word(client: str, panel: ControlPanel, answers: ZeoAnswers | None) -> Iterator[Problem | Skipped]:
@@ -105,8 +89,10 @@ def _by_its_own_word(client: str, panel: ControlPanel, answers: ZeoAnswers | Non
         yield Skipped((client,), "none of its databases is on ZEO, by its Control Panel")
 
 
-def _hung(facts: Facts) -> frozenset[str]:
+def _hung(facts: Facts) -> dict[str, str]:
+    """The clients that hung, and the check that tells why, where that is another one."""
     tried = facts.maybe(HttpHistories)
     histories = tried.histories if tried is not None else ()
     listed = facts.maybe(ServerLists) or ServerLists()
-    return frozenset(state.client for history in histories for state in history.clients if state.hung) | {*listed.hung}
+    hung = {state.client: state.because for history in histories for state in history.clients if state.hung}
+    return dict.fromkeys(listed.hung, "") | hung
