@@ -140,6 +140,7 @@ TABLE = (
             "recheck",
             "isolate",
             "init",
+            "gathered",
         )
     ),
 )

@@ -80,6 +80,11 @@ WRITES: tuple[type[Any], ...] = (ZeoHistories, HttpHistories, Remains)
 """The kinds that only a run that writes can have."""
 
 
+LONG_S = 60.0
+"""From how long on a test of isolation is judged while it goes on, and what was judged is dropped."""
+WINDOW_S = 10.0
+
+
 class Isolation(msgspec.Struct, frozen=True):
     """The longer test of isolation, in place of preflight's short one, at one level or at both."""
 
@@ -88,6 +93,13 @@ class Isolation(msgspec.Struct, frozen=True):
     seed: int
     zeo: bool = True
     http: bool = True
+    history: str | None = None
+    """The file to which histories are written while they are made."""
+
+    @property
+    def window_s(self) -> float | None:
+        """A long test is judged after each so many seconds, and what was judged is dropped; None: all is kept."""
+        return WINDOW_S if self.duration_s > LONG_S else None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -123,6 +135,10 @@ class Deadline:
     def left(self) -> float:
         """Seconds that work may still take; 0 when only clean-up's share is left."""
         return max(0.0, self._end - self.reserved_s - time.monotonic())
+
+    def end(self) -> None:
+        """Nothing more is begun, and clean-up has its share all the same."""
+        self._end = min(self._end, time.monotonic() + self.reserved_s)
 
     def left_to_clean_up(self) -> float:
         """Seconds until the very end."""
@@ -291,7 +307,7 @@ class Gathering:
 
     def _zope_conf(self, client: Client) -> ZopeConf | NotGathered | LeftOut:
         brought = self.settings.gathered.raw(ZopeConf, client.name)
-        if brought is not None and elsewhere.conf_is_there(client):
+        if isinstance(brought, ZopeConf | NotGathered):
             return brought
         if client.via is not None and elsewhere.conf_is_there(client):
             return LeftOut(elsewhere.OFFLINE) if self.settings.offline else self._found_there(client, ZopeConf)
@@ -307,7 +323,7 @@ class Gathering:
 
     def _wsgi_conf(self, client: Client) -> WsgiConf | NotGathered | LeftOut:
         brought = self.settings.gathered.raw(WsgiConf, client.name)
-        if brought is not None and elsewhere.ini_is_there(client):
+        if isinstance(brought, WsgiConf | NotGathered):
             return brought
         if client.via is not None and elsewhere.ini_is_there(client):
             return LeftOut(elsewhere.OFFLINE) if self.settings.offline else self._found_there(client, WsgiConf)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -21,6 +21,14 @@ from zcheck.redact import HIDDEN, redacted, without_userinfo
 from zcheck.report import Run, Tool
 
 SCHEMA = "zcheck-facts/1"
+GATHERED = "zcheck-gathered/1"
+"""The schema of what ``zcheck gather --client`` prints."""
+_CALLED = {SCHEMA: "saved facts", GATHERED: "facts of one client, as zcheck gather prints it"}
+
+FROM_THERE: tuple[type[Any], ...] = (_facts.ZopeConf, _facts.WsgiConf, _facts.SeenThere)
+"""What a client's own machine can tell of it."""
+
+Made = TypeVar("Made")
 
 KINDS: dict[str, type[Any]] = {
     name: kind
@@ -67,17 +75,7 @@ def dump(saved: Saved, version: str) -> str:
 
 def load(text: str) -> Saved:
     """Read a file's text.  Raises :exc:`CannotRead`."""
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CannotRead(f"this is no JSON: {error}") from None
-    schema = given.get("schema") if isinstance(given, dict) else None
-    if schema != SCHEMA:
-        raise CannotRead(f"this is no file of saved facts: its schema is {schema!r}, not {SCHEMA!r}")
-    try:
-        file = msgspec.convert(given, _File)
-    except msgspec.ValidationError as error:
-        raise CannotRead(f"the file is damaged: {error}") from None
+    file = _converted(text, _File, SCHEMA)
     found: dict[type[Any], dict[str, Any]] = {}
     for one in file.facts:
         kind = KINDS.get(one.kind)
@@ -86,6 +84,58 @@ def load(text: str) -> Saved:
     if not isinstance(found.get(Inventory, {}).get(""), Inventory):
         raise CannotRead("the file is damaged: there is no inventory in it")
     return Saved(file.run, file.left_out, Facts(found))
+
+
+def _converted(text: str, kind: type[Made], expected: str) -> Made:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CannotRead(f"this is no JSON: {error}") from None
+    schema = given.get("schema") if isinstance(given, dict) else None
+    if schema != expected:
+        raise CannotRead(f"this is no file of {_CALLED[expected]}: its schema is {schema!r}, not {expected!r}")
+    try:
+        return msgspec.convert(given, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise CannotRead(f"the file is damaged: {str(error)[:200]}") from None
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """What one client's own machine told of it, brought from there as a file."""
+
+    cluster: str
+    client: str
+    gathered_at: float
+    """Seconds since the epoch, by that machine's clock."""
+    facts: Facts
+
+
+class _GatheredFile(msgspec.Struct, frozen=True):
+    schema: str
+    tool: Tool
+    cluster: str
+    client: str
+    gathered_at: float
+    facts: list[SavedFact]
+
+
+def dump_gathered(gathered: Gathered, version: str) -> str:
+    """The text of a file of one client's facts; as in every file of facts there is no secret in it."""
+    facts = [one for one in _saved(gathered.facts) if one.subject == gathered.client]
+    tool = Tool("zcheck", version)
+    file = _GatheredFile(GATHERED, tool, gathered.cluster, gathered.client, gathered.gathered_at, facts)
+    return json.dumps(msgspec.to_builtins(file), ensure_ascii=True, indent=1) + "\n"
+
+
+def load_gathered(text: str) -> Gathered:
+    """Read such a file; of what is in it only this one client's own facts count.  Raises :exc:`CannotRead`."""
+    file = _converted(text, _GatheredFile, GATHERED)
+    found = Facts()
+    for one in file.facts:
+        kind = KINDS.get(one.kind)
+        if kind is not None and kind in FROM_THERE and one.subject == file.client:
+            found = found.with_fact(file.client, _value(one, kind), kind)
+    return Gathered(file.cluster, file.client, file.gathered_at, found)
 
 
 def _saved(facts: Facts) -> Iterator[SavedFact]:

@@ -18,7 +18,7 @@ import click
 from zcheck import __version__
 from zcheck.cli.balancer import export_command, haproxy, receipt, rolling_restart
 from zcheck.cli.documents import completion, explain, init, schema
-from zcheck.cli.facts import diff
+from zcheck.cli.facts import diff, gather
 from zcheck.cli.isolation import isolation, recheck
 from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
@@ -40,7 +40,7 @@ def zcheck() -> None:
 
 
 for _command in (
-    preflight, monitor, plan, demo, explain, leftovers, isolation, recheck, diff,
+    preflight, monitor, plan, demo, explain, leftovers, isolation, recheck, gather, diff,
     haproxy, rolling_restart, receipt, export_command, init, schema, completion,
 ):  # fmt: skip
     zcheck.add_command(_command)

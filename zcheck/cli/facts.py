@@ -1,11 +1,87 @@
-"""What was gathered, as a file: what changed between two of them."""
+"""What was gathered, as a file: of a whole cluster, of one client on its own machine; what changed between two."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from zcheck.cli.output import echo
-from zcheck.cli.runs import load_facts, of_cluster, state_folder
+from zcheck import __version__
+from zcheck.cli.options import GATHERED, Duration, completed_options
+from zcheck.cli.output import echo, say
+from zcheck.cli.runs import dumped, examine, interruptible, load_facts, of_cluster, read_inventory, state_folder
+
+
+@click.command()
+@click.argument("ini", metavar="CLIENTS.INI", required=False, type=click.Path(dir_okay=False))
+@click.option("--client", metavar="NAME", help="This client alone, as the machine sees it on which this runs.")
+@click.option("--show-script", is_flag=True, help="Print the script that is run on the clients' machines, and end.")
+@click.option(
+    "--answer",
+    "answers",
+    type=click.File(encoding="utf-8", errors="surrogateescape"),
+    multiple=True,
+    metavar="FILE",
+    help="With --client: what the script printed, where something else has run it. Once for each of its two questions.",
+)
+@click.option("--offline", is_flag=True, help="Read the files alone: open no socket, look up no name.")
+@click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer.")
+@click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole run.")
+@GATHERED
+@click.pass_context
+def gather(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
+    """Print facts as JSON: of the whole cluster, judging and writing nothing; or of one client, on its own machine.
+
+    What --client prints is for "zcheck preflight --gathered DIRECTORY" elsewhere: one file NAME.json a client.  No
+    secret is in it.  With --show-script and --client the script is printed with its request: run it there by whatever
+    means, give what it printed as --answer, and its second question the same way.
+    """
+    if ini is None and options["show_script"]:
+        from zcheck.probes.via import script_text
+
+        say(script_text())
+        return 0
+    if ini is None:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
+    inventory, secret = read_inventory(ini)
+    options = completed_options(ctx, options, inventory.options, inventory.file)
+    if options["client"] is not None:
+        return _gather_client(ctx, inventory, options)
+    if options["answers"] or options["show_script"]:
+        raise click.UsageError("--answer, and --show-script with CLIENTS.INI, need --client", ctx)
+    whole = {"only": (), "skip": (), "read_only": True, "no_state": True, "max_rate": 20.0, "pause_file": None}
+    run = {**whole, "fail_on": "warning", "timings": False, "quiet": False, **options}
+    with interruptible():
+        found, reasons = examine(ctx, "gather", run, inventory, secret)
+    say(dumped(found, reasons))
+    return 0
+
+
+def _gather_client(ctx: click.Context, inventory: Any, options: dict[str, Any]) -> int:
+    from zcheck import gathered, savedfacts
+
+    name = options["client"]
+    if name not in inventory.client_names:
+        raise click.UsageError(f"{inventory.file} has no client {name!r}", ctx)
+    try:
+        with interruptible():
+            found = gathered.of_client(
+                inventory,
+                inventory.client(name),
+                answers=[file.read(gathered.LARGEST) for file in options["answers"]],
+                show=options["show_script"],
+                timeout_s=options["timeout"],
+            )
+    except gathered.Shown as script:
+        say(str(script))
+        return 0
+    except savedfacts.CannotRead as error:
+        raise click.ClickException(f"{name}: {error}") from None
+    if options["show_script"]:
+        say("pass  # zcheck has no other question\n")
+        return 0
+    say(savedfacts.dump_gathered(found, __version__))
+    return 0
 
 
 @click.command()

@@ -80,6 +80,14 @@ class Suggesting(click.Group):
 INI = click.argument("ini", metavar="CLIENTS.INI", type=click.Path(dir_okay=False))
 
 
+GATHERED = click.option(
+    "--gathered",
+    type=click.Path(),
+    metavar="DIRECTORY",
+    help="Take what zcheck gather --client printed on the clients' machines: one *.json a client.",
+)
+
+
 def run_options(command: Callable[..., int]) -> Callable[..., int]:
     """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each."""
     options = [
@@ -104,6 +112,7 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             metavar="FORMAT[:PATH]",
             help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
         ),
+        GATHERED,
         click.option("--save-facts", metavar="PATH", help="Keep what was gathered in a file; no secret is in it."),
         click.option(
             "--max-rate",

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from zcheck import __version__
-from zcheck.cli.output import write_file
+from zcheck.cli.output import complain, write_file
 
 MOST_FACTS = 256 * 1024 * 1024
 """The largest file of saved facts that is read, in bytes."""
@@ -27,17 +27,17 @@ def keep_facts(found: Any, reasons: dict[str, str], options: Mapping[str, Any]) 
 
     report = found.report
     if report.verdict.status == "OK" and not options["offline"] and not options["no_state"]:
-        state.keep_good(state_folder(), of_cluster(report.cluster.file), _dumped(found, reasons))
+        state.keep_good(state_folder(), of_cluster(report.cluster.file), dumped(found, reasons))
     if options["save_facts"]:
         save_facts(found, reasons, options["save_facts"])
 
 
 def save_facts(found: Any, reasons: dict[str, str], path: str) -> None:
     """Put a run's facts into a file that only its owner can read: no secret is in it, but names and addresses are."""
-    write_file(path, _dumped(found, reasons), 0o600)
+    write_file(path, dumped(found, reasons), 0o600)
 
 
-def _dumped(found: Any, reasons: dict[str, str]) -> str:
+def dumped(found: Any, reasons: dict[str, str]) -> str:
     from zcheck import savedfacts
 
     return savedfacts.dump(savedfacts.Saved(found.report.run, reasons, found.facts), __version__)
@@ -153,8 +153,9 @@ def examine(
         max_rate=options["max_rate"],
         pause_file=options["pause_file"],
         isolation=options.get("isolation"),
+        **({"gathered": brought_facts(inventory, options["gathered"])} if options.get("gathered") else {}),
     )
-    with LiveLines(inventory.client_names) as lines:
+    with LiveLines(inventory.client_names, quiet=options["quiet"]) as lines:
         work = partial(
             pipeline.examine,
             inventory,
@@ -174,6 +175,19 @@ def examine(
             return within(limit_s, work), reasons
         except TimeoutError:
             raise click.ClickException(f"no answer within {limit_s:g} s: zcheck itself hangs") from None
+
+
+def brought_facts(inventory: Any, folder: str) -> Any:
+    """What was gathered on the clients' own machines; what is there and does not count is told on stderr."""
+    from zcheck import gathered, savedfacts
+
+    try:
+        found = gathered.read(folder, inventory)
+    except savedfacts.CannotRead as error:
+        raise click.ClickException(str(error)) from None
+    for remark in found.remarks:
+        complain(f"zcheck: {remark}")
+    return found.facts
 
 
 def examiner(ctx: click.Context, command: str, options: Mapping[str, Any], secret: Any) -> Callable[..., Any]:
