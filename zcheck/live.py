@@ -667,8 +667,21 @@ class LiveWaves:
                 because = "zeo-server-answers" if self._server_is_dead(door) else ""
                 detail = "; ".join(filter(None, [fared.detail, _why_not_asked(door)])) if not because else fared.detail
                 fared = msgspec.structs.replace(fared, because=because, detail=detail)
+            elif fared.hung and self._nobody_is_connected(fared.client):
+                fared = msgspec.structs.replace(fared, because="zeo-server-answers")
             states.append(fared)
         return msgspec.structs.replace(history, clients=tuple(states))
+
+    def _nobody_is_connected(self, client: str) -> bool:
+        """Whether none of its servers answers from here, and no client says to be connected: one finding tells both."""
+        facts = self.gathering.facts
+        answers = facts.raw(ZeoAnswers, client)
+        panels = [facts.raw(ControlPanel, one.name) for one in self.inventory.clients]
+        return (
+            isinstance(answers, ZeoAnswers)
+            and {answer.outcome for answer in answers.answers} <= {"refused", "unreachable", "unknown-name", "timeout"}
+            and not any(page.connected for p in panels if isinstance(p, ControlPanel) for page in p.databases)
+        )
 
     def _before_write(self, client: str) -> str | None:
         """A look at the commit locks of this client's servers, right before a write through it, and no haste."""
@@ -737,6 +750,11 @@ class LiveWaves:
             kept.pop(str(self.inventory.client(name).dialled), None)
         if kept != owing:
             state.keep_unanswered(self.settings.state_folder, kept)
+        for name in hung:
+            # Its Control Panel hung by the same cause: one finding tells both.
+            if isinstance(self.gathering.facts.raw(ControlPanel, name), NotGathered):
+                because = LeftOut("it hangs when it has to ask its ZEO server", "client-is-connected-to-zeo")
+                self.gathering.keep(name, because, ControlPanel)
 
     # --- afterwards ------------------------------------------------------------------------------
 
