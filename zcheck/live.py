@@ -428,7 +428,7 @@ class LiveWaves:
         if isinstance(self.gathering.facts.raw(ZeoHistories), NotGathered | LeftOut):
             return
         assert self.worker is not None
-        histories = []
+        histories, blobs = [], []
         for database in dict.fromkeys(way.database for way in self.ways):
             own = [way for way in self.ways if way.database == database]
             if all(way.not_written for way in own):
@@ -440,26 +440,31 @@ class LiveWaves:
                 histories.append(History("zeo", database, self.settings.run_id, stopped=locked))
             else:
                 histories.append(self._work_on(self.worker, database))
+                if not histories[-1].stopped and any(way.blobs for way in own):
+                    matrix = partial(self.worker.matrix, database, within_s=self._within(), **self._gently())
+                    blobs.append(matrix(rounds=1, blobs=True))
         if histories:
-            self.gathering.keep("", ZeoHistories(tuple(histories)))
+            self.gathering.keep("", ZeoHistories(tuple(histories), tuple(blobs)))
         else:
             reasons = dict.fromkeys(way.not_written for way in self.ways)
             self.gathering.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
 
     def _work_on(self, worker: ZeoWorker, database: str) -> History:
         """The matrix, or the longer test where that was asked for."""
-        gently: dict[str, Any] = {"max_rate": self.settings.max_rate, "pause_file": self.settings.pause_file}
         longer = self.settings.isolation
         if longer is None or not longer.zeo:
-            return worker.matrix(database, within_s=self._within(), **gently)
+            return worker.matrix(database, within_s=self._within(), **self._gently())
         return worker.isolate(
             database,
             duration_s=longer.duration_s,
             workloads=longer.workloads,
             seed=longer.seed,
             within_s=self._within(),
-            **gently,
+            **self._gently(),
         )
+
+    def _gently(self) -> dict[str, Any]:
+        return {"max_rate": self.settings.max_rate, "pause_file": self.settings.pause_file}
 
     def _write_where_pinned(self) -> None:
         """Write a marker on the pinned server where no zope.conf leads there: a client that lists it is joined to it.
@@ -476,12 +481,7 @@ class LiveWaves:
             return
         if not self.worker.connect([zeo_target(way)], within_s=self._within()):
             self.ways = [way]
-            self.pinned_history = self.worker.matrix(
-                way.database,
-                within_s=self._within(),
-                max_rate=self.settings.max_rate,
-                pause_file=self.settings.pause_file,
-            )
+            self.pinned_history = self.worker.matrix(way.database, within_s=self._within(), **self._gently())
 
     def _locked(self, ways: list[targets.ZeoTarget]) -> str:
         """Why nothing may be written now: somebody holds a commit lock; empty where nobody does."""
@@ -768,7 +768,7 @@ class LiveWaves:
         checked: list[str] = []
         for kind in (ZeoHistories, HttpHistories):
             fact = self.gathering.facts.raw(kind)
-            for history in fact.histories if isinstance(fact, kind) else ():
+            for history in (*fact.histories, *fact.blobs) if isinstance(fact, kind) else ():
                 left += history.left
                 checked += [f.client for f in history.clients]
         left += self.pinned_history.left if self.pinned_history is not None else ()
@@ -869,6 +869,7 @@ def zeo_target(way: targets.ZeoTarget) -> Target:
         way.storage,
         may_write=not way.not_written,
         why_not=way.not_written,
+        blobs=bool(way.blobs),
     )
 
 

@@ -22,11 +22,11 @@ class Target(msgspec.Struct, frozen=True):
     may_read: bool = True
     why_not: str = ""
     """Why it may not be written to."""
+    blobs: bool = False
+    """The client keeps blobs of this database."""
 
 
 class Failure(msgspec.Struct, frozen=True):
-    blobs: bool = False
-    """The client keeps blobs of this database."""
     """Why a connection could not be had."""
 
     client: str
@@ -86,10 +86,10 @@ class Write(msgspec.Struct, frozen=True, tag=True):
     """The file to which each transaction is told before it is sent."""
     pause_file: str | None = None
     """While it exists nothing is begun."""
+    blobs: bool = False
 
 
 class Isolate(msgspec.Struct, frozen=True, tag=True):
-    blobs: bool = False
     """The matrix, then the workloads of the isolation test for ``duration_s`` seconds; then all is removed."""
 
     database: str

@@ -112,13 +112,13 @@ class ZeoWorker:
         within_s: float,
         max_rate: float = jobs.WRITE_RATE,
         pause_file: str | None = None,
+        blobs: bool = False,
     ) -> History:
         """Write through every client of a database that may be written to, read through all, and remove it again.
 
         ``blobs``: blobs, through the clients that keep any.
         """
         limit = self._own_limit(within_s)
-        blobs: bool = False,
         job = jobs.Write(database, self.run_id, limit, rounds, max_rate, self.journal, pause_file, blobs)
         return self._history(job, database, rounds, within_s)
 
