@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 import random
 from collections.abc import Sequence
-from importlib import metadata
 
-from zcheck import __version__, recheck
+from zcheck import recheck
 from zcheck.checks import CATALOGUE
+from zcheck.consistency import tape
 from zcheck.consistency.history import History, HttpHistories, ZeoHistories
-from zcheck.consistency.record import Origin, dumps
 from zcheck.consistency.workloads import WORKLOADS
 from zcheck.gather import Isolation
 from zcheck.preflight import Examination
@@ -41,8 +40,13 @@ OVER_HTTP = frozenset(
 )
 
 
-def plan(workloads: Sequence[str], level: str, duration_s: float, seed: int | None) -> Isolation:
-    """What is to be done; without a seed a new one is drawn.  ValueError for a workload that does not exist."""
+def plan(
+    workloads: Sequence[str], level: str, duration_s: float, seed: int | None, history: str | None = None
+) -> Isolation:
+    """What is to be done; without a seed a new one is drawn.  ValueError for a workload that does not exist.
+
+    ``history``: the file to which all that happens is written.
+    """
     for name in workloads:
         if name not in WORKLOADS:
             near = difflib.get_close_matches(name, WORKLOADS, 1)
@@ -50,7 +54,7 @@ def plan(workloads: Sequence[str], level: str, duration_s: float, seed: int | No
             raise ValueError(f"there is no workload {name!r}; {known}")
     drawn = random.SystemRandom().randrange(2**32) if seed is None else seed
     chosen = tuple(name for name in WORKLOADS if not workloads or name in workloads)
-    return Isolation(duration_s, chosen, drawn, level != "http", level != "zeo")
+    return Isolation(duration_s, chosen, drawn, level != "http", level != "zeo", history)
 
 
 def left_out(chosen: Isolation) -> tuple[str, ...]:
@@ -73,9 +77,8 @@ def summary(found: Examination) -> list[str]:
     return recheck.summary(histories(found))
 
 
-def recorded(found: Examination, seed: int) -> str:
-    """The text of the history's file."""
-    versions = {"zcheck": __version__, "ZODB": metadata.version("ZODB"), "ZEO": metadata.version("ZEO")}
-    run = found.report.run
-    origin = Origin(cluster=found.report.cluster.name, run_id=run.id, seed=seed, versions=versions)
-    return dumps(histories(found), origin)
+def finish(found: Examination, done: Isolation) -> None:
+    """Complete the history's file.  Raises :exc:`OSError`."""
+    if done.history is not None:
+        origin = tape.origin(found.report.cluster.name, found.report.run.id, done.seed)
+        tape.end(done.history, histories(found), origin)

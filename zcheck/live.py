@@ -42,6 +42,7 @@ from zcheck.inventory import thresholds
 if TYPE_CHECKING:
     from zcheck.consistency.http import HttpTarget
     from zcheck.consistency.jobs import Failure, Target
+    from zcheck.consistency.record import Header
     from zcheck.consistency.zeo import ZeoWorker
     from zcheck.gather import Gathering
     from zcheck.probes import state, via
@@ -454,17 +455,34 @@ class LiveWaves:
         longer = self.settings.isolation
         if longer is None or not longer.zeo:
             return worker.matrix(database, within_s=self._within(), **self._gently())
-        return worker.isolate(
+        history = worker.isolate(
             database,
             duration_s=longer.duration_s,
             workloads=longer.workloads,
             seed=longer.seed,
             within_s=self._within(),
+            tape=self._tape("zeo", database),
+            window_s=longer.window_s,
+            tell=lambda so_far: self.gathering.progress("", f"over ZEO, database {database}, {so_far}"),
             **self._gently(),
         )
+        if worker.interrupted:
+            self.gathering.deadline.end()
+        return history
 
     def _gently(self) -> dict[str, Any]:
         return {"max_rate": self.settings.max_rate, "pause_file": self.settings.pause_file}
+
+    def _tape(self, level: str, database: str, place: str = "") -> tuple[str, Header] | None:
+        """The file to which this history is written while it is made, and how it begins there."""
+        from zcheck.consistency import record, tape
+
+        longer = self.settings.isolation
+        if longer is None or longer.history is None:
+            return None
+        origin = tape.origin(self.inventory.name, self.settings.run_id, longer.seed)
+        header = record.Header(format=record.FORMAT, origin=origin, level=level, database=database, place=place)
+        return longer.history, header
 
     def _write_where_pinned(self) -> None:
         """Write a marker on the pinned server where no zope.conf leads there: a client that lists it is joined to it.

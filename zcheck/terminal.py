@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -34,8 +35,9 @@ class LiveLines:
     It never touches stdout, and shows nothing where stderr is no terminal.
     """
 
-    def __init__(self, clients: tuple[str, ...], stream: TextIO | None = None) -> None:
+    def __init__(self, clients: tuple[str, ...], stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
+        self._quiet = quiet
         self._doing: dict[str, tuple[str, float]] = dict.fromkeys(clients, ("waiting", time.monotonic()))
         self._live: Any = None
         self._timer: threading.Timer | None = None
@@ -60,8 +62,24 @@ class LiveLines:
             live.stop()
 
     def __call__(self, client: str, what: str) -> None:
-        """Note that ``client`` is now at ``what``; from any thread."""
-        self._doing[client] = (what, time.monotonic())
+        """Note that ``client`` is now at ``what``; from any thread.  Without a client it is a line that stays."""
+        if client:
+            self._doing[client] = (what, time.monotonic())
+        else:
+            self._tell(what)
+
+    def _tell(self, line: str) -> None:
+        from zcheck.reporters.text import clean
+
+        line = "" if self._quiet else clean(line)
+        if not line:
+            return
+        with self._lock, contextlib.suppress(OSError):
+            if self._live is not None:
+                self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
 
     def _show(self) -> None:
         from rich.console import Console
@@ -76,12 +94,37 @@ class LiveLines:
             self._live = live
             live.start()
 
-    def _lines(self) -> Any:
+    def _lines(self, room: int | None = None) -> Any:
+        """As many lines as the terminal has room for; of what is left out, how many and what they do."""
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
+        room = max(self._live.console.size.height - 2, 2) if room is None else room
+        doing = dict(self._doing)
+        shown = _most_telling(doing, room)
         now = time.monotonic()
         table = Table.grid(padding=(0, 2))
-        for client, (what, since) in list(self._doing.items()):
+        for _ in range(3):
+            table.add_column(no_wrap=True, overflow="crop")
+        for client in (name for name in doing if name in shown):
+            what, since = doing[client]
             table.add_row(Text(client), Text(what), Text(f"{now - since:.1f} s"))
-        return table
+        rest = [what for client, (what, _) in doing.items() if client not in shown]
+        more = Text(_and_more(rest), no_wrap=True, overflow="crop") if rest else ""
+        return Group(table, more) if rest else table
+
+
+def _most_telling(doing: Mapping[str, tuple[str, float]], room: int) -> set[str]:
+    """Who is shown where not all can be: those that do something before those that wait."""
+    if len(doing) <= room:
+        return set(doing)
+    busy_first = sorted(doing, key=lambda client: doing[client][0].startswith("waiting"))
+    return set(busy_first[: max(room - 1, 1)])
+
+
+def _and_more(rest: list[str]) -> str:
+    """``and 38 more: 36 waiting for the others, 2 connecting``."""
+    counts = {what: rest.count(what) for what in rest}
+    told = sorted(counts.items(), key=lambda item: -item[1])
+    return f"and {len(rest)} more: {', '.join(f'{count} {what}' for what, count in told)}"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options
-from zcheck.cli.output import FORMATS, deliver, echo, write_file
+from zcheck.cli.output import FORMATS, deliver, echo
 from zcheck.cli.runs import examiner, interruptible, read_inventory
 
 
@@ -20,7 +20,9 @@ from zcheck.cli.runs import examiner, interruptible, read_inventory
 @click.option(
     "--rate", type=click.FloatRange(min=0.1), default=20.0, show_default=True, help="Commits a second over ZEO."
 )
-@click.option("--history", type=click.Path(dir_okay=False), help="Keep the history here, for zcheck recheck.")
+@click.option(
+    "--history", type=click.Path(dir_okay=False), help="Write the history here while it is made, for zcheck recheck."
+)
 @click.option(
     "--level", type=click.Choice(["zeo", "http", "both"]), default="both", show_default=True, help="Through what."
 )
@@ -30,26 +32,43 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Find out what isolation the cluster guarantees, and whether it held: the longer test.
 
     Writes unreachable objects over ZEO, and one folder through the running clients, and removes them.  The report is
-    preflight's; its last lines tell what was read and which level held.
+    preflight's; its last lines tell what was read and which level held.  One that takes more than a minute is judged
+    while it goes on, and tells the verdict so far on stderr.  Ctrl-C ends it with a report on what was done.
     """
     from zcheck import isolate
+    from zcheck.consistency import tape
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
     try:
-        plan = isolate.plan(options["workloads"] or (), options["level"], options["duration"], options["seed"])
+        plan = isolate.plan(
+            options["workloads"] or (),
+            options["level"],
+            options["duration"],
+            options["seed"],
+            _absolute(options["history"]),
+        )
     except ValueError as error:
         raise click.UsageError(str(error), ctx) from None
     longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
     options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
-    with interruptible():
-        found = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)(inventory, isolate.left_out(plan))
-    if options["history"]:
-        write_file(options["history"], isolate.recorded(found, plan.seed))
+    try:
+        if plan.history:
+            tape.begin(plan.history)
+        with interruptible():
+            run = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)
+            found = run(inventory, isolate.left_out(plan))
+        isolate.finish(found, plan)
+    except OSError as error:
+        raise click.ClickException(f"{options['history']}: cannot be written: {error.strerror}") from None
     deliver(found.report, options)
     if not options["quiet"] and all(path for _, path in options["output"]):
         echo("\n".join([*isolate.summary(found), f"seed {plan.seed}"]))
     return int(found.report.verdict.exit_code)
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
 
 
 @click.command()
@@ -65,7 +84,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
 @click.option(
     "--elle",
     type=click.Choice(["rw-register", "list-append"]),
-    help="Print the history as elle-cli reads it, for this model, and judge nothing.",
+    help="Print the histories as EDN, which elle-cli reads, for this model, and judge nothing.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Tell each check.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone.")
@@ -75,7 +94,7 @@ def recheck(history: str, **options: Any) -> int:
     HISTORY is what "zcheck isolation --history" wrote.  One that was cut or edited is UNKNOWN, whatever it says.
     """
     from zcheck import recheck as rechecking
-    from zcheck.consistency import record
+    from zcheck.consistency import elle, record
 
     try:
         recorded = record.loads(Path(history).read_text(encoding="utf-8"))
@@ -84,7 +103,7 @@ def recheck(history: str, **options: Any) -> int:
         raise click.ClickException(f"{history}: cannot be judged: {reason}") from None
     if options["elle"]:
         for one in recorded.histories:
-            echo(record.elle(one, options["elle"]))
+            echo(elle.export(one, options["elle"]).removesuffix("\n"))
         return UNKNOWN if recorded.faults else 0
     report = rechecking.of_file(recorded, history, options["fail_on"])
     deliver(report, options)

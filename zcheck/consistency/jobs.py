@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from zcheck.consistency.record import Header
 from zcheck.facts import HostPort
 
+WIND_UP = b"wind up"
+"""A line that is no job: what is being done is to come to an end."""
 WRITE_RATE = 20.0
 """Commits a second, after a first burst of as many."""
 
@@ -102,6 +105,12 @@ class Isolate(msgspec.Struct, frozen=True, tag=True):
     journal: str | None = None
     pause_file: str | None = None
     rounds: int = 2
+    tape: str | None = None
+    """The file to which the history is written while it is made."""
+    header: Header | None = None
+    """How it begins there."""
+    window_s: float | None = None
+    """Judge what was done after each so many seconds, and drop it; None: all is kept, and judged by who asked."""
 
 
 class ReadVersions(msgspec.Struct, frozen=True, tag=True):
@@ -146,7 +155,8 @@ Job = Connect | Prove | Write | Isolate | ReadVersions | Find | Remove | Close
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The result of one job, or in words why there is none."""
+    """The result of one job, or in words why there is none; or how far a long one is, and the answer comes later."""
 
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: str = ""
+    so_far: str = ""

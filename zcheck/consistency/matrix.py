@@ -483,7 +483,7 @@ class Matrix:
 
     def _read_back(self) -> None:
         """The receipt: our transactions as the storages' own logs have them, and that they hold only our objects."""
-        self.transactions = len(self.committed)
+        self.transactions += len(self.committed)
         missing = dict(self.committed)
         unanswered = [op.session for op in self.operations if op.outcome == "info"]
         for client in dict.fromkeys([client for client, _ in self.committed.values()] + unanswered):

@@ -346,8 +346,12 @@ class Connection:
         """The oid and the bytes of each record of the transaction that was just reached; none where it deletes."""
         records = self.call("iterator_record_start", iterator, tid)
         found = []
-        while (record := self.call("iterator_record_next", records)) is not None:
+        # A transaction has a record, so two questions may be under way: most have one, and then that was all.
+        asked = [self.start("iterator_record_next", records), self.start("iterator_record_next", records)]
+        while (record := self.wait(asked.pop(0))) is not None:
             found.append((markers.number(record[0]), record[2] or b""))
+            if not asked:
+                asked.append(self.start("iterator_record_next", records))
         return found
 
     # --- writing
@@ -486,8 +490,9 @@ def words(error: BaseException) -> str:
 class Worker:
     """The jobs of one run, in the order in which the parent gives them."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, tell: Callable[[str], None] = lambda so_far: None) -> None:
         self.stop = stop
+        self.tell = tell
         self.connections: list[Connection] = []
 
     def do(self, job: jobs.Job) -> Any:
@@ -500,7 +505,7 @@ class Worker:
             kind = BlobMatrix if job.blobs else Matrix
             return kind(job, self._of(job.database), self.stop).run()
         if isinstance(job, jobs.Isolate):
-            return Isolation(job, self._of(job.database), self.stop).run()
+            return Isolation(job, self._of(job.database), self.stop, self.tell).run()
         if isinstance(job, jobs.ReadVersions):
             return read_versions(self._of(job.database), job, self.stop)
         if isinstance(job, jobs.Find):
@@ -546,10 +551,11 @@ def _listen_to_zeo() -> None:
 def _read_jobs(jobs_to_do: queue.SimpleQueue[bytes | None], stop: Stop) -> None:
     """Hand over line after line; when the parent's end of the pipe is closed, nothing new is begun."""
     for line in sys.stdin.buffer:
-        if line.strip() == CLOSE:
-            # Nobody asks for this while a job is being done, unless that job is not waited for any more.
+        # Nobody asks for the end while a job is being done, unless that job is not waited for any more.
+        if line.strip() in (CLOSE, jobs.WIND_UP):
             stop.wind_up()
-        jobs_to_do.put(line)
+        if line.strip() != jobs.WIND_UP:
+            jobs_to_do.put(line)
     stop.parent_is_gone()
     jobs_to_do.put(None)
 
@@ -565,7 +571,13 @@ def main() -> None:
     stop = Stop()
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=[lines, stop], daemon=True).start()
-    worker = Worker(stop)
+
+    def answer_with(answer: jobs.Answer) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            answers.write(msgspec.json.encode(answer) + b"\n")
+            answers.flush()
+
+    worker = Worker(stop, lambda so_far: answer_with(jobs.Answer(so_far=so_far)))
     decoder = msgspec.json.Decoder(jobs.Job)
     while (line := lines.get()) is not None:
         job = decoder.decode(line)
@@ -578,9 +590,7 @@ def main() -> None:
         except Exception as error:  # a defect of ours, or of ZEO's: told, not lost
             where = traceback.extract_tb(error.__traceback__)[-1]
             answer = jobs.Answer(error=f"{words(error)} ({os.path.basename(where.filename)}:{where.lineno})")  # noqa: PTH119
-        with contextlib.suppress(BrokenPipeError):
-            answers.write(msgspec.json.encode(answer) + b"\n")
-            answers.flush()
+        answer_with(answer)
         signal.setitimer(signal.ITIMER_REAL, 0)
         if isinstance(job, jobs.Close):
             break

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +19,8 @@ from zcheck.consistency import jobs, markers
 from zcheck.consistency.history import History, Operation
 from zcheck.consistency.judge import pairs
 from zcheck.consistency.matrix import Matrix, Refused, Written
+from zcheck.consistency.tape import Tape
+from zcheck.consistency.windows import Windows
 from zcheck.consistency.work import Change, CommitFailed, NoAnswer, Record, Stop
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ BALANCE = 100
 """What each account of the bank holds at first."""
 MOST_READERS = 4
 """Clients that read after a step; which ones, the seed decides."""
+MOST_AT_ONCE = 10_000
+"""Operations after which a window ends sooner."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -71,24 +75,108 @@ class Begun(msgspec.Struct, frozen=True):
 class Isolation(Matrix):
     """The matrix first: where clients do not even see each other's writes, there is nothing more to find out."""
 
-    def __init__(self, job: jobs.Isolate, connections: list[Connection], stop: Stop) -> None:
+    def __init__(
+        self,
+        job: jobs.Isolate,
+        connections: list[Connection],
+        stop: Stop,
+        tell: Callable[[str], None] = lambda so_far: None,
+    ) -> None:
         super().__init__(job, connections, stop)
         self.isolate = job
         self.steps = 0
+        self.tell = tell
+        self.tape = Tape(job.tape, job.header) if job.tape is not None and job.header is not None else None
+        self.windows = Windows()
+        self.kept = 0
+        """The operations of the matrix, which are not dropped."""
+        self.began_s = time.monotonic()
+        self.window_began_s = self.began_s
+
+    def run(self) -> History:
+        history = super().run()
+        self._tape(history)
+        if not self.windows.parts:
+            return history
+        if history.log is None:
+            return self.windows.history(history, history.operations[: self.kept])
+        self.windows.take(msgspec.structs.replace(history, operations=history.operations[self.kept :]))
+        removed = tuple(op for op in history.operations[self.kept :] if op.action in ("remove", "gone"))
+        return self.windows.history(history, history.operations[: self.kept] + removed)
+
+    def _tape(self, history: History) -> None:
+        if self.tape is not None:
+            self.tape.catch_up(history.operations)
+            self.tape.log(history.log or {})
+            self.tape.values(history.values)
+            self.tape.end(history)
 
     def _rounds(self) -> None:
         super()._rounds()
+        self.kept = len(self.operations)
         writers = [name for name, one in self.connections.items() if name in self.markers and not one.error]
         members = [name for name, one in self.connections.items() if not one.error]
         self._must_be_one(writers, members)
         self._make(writers[0])
-        end = time.monotonic() + self.isolate.duration_s
+        self.window_began_s = time.monotonic()
+        end = self.window_began_s + self.isolate.duration_s
         for step in schedule(self.isolate.seed, self.isolate.workloads, writers):
             if time.monotonic() > end or self.stop.left() < 0.5:
                 return
             self.steps += 1
             self._do(step)
-            self._look(step, members)
+            self._look_around(step, members)
+            if self.tape is not None:
+                self.tape.catch_up(self.operations)
+            if self._is_long_enough():
+                self._judge_window(members)
+
+    def _is_long_enough(self) -> bool:
+        window_s = self.isolate.window_s
+        if window_s is None:
+            return False
+        return time.monotonic() > self.window_began_s + window_s or len(self.operations) > self.kept + MOST_AT_ONCE
+
+    def _judge_window(self, members: Sequence[str]) -> None:
+        """Judge what was done since the last time, tell the verdict so far, and drop what binds nothing any more."""
+        names = [name for name, one in self.markers.items() if name != one.client]
+        for client in members:
+            self._tell_read(self._begin(client, names), "window")
+        self._read_back()
+        if self.why_no_log:
+            raise Refused(self.why_no_log)
+        log = {name: tuple(versions) for name, versions in self.log.items()}
+        first = 0 if not self.windows.parts else self.kept
+        part = History("zeo", self.job.database, self.job.run_id, tuple(self.operations[first:]), log=log)
+        self.windows.take(msgspec.structs.replace(part, values=self.values))
+        if self.tape is not None:
+            self.tape.catch_up(self.operations)
+            self.tape.log(log)
+            self.tape.values(self.values)
+            self.tape.forget(len(self.operations) - self.kept)
+        self._forget()
+        self.tell(self._so_far())
+        self.window_began_s = time.monotonic()
+
+    def _forget(self) -> None:
+        del self.operations[self.kept :]
+        self.log = {}
+        self.committed = {}
+        self.began = int(self.windows.past.until, 16) + 1
+        kept = {name: self.windows.may_be_read(name) for name in self.markers}
+        for name, marker in self.markers.items():
+            marker.nonces &= kept[name]
+        readable = frozenset().union(*kept.values())
+        self.values = {nonce: value for nonce, value in self.values.items() if nonce in readable}
+
+    def _so_far(self) -> str:
+        verdict = self.windows.verdict()
+        passed = time.monotonic() - self.began_s
+        found = f"{verdict.told} anomalies, the first: {verdict.anomalies[0].words}" if verdict.told else "no anomaly"
+        return (
+            f"{passed:.0f} s: {self.transactions} commits, {verdict.operations} operations judged, "
+            f"{verdict.fenced_reads} of them fenced reads; {found}; held so far: {verdict.held or 'nothing'}"
+        )
 
     def _must_be_one(self, writers: Sequence[str], members: Sequence[str]) -> None:
         history = History("zeo", self.job.database, self.job.run_id, tuple(self.operations))
@@ -150,7 +238,7 @@ class Isolation(Matrix):
         self._commit_all(first, step.workload, names[:1], current=names[1:] if current else ())
         self._commit_all(second, step.workload, names[1:], current=names[:1] if current else ())
 
-    def _look(self, step: Step, members: Sequence[str]) -> None:
+    def _look_around(self, step: Step, members: Sequence[str]) -> None:
         """Some clients read what the step left, each once unfenced and once fenced."""
         chance = random.Random(f"{self.isolate.seed} {self.steps}")
         for client in chance.sample(list(members), min(MOST_READERS, len(members))):

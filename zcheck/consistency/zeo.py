@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -22,7 +22,8 @@ import msgspec
 
 from zcheck.consistency import jobs
 from zcheck.consistency.history import History
-from zcheck.consistency.jobs import Failure, Orphan, Orphans, Target
+from zcheck.consistency.jobs import WIND_UP, Failure, Orphan, Orphans, Target
+from zcheck.consistency.record import Header
 from zcheck.facts import NotGathered, ZeoIdentity
 
 __all__ = ["Failure", "Orphan", "Orphans", "Target", "ZeoWorker"]
@@ -56,6 +57,8 @@ class ZeoWorker:
         self._lock = threading.Lock()
         self._busy = False
         """A job was sent and not answered."""
+        self.interrupted = False
+        """Ctrl-C ended a long job early; its history is as true as any other."""
 
     def __enter__(self) -> ZeoWorker:
         self.start()
@@ -132,8 +135,16 @@ class ZeoWorker:
         within_s: float,
         max_rate: float = jobs.WRITE_RATE,
         pause_file: str | None = None,
+        tape: tuple[str, Header] | None = None,
+        window_s: float | None = None,
+        tell: Callable[[str], None] = lambda so_far: None,
     ) -> History:
-        """The matrix, then the workloads for so long; one seed gives one schedule.  All is removed at the end."""
+        """The matrix, then the workloads for so long; one seed gives one schedule.  All is removed at the end.
+
+        ``tape``: the file to which the history is written while it is made, and how it begins there.  With ``window_s``
+        what was done is judged and dropped after each so many seconds, and ``tell`` is called with the verdict so far.
+        Ctrl-C ends the work and not the method.
+        """
         job = jobs.Isolate(
             database,
             self.run_id,
@@ -144,8 +155,11 @@ class ZeoWorker:
             max_rate,
             self.journal,
             pause_file,
+            tape=tape[0] if tape is not None else None,
+            header=tape[1] if tape is not None else None,
+            window_s=window_s,
         )
-        return self._history(job, database, job.rounds, within_s)
+        return self._history(job, database, job.rounds, within_s, tell)
 
     def versions(self, database: str, folder: str, *, within_s: float) -> jobs.Versions:
         """What the storage's log has of the documents in this run's folder."""
@@ -153,9 +167,11 @@ class ZeoWorker:
         found = self._do(job, jobs.Versions, within_s)
         return jobs.Versions(error=found.reason) if isinstance(found, NotGathered) else found
 
-    def _history(self, job: jobs.Job, database: str, rounds: int, within_s: float) -> History:
+    def _history(
+        self, job: jobs.Job, database: str, rounds: int, within_s: float, tell: Callable[[str], None] | None = None
+    ) -> History:
         started = not self.gone and self._process is not None
-        found = self._do(job, History, within_s)
+        found = self._do(job, History, within_s, tell)
         if isinstance(found, History):
             return found
         left = (f"perhaps unreachable marker objects in database {database}, until the next pack",) if started else ()
@@ -201,8 +217,13 @@ class ZeoWorker:
     def _own_limit(within_s: float) -> float:
         return max(within_s - SLACK_S, within_s / 2)
 
-    def _do(self, job: jobs.Job, result: type[Result], within_s: float) -> Result | NotGathered:
-        """One job's result, or in words why there is none; then the child is gone."""
+    def _do(
+        self, job: jobs.Job, result: type[Result], within_s: float, tell: Callable[[str], None] | None = None
+    ) -> Result | NotGathered:
+        """One job's result, or in words why there is none; then the child is gone.
+
+        With ``tell`` it is a long one: it tells how far it is, and Ctrl-C winds it up.
+        """
         with self._lock:
             if self.gone or self._process is None:
                 return NotGathered(self.gone or "zcheck's process for ZEO was not started")
@@ -214,7 +235,7 @@ class ZeoWorker:
             try:
                 self._busy = True
                 self._send(msgspec.json.encode(job) + b"\n")
-                line = self._answers.get(timeout=within_s + KILL_GRACE_S)
+                line = self._answer(started + within_s + KILL_GRACE_S, tell)
                 self._busy = False
             except (OSError, queue.Empty):
                 line = None
@@ -225,6 +246,23 @@ class ZeoWorker:
                 self._kill()
                 return NotGathered(self.gone)
         return _result(line, result)
+
+    def _answer(self, until_s: float, tell: Callable[[str], None] | None) -> bytes | None:
+        """The line that answers a job; raises :exc:`queue.Empty` where it does not come in time."""
+        while True:
+            try:
+                line = self._answers.get(timeout=max(until_s - time.monotonic(), 0.0))
+            except KeyboardInterrupt:
+                if tell is None or self.interrupted:
+                    raise
+                self.interrupted = True
+                until_s = min(until_s, time.monotonic() + WIND_UP_S)
+                self._send(WIND_UP + b"\n")
+                continue
+            so_far = _so_far(line) if tell is not None else ""
+            if tell is None or not so_far:
+                return line
+            tell(so_far)
 
     def _send(self, line: bytes) -> None:
         assert self._process is not None
@@ -254,6 +292,13 @@ class ZeoWorker:
                 code = self._process.wait(KILL_GRACE_S)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
         return f"zcheck's process for ZEO ended {how}"
+
+
+def _so_far(line: bytes | None) -> str:
+    """How far the job is; empty where this line is no such thing."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line or b"", type=jobs.Answer).so_far
+    return ""
 
 
 def _result(line: bytes, result: type[Result]) -> Result | NotGathered:

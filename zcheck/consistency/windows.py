@@ -1,0 +1,54 @@
+"""A history that goes on for hours, judged a part at a time, so that what is kept of it does not grow.  Pure.
+
+What has been judged is dropped, but for what binds the parts that follow, and the operations that are witnesses of what
+was found.  Exact under what :func:`zcheck.consistency.isolation.judge_part` asks for: a part ends when nothing is under
+way, and after a look by every session, behind a fence, at all that there is.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from zcheck.consistency.history import Found, History, Judged, Operation
+from zcheck.consistency.isolation import Past, Verdict, judge_part, singly, together, verdict_of
+
+MOST_FOUND = 20
+"""Anomalies that are kept with their witnesses; beyond, they are counted."""
+
+
+class Windows:
+    """What is known so far."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+        self.past = Past()
+        self._judged = Judged()
+        self._witnesses: list[Operation] = []
+
+    def take(self, part: History) -> None:
+        """Judge what came after all that was taken before; the log holds the versions that were written since."""
+        operations = (*self.past.operations, *singly(part).operations)
+        found, self.past = judge_part(part, self.past)
+        room = MOST_FOUND - len(self._judged.found)
+        kept = tuple(self._with_witnesses(one, operations) for one in found.found[: max(room, 0)])
+        self._judged = together(self._judged, msgspec.structs.replace(found, found=kept), MOST_FOUND)
+        self.parts += 1
+
+    def _with_witnesses(self, found: Found, operations: tuple[Operation, ...]) -> Found:
+        first = len(self._witnesses)
+        self._witnesses += [operations[place] for place in found.operations]
+        return msgspec.structs.replace(found, operations=tuple(range(first, len(self._witnesses))))
+
+    def verdict(self) -> Verdict:
+        """The verdict so far."""
+        return verdict_of(self._judged)
+
+    def may_be_read(self, marker: str) -> frozenset[str]:
+        """The nonces of this marker that are not history yet."""
+        return frozenset(version.nonce for version in self.past.log.get(marker, ()))
+
+    def history(self, last: History, kept: tuple[Operation, ...]) -> History:
+        """The whole, of which ``last`` tells what is known at the end: its verdict, and what was kept of it."""
+        return msgspec.structs.replace(
+            last, operations=(*self._witnesses, *kept), log=self.past.log, judged=self._judged, values={}
+        )
