@@ -248,7 +248,9 @@ def test_no_password(tmp_path: Path, lines: tuple[str, ...], data: bytes | None,
         (tmp_path / "secret").write_bytes(data)
     inventory, text = inventory_with(tmp_path, *lines)
     found = files.password(inventory, text, {})
-    assert NotGathered(reason.format(folder=tmp_path)) == found
+    assert isinstance(found, NotGathered)
+    assert reason.format(folder=tmp_path) == found.reason
+    assert found.hint
     assert "hunter2" not in repr(found)
 
 

@@ -278,7 +278,7 @@ class Gathering:
 
     def _read_files(self) -> None:
         if SecretFiles in self.wanted:
-            self.keep("", files.secret_files(self.inventory), SecretFiles)
+            self.keep("", self._secret_files(), SecretFiles)
         if Thresholds in self.wanted:
             self.keep("", inventories.thresholds(self.inventory.options))
         if Today in self.wanted:
@@ -356,6 +356,16 @@ class Gathering:
             return msgspec.structs.replace(found, told_by=teller)
         conf = self.facts.raw(ZopeConf, client.name)
         return elsewhere.seen(conf if isinstance(conf, ZopeConf) else None, found, around)
+
+    def _secret_files(self) -> SecretFiles | NotGathered | LeftOut:
+        """Where the password comes from; why it cannot be had is told once, for all that needs it."""
+        found = files.secret_files(self.inventory)
+        if self.settings.offline:
+            # A repository holds no password, and the files in it are judged without one.
+            return LeftOut(f"{found.reason}; offline it is not needed") if isinstance(found, NotGathered) else found
+        if self.inventory.credentials is not None and isinstance(self.secret, NotGathered):
+            return msgspec.structs.replace(self.secret, told_by="edits-are-seen-everywhere")
+        return found
 
     def _tell_another_conf(self, client: Client, ini: object) -> None:
         """A client whose ini starts it with another zope.conf that is at hand too: the wrong one was compared."""

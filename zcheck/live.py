@@ -222,7 +222,7 @@ class LiveWaves:
         if ControlPanel not in self.gathering.wanted:
             return LeftOut("not asked for")
         if isinstance(secret, NotGathered):
-            return LeftOut(secret.reason)
+            return LeftOut(secret.reason, None if credentials is None else "credentials-are-private")
         assert credentials is not None
         self.gathering.progress(client.name, "reading its Control Panel")
         panel = http.probe_control_panel(
@@ -520,7 +520,7 @@ class LiveWaves:
 
         credentials, secret = self.inventory.credentials, self.gathering.secret
         if isinstance(secret, NotGathered):
-            missing = NotGathered(secret.reason, HOW_TO_HAVE_CREDENTIALS, told_by="edits-are-seen-everywhere")
+            missing = msgspec.structs.replace(secret, told_by="edits-are-seen-everywhere")
             self.gathering.keep("", missing, HttpHistories)
             return
         assert credentials is not None
@@ -829,9 +829,6 @@ class LiveWaves:
         return max(self.gathering.deadline.left(), 0.1)
 
 
-HOW_TO_HAVE_CREDENTIALS = (
-    "add user and password-file to [cluster] of clients.ini, or leave it out by --skip edits-are-seen-everywhere"
-)
 LET_GO_S = 1.0
 """How long a ZEO server may take to notice that a connection was closed."""
 

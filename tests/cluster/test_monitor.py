@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,34 @@ def test_its_own_defaults_win_over_what_preflight_is_told(cluster: Cluster, monk
     monkeypatch.setenv("ZCHECK_OUTPUT", "json")
     with unchanged(cluster.main_zeo.data_fs()):
         assert 0 == monitor(cluster).code
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["monitor"], "credentials-are-private"),
+        (["preflight", "--read-only"], "credentials-are-private"),
+        (["preflight"], "edits-are-seen-everywhere"),
+    ],
+    ids=" ".join,
+)
+def test_a_password_that_cannot_be_had_is_told_once(cluster: Cluster, options: list[str], told: str) -> None:
+    ini = cluster.folder / "no-password.ini"
+    ini.write_text(re.sub(r"(?m)^password-file = .*$", "password-env = NOT_SET_ANYWHERE", cluster.ini.read_text()))
+    kept = cluster.folder / "no-password.json"
+    run = in_process(*options, ini, "-o", f"json:{kept}")
+    findings = json.loads(kept.read_text())["findings"]
+    assert (3, [told]) == (run.code, [one["check"] for one in findings if one["severity"] == "UNKNOWN"])
+    (finding,) = [one for one in findings if one["check"] == told]
+    assert "set NOT_SET_ANYWHERE where zcheck runs" in finding["hint"]
+
+
+def test_a_password_that_cannot_be_had_is_no_pass_for_who_needs_it(cluster: Cluster) -> None:
+    ini = cluster.folder / "no-password.ini"
+    ini.write_text(re.sub(r"(?m)^password-file = .*$", "password-env = NOT_SET_ANYWHERE", cluster.ini.read_text()))
+    assert 3 == in_process("preflight", ini, "--read-only", "--only", "identity").code
+    # The files are judged without it: a repository holds none.
+    assert 0 == in_process("preflight", ini, "--offline").code
 
 
 def test_what_cannot_be_read_is_told_on_stdout_as_well(tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ def parse_env(text: str) -> dict[str, str]:
     return found
 
 
+HOW_TO_GIVE_CREDENTIALS = (
+    "add user and password-file to [cluster], or leave the proof out: --skip edits-are-seen-everywhere"
+)
+
+
 def secret_files(inventory: Inventory) -> SecretFiles | NotGathered:
     """The permission bits of every file from which this run takes a password; empty where it takes none from a file."""
     credentials = inventory.credentials
@@ -123,21 +128,24 @@ def password(inventory: Inventory, ini_text: str, environ: Mapping[str, str]) ->
 
     credentials = inventory.credentials
     if credentials is None:
-        return NotGathered("clients.ini gives no user and password-file")
+        return NotGathered("clients.ini gives no user and password-file", HOW_TO_GIVE_CREDENTIALS)
     if credentials.source == "password":
         found, where = inline_password(ini_text) or "", credentials.reference
+        hint = "write the password of 'user' there, or use password-file or password-env"
     elif credentials.source == "password-env":
         found, where = environ.get(credentials.reference, ""), f"the environment's {credentials.reference}"
+        hint = f"set {credentials.reference} where zcheck runs, with the password of 'user' in it"
     else:
         where = credentials.reference
+        hint = "write the password of 'user' into its first line, readable by whoever runs zcheck and by nobody else"
         try:
             found = read_text(where, MAX_PASSWORD).split("\n", 1)[0].rstrip("\r")
         except CannotRead as error:
-            return NotGathered(str(error))
+            return NotGathered(str(error), hint)
     if not found:
-        return NotGathered(f"{where}: no password in it")
+        return NotGathered(f"{where}: no password in it", hint)
     if any("\ud800" <= character <= "\udfff" for character in found):
-        return NotGathered(f"{where}: the password is not UTF-8")
+        return NotGathered(f"{where}: the password is not UTF-8", hint)
     return found
 
 
