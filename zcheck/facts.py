@@ -736,6 +736,17 @@ class ServerFromThere(msgspec.Struct, frozen=True):
         """Whether nothing speaks against the client's reaching it."""
         return self.outcome in ("answers", "accepts")
 
+    def __str__(self) -> str:
+        """What it does, as the end of a sentence."""
+        said = {
+            "refused": "refuses connections",
+            "silent": "is silent",
+            "unreachable": "cannot be reached",
+            "no-such-name": "has a name that means nothing there",
+            "something-else": "is no ZEO server",
+        }
+        return f"{self.server} {said.get(self.outcome, self.outcome)}" + (f" ({self.detail})" if self.detail else "")
+
 
 class FolderThere(msgspec.Struct, frozen=True):
     """A folder that a database of a client's zope.conf names, as the client's own machine sees it."""
@@ -784,6 +795,19 @@ class SeenThere(msgspec.Struct, frozen=True):
     folders: tuple[FolderThere, ...] = ()
     why_no_peers: str = ""
     """Why servers and folders were not looked at, where they were to be."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether this was surely seen from where the client's process itself is, not from around its container.
+
+        That process then listens in the network that was looked at, has the files that were, and is a Python.
+        """
+        return self.process is not None and self.distributions is not None
+
+    def cut_off(self, database: str) -> tuple[ServerFromThere, ...]:
+        """The servers of a database, where none of them can be reached from where the client itself is; else none."""
+        own = tuple(server for server in self.servers if server.database == database)
+        return own if self.is_inside and not any(server.works for server in own) else ()
 
     @property
     def zope_version(self) -> str:

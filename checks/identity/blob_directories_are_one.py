@@ -79,7 +79,7 @@ def _not_there(facts: Facts, database: str, members: Members) -> Iterator[Proble
             yield Problem((client,), message, (_place(folder, client),), "give the folder of the server's", database)
         elif folder.device is None:
             # A path that the process itself must have, and that its machine lacks, is a share that is not mounted.
-            lacks = folder.why == "No such file or directory" and facts.each(SeenThere)[client].process is not None
+            lacks = folder.why == "No such file or directory" and facts.each(SeenThere)[client].is_inside
             message = f"database {database}: {folder.path} of {client}: {folder.why}"
             hint = "mount the share there, and restart the client" if lacks else "let the command of 'via' see it"
             kind = Problem if lacks else Unknown

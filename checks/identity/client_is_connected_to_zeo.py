@@ -3,7 +3,8 @@
 What it examines
     "Database Location" of every database on the client's Control Panel, which ends in "(connected)" or
     "(disconnected)"; and whether the client answered the one request, for the list of its server's transactions, that
-    makes it ask its server. A client that has not answered this in an earlier run is not asked again.
+    makes it ask its server. A client that has not answered this in an earlier run is not asked again. Where the
+    client's own machine was looked at (``via``): whether the servers that its zope.conf names answer from there.
 Why it matters
     A client that has lost its ZEO server goes on serving what is in its caches, as fast as before and with status 200:
     old pages, for hours. The first visitor who wants something else waits, and whoever saves gets an error.
@@ -24,6 +25,11 @@ CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected)
 >>> hung = History("http", "main", "1", clients=(ClientState("app2", hung=True),))
 >>> show(client_is_connected_to_zeo, HttpHistories((hung,)), app1=panel(True), app2=panel(True))
 CRITICAL app2: app2 says it is connected to its ZEO server, and hangs as soon as it has to ask it
+>>> silent = ServerFromThere("main", "zeo1:8100", "zope.conf", 3, "silent", "does not answer the connect within 3 s")
+>>> there = SeenThere("app2", process=ListeningProcess(7), distributions={"zope": "6.3"}, servers=(silent,))
+>>> show(client_is_connected_to_zeo, app1=panel(True), app2=[*panel(False), there])
+CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected); from app2's machine zeo1:8100 is silent
+(does not answer the connect within 3 s)
 >>> refused = [HttpAnswer("http"), (ControlPanel, NotGathered("the user lacks the permission"))]
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=refused)
 UNKNOWN app2: the user lacks the permission
@@ -33,58 +39,102 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.consistency.history import HttpHistories
-from zcheck.facts import ControlPanel, Facts, HttpAnswer, LeftOut, NotGathered, ServerLists, ZeoAnswers
+from zcheck.facts import (
+    ControlPanel,
+    Facts,
+    HttpAnswer,
+    LeftOut,
+    NotGathered,
+    SeenThere,
+    ServerFromThere,
+    ServerLists,
+    ZeoAnswers,
+)
 
 
 @check(
     "client-is-connected-to-zeo",
     stage="identity",
     needs=[HttpAnswer],
-    uses=[ControlPanel, HttpHistories, ServerLists, ZeoAnswers],
+    uses=[ControlPanel, HttpHistories, SeenThere, ServerLists, ZeoAnswers],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http"],
 )
-def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
-    hung = _hung(facts)
+    hung, there = _hung(facts), facts.each(SeenThere)
     owing = (facts.maybe(ServerLists) or ServerLists()).not_asked
     unknown: dict[tuple[str, str], list[str]] = {}
     for client in facts.each(HttpAnswer):
-        panel = facts.raw(ControlPanel, client)
+        panel, seen = facts.raw(ControlPanel, client), there.get(client)
         if client in hung:
-            yield Skipped((client,), hung[client]) if hung[client] else _hanging(client, panel)
+            yield _hanging(client, panel, seen)
         elif client in owing:
             yield Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
-            yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client))
+            yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client), seen)
+        elif cut := _cut_off(seen):
+            yield _unreached(client, cut)
         elif isinstance(panel, LeftOut):
             yield Skipped((client,), panel.reason)
         else:
             told = panel or NotGathered("its Control Panel was not read")
             unknown.setdefault((told.reason, told.hint), []).append(client)
-    for (reason, hint), clients in unknown.items():
-        yield Unknown(tuple(clients), reason, hint=hint)
+    yield from (Unknown(tuple(clients), reason, hint=hint) for (reason, hint), clients in unknown.items())
 
 
-def _hanging(client: str, panel: object) -> Problem:
+def _hanging(client: str, panel: object, seen: SeenThere | None) -> Problem:
     connected = isinstance(panel, ControlPanel) and all(page.connected is not False for page in panel.databases)
     says = "says it is connected to its ZEO server, and" if connected else "answers, and"
     message = f"{client} {says} hangs as soon as it has to ask {'it' if connected else 'its ZEO server'}"
     hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
-    return Problem((client,), message, hint=hint)
+    cut = _cut_off(seen)
+    return Problem((client,), message + _from_there(client, cut), _places(cut), _WAY if cut else hint)
 
 
-def _by_its_own_word(client: str, panel: ControlPanel, answers: ZeoAnswers | None) -> Iterator[Problem | Skipped]:
+_WAY = "see routes, firewalls and /etc/hosts between that machine and the server; then restart the client"
+
+
+def _cut_off(seen: SeenThere | None, database: str | None = None) -> tuple[ServerFromThere, ...]:
+    """The servers of this database, or of any, that cannot be reached from where the client is."""
+    names = dict.fromkeys(server.database for server in seen.servers) if seen is not None else {}
+    wanted = names if database is None else [database]
+    return tuple(server for name in wanted for server in (seen.cut_off(name) if seen is not None else ()))
+
+
+def _from_there(client: str, cut: tuple[ServerFromThere, ...]) -> str:
+    return f"; from {client}'s machine {', '.join(map(str, cut))}" if cut else ""
+
+
+def _places(cut: tuple[ServerFromThere, ...]) -> tuple[Place, ...]:
+    return tuple(Place(server.file, server.line, f"server {server.server}") for server in cut)
+
+
+def _unreached(client: str, cut: tuple[ServerFromThere, ...]) -> Problem:
+    what = "ZEO server" if len(cut) == 1 else "ZEO servers"
+    message = f"{client} cannot reach its {what}{_from_there(client, cut)}"
+    return Problem((client,), message, _places(cut), _WAY)
+
+
+def _by_its_own_word(
+    client: str, panel: ControlPanel, answers: ZeoAnswers | None, seen: SeenThere | None
+) -> Iterator[Problem | Skipped | Note]:
     """That a client has lost a server that answers nobody is no news."""
     lost = [page.name for page in panel.databases if page.connected is False]
+    cut = tuple(server for name in lost for server in _cut_off(seen, name))
     if lost and answers is not None and all(answers.all_dead(name) for name in lost):
         yield Skipped((client,), "zeo-server-answers")
     elif lost:
         what = f"database{'s' * (len(lost) > 1)} {', '.join(lost)} {'say' if len(lost) > 1 else 'says'}"
         message = f"{client} has lost its ZEO server: {what} (disconnected)"
-        yield Problem((client,), message, hint="restart it once its ZEO server answers; see zeo-server-answers")
+        hint = _WAY if cut else "restart it once its ZEO server answers; see zeo-server-answers"
+        yield Problem((client,), message + _from_there(client, cut), _places(cut), hint)
+    elif cut := _cut_off(seen):
+        # It has a connection; what it would do without it is worth knowing, and no harm yet.
+        message = f"{client} is connected to its ZEO server, and could not connect again"
+        yield Note((client,), message + _from_there(client, cut), _places(cut))
     elif all(page.connected is None for page in panel.databases):
         yield Skipped((client,), "none of its databases is on ZEO, by its Control Panel")
 

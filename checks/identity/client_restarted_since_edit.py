@@ -1,10 +1,11 @@
 """Every client was started after its zope.conf was last written.
 
 What it examines
-    "Running For" on the client's Control Panel, against the time at which its zope.conf was written. Only where the
-    client runs on the machine on which zcheck runs, and from the instance home that the file names: the time of a copy
-    elsewhere says nothing. More than 2 s is a finding, or more than ``client-restarted-since-edit`` in ``[zcheck]`` of
-    clients.ini says; and never less than one unit of what the Control Panel shows.
+    When the client's process was started, against the time at which its zope.conf was written: as its own machine
+    tells both (``via``), else by "Running For" on its Control Panel, and then only where the client runs on the machine
+    on which zcheck runs, and from the instance home that the file names: the time of a copy elsewhere says nothing.
+    More than 2 s is a finding, or more than ``client-restarted-since-edit`` in ``[zcheck]`` of clients.ini says; and
+    never less than one unit of what the Control Panel shows.
 Why it matters
     A running client does not read its zope.conf again. What was changed in it comes into force with the next restart,
     at night perhaps, when a machine reboots; and until then the files tell of a cluster that is not there.
@@ -23,6 +24,11 @@ How to repair it
 OK
 >>> show(client_restarted_since_edit, here, app1=client(1699990000.0), app2=client(1700000300.0))
 WARNING app2: zope.conf was written about 4 min 58 s after app2 was started
+>>> def there(started, written):
+...     process = ListeningProcess(7, started_at=started)
+...     return [*client(1.0), SeenThere("app", process=process, distributions={}, conf_mtime=written)]
+>>> show(client_restarted_since_edit, app1=there(1700000000.0, 1690000000.0), app2=there(1700000000.0, 1700003600.0))
+WARNING app2: zope.conf was written about 1 h after app2 was started
 >>> show(client_restarted_since_edit, here, app1=client(1699990000.0), app2=NotGathered("a login page"))
 UNKNOWN app2: a login page
 """
@@ -34,14 +40,14 @@ from collections.abc import Iterator
 
 from zcheck import addresses
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.facts import ControlPanel, Facts, Names, Thresholds, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf
 
 
 @check(
     "client-restarted-since-edit",
     stage="identity",
     needs=[ControlPanel, ZopeConf],
-    uses=[Names, Thresholds],
+    uses=[Names, SeenThere, Thresholds],
     severity=Severity.WARNING,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
@@ -51,13 +57,26 @@ def client_restarted_since_edit(facts: Facts) -> Iterator[Problem | Skipped]:
     confs = facts.each(ZopeConf)
     for client, panel in facts.each(ControlPanel).items():
         conf = confs.get(client)
-        started = panel.started_at
-        why_not = _why_not(facts, client, panel, conf)
-        if conf is None or conf.mtime is None or started is None or why_not:
+        times = _there(facts.each(SeenThere).get(client)) or _here(panel, conf)
+        why_not = "" if _there(facts.each(SeenThere).get(client)) else _why_not(facts, client, panel, conf)
+        if conf is None or times is None or why_not:
             yield Skipped((client,), why_not or "its Control Panel does not show since when it runs")
-        elif conf.mtime - started[1] > limit_s:
-            message = f"{conf.file} was written about {_duration(conf.mtime - started[1])} after {client} was started"
+        elif times[1] - times[0] > limit_s:
+            message = f"{conf.file} was written about {_duration(times[1] - times[0])} after {client} was started"
             yield Problem((client,), message, (Place(conf.file),), f"restart {client}, out of the balancer")
+
+
+def _there(seen: SeenThere | None) -> tuple[float, float] | None:
+    """When the process was started and its file written, both by the clock of the client's own machine."""
+    if seen is None or not seen.is_inside or seen.process is None or seen.process.started_at is None:
+        return None
+    return None if seen.conf_mtime is None else (seen.process.started_at, seen.conf_mtime)
+
+
+def _here(panel: ControlPanel, conf: ZopeConf | None) -> tuple[float, float] | None:
+    """The latest moment at which the process can have started, and when the file was written."""
+    started = panel.started_at
+    return None if conf is None or conf.mtime is None or started is None else (started[1], conf.mtime)
 
 
 def _why_not(facts: Facts, client: str, panel: ControlPanel, conf: ZopeConf | None) -> str:

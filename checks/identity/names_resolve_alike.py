@@ -9,7 +9,7 @@ Why it matters
     line in /etc/hosts, a restored image, a DNS server of another network. Both accept edits, neither sees the other's.
 What it does not prove
     That one server answers at these addresses, or that two addresses are two servers: see every-database-is-one and
-    edits-are-seen-everywhere. A name that means nothing on a machine is told by zeo-server-answers.
+    edits-are-seen-everywhere. A name that means nothing on a machine: see client-is-connected-to-zeo.
 How to repair it
     Give the name the same address on every machine, and restart the clients that had another one.
 
@@ -44,6 +44,8 @@ class Resolved(msgspec.Struct, frozen=True):
     """The addresses of that machine itself."""
     machine: str
     place: Place
+    is_inside: bool
+    """Surely what the client itself makes of it: around a container a name may mean something else."""
 
     @property
     def is_itself(self) -> bool:
@@ -65,7 +67,7 @@ def names_resolve_alike(facts: Facts) -> Iterator[Problem | Unknown | Skipped | 
     examined = {client for by_client in resolved.values() for client in by_client}
     unnamed = [c for c, seen in facts.each(SeenThere).items() if c not in examined and not seen.why_no_peers]
     lost = [c for c in unnamed if any(s.outcome == "no-such-name" for s in facts.each(SeenThere)[c].servers)]
-    yield Skipped(tuple(lost), "zeo-server-answers")
+    yield Skipped(tuple(lost), "client-is-connected-to-zeo")
     yield Skipped(tuple(c for c in unnamed if c not in lost), "nothing to examine: its server lines hold no name")
     yield from alone(examined)
     for name, by_client in resolved.items():
@@ -87,7 +89,7 @@ def _resolved(facts: Facts) -> dict[str, dict[str, Resolved]]:
             for end in addresses.endpoints([server.server], inventory.client(client)):
                 if server.addresses and not end.is_local and not addresses.is_literal(end.host):
                     place = Place(server.file, server.line, f"server {server.server}", client)
-                    answer = Resolved(frozenset(server.addresses), own, machine, place)
+                    answer = Resolved(frozenset(server.addresses), own, machine, place, seen.is_inside)
                     found.setdefault(end.host, {}).setdefault(client, answer)
     return found
 
@@ -102,7 +104,9 @@ def _alike(facts: Facts, by_client: dict[str, Resolved], client: str, another: s
     return bool((one.is_itself and one.own & other.addresses) or (other.is_itself and other.own & one.addresses))
 
 
-def _problem(name: str, by_client: dict[str, Resolved], sides: list[list[str]], order: tuple[str, ...]) -> Problem:
+def _problem(
+    name: str, by_client: dict[str, Resolved], sides: list[list[str]], order: tuple[str, ...]
+) -> Problem | Unknown:
     said = [
         f"{_listed(by_client[side[0]])} on " + (f"{side[0]}'s machine" if len(side) == 1 else f"that of {_and(side)}")
         for side in sides
@@ -110,6 +114,9 @@ def _problem(name: str, by_client: dict[str, Resolved], sides: list[list[str]], 
     places = tuple(by_client[side[0]].place for side in sides)
     hint = f"give {name} one address on every machine: see 'getent hosts {name}' there, and /etc/hosts"
     clients = tuple(client for client in order if client in by_client)
+    if any(not any(by_client[client].is_inside for client in side) for side in sides):
+        doubt = "whether that is what the clients themselves see is not known: their processes were not seen"
+        return Unknown(clients, f"{name} is {'; '.join(said)}; {doubt}", places, about=name)
     return Problem(clients, f"{name} is {'; '.join(said)}", places, hint, about=name)
 
 

@@ -9,7 +9,8 @@ Why it matters
     and a client that is restarted does not come up. A second ``server`` line that nobody answers is no fallback.
 What it does not prove
     That the clients reach it: they stand elsewhere in the network. Where it cannot be reached from here, and every
-    running client that names it says "(connected)", the check is skipped, and so is the proof over ZEO.
+    running client that names it says "(connected)" or reaches it from its own machine (``via``), the check is skipped,
+    and so is the proof over ZEO. What a client's own machine does not reach is client-is-connected-to-zeo's finding.
 How to repair it
     Start the server, or correct the line. Where the server is reached from the clients' network alone, give a way to it
     in clients.ini: a section ``[zeo:NAME]`` with ``address`` and ``connect``.
@@ -24,6 +25,10 @@ CRITICAL app1: the ZEO server zeo1:8100 of app1 is none: it answers HTTP: 'HTTP/
 >>> connected = ControlPanel((DatabasePage("main", "zeostorage", True),))
 >>> show(zeo_server_answers, app1=[zeo_answer("unreachable"), connected], app2=zeo_answer("unreachable"))
 skipped: the ZEO server zeo1:8100 cannot be reached from here, and app1 says it is connected to it
+>>> there = SeenThere("app1", process=ListeningProcess(7), distributions={"zope": "6.3"},
+...     servers=(ServerFromThere("main", "zeo1:8100", "zope.conf", 3, "answers"),))
+>>> show(zeo_server_answers, app1=[zeo_answer("unreachable"), there], app2=[zeo_answer("unreachable"), there])
+skipped: the ZEO server zeo1:8100 cannot be reached from here, and from the machine of app1, app2 it answers
 >>> show(zeo_server_answers, app1=zeo_answer(), app2=NotGathered("not done before zcheck's own deadline"))
 UNKNOWN app2: not done before zcheck's own deadline
 """
@@ -35,7 +40,7 @@ from collections.abc import Iterator
 from zcheck import addresses
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.reach._zeo import Asked, by_server
-from zcheck.facts import ControlPanel, Facts, Names, ZeoAnswers, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, ZeoAnswers, ZopeConf
 
 NOT_FROM_HERE = frozenset({"refused", "unreachable", "unknown-name", "timeout"})
 
@@ -69,7 +74,7 @@ HINTS = {
     "zeo-server-answers",
     stage="reach",
     needs=[ZeoAnswers],
-    uses=[ControlPanel, Names, ZopeConf],
+    uses=[ControlPanel, Names, SeenThere, ZopeConf],
     severity=Severity.CRITICAL,
 )
 def zeo_server_answers(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
@@ -82,7 +87,7 @@ def zeo_server_answers(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
         if outcome == "too-old":
             yield Skipped(asked.clients, f"the ZEO server {name} {asked.first.detail}")
         elif outcome in NOT_FROM_HERE and connected and not (outcome == "refused" and asked.first.here):
-            reason = f"the ZEO server {name} cannot be reached from here, and {connected} it is connected to it"
+            reason = f"the ZEO server {name} cannot be reached from here, and {connected}"
             yield Skipped(asked.clients, reason, f"[zeo:NAME] with address = {asked.first.server} and connect = ...")
         elif outcome == "tls":
             yield from _tls(asked, facts)
@@ -103,20 +108,25 @@ def _problem(asked: Asked) -> Problem:
 
 
 def _connected(asked: Asked, facts: Facts) -> str:
-    """Who says that it is connected, as a phrase; empty where nobody can say so or somebody says that it is not.
+    """Who reaches it, and how that is known; empty where nobody can say so or somebody does not reach it.
 
     A client that names several servers for this database may be connected to another one: it cannot say so.
     """
-    panels, found = facts.each(ControlPanel), facts.each(ZeoAnswers)
-    says = {}
+    panels, found, seen = facts.each(ControlPanel), facts.each(ZeoAnswers), facts.each(SeenThere)
+    says, reaches = {}, {}
     for client, answer in asked.answers:
         page = panels[client].database(answer.database) if client in panels else None
         others = [a for a in found[client].answers if a.database == answer.database and a.dialled != answer.dialled]
-        if page is not None and page.connected is not None:
+        there = [s for s in seen[client].servers if s.server == answer.server] if client in seen else []
+        if there and seen[client].is_inside:
+            reaches[client] = there[0].works
+        elif page is not None and page.connected is not None:
             says[client] = page.connected and not others
-    if not says or not all(says.values()):
+    if not all((*says.values(), *reaches.values())):
         return ""
-    return f"{', '.join(says)} {'says' if len(says) == 1 else 'say'}"
+    told = [f"{', '.join(says)} {'says' if len(says) == 1 else 'say'} it is connected to it"] if says else []
+    told += [f"from the machine of {', '.join(reaches)} it answers"] if reaches else []
+    return "; ".join(told)
 
 
 def _tls(asked: Asked, facts: Facts) -> Iterator[Problem | Unknown]:
