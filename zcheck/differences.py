@@ -15,6 +15,7 @@ from zcheck.facts import (
     Names,
     PortAnswer,
     Section,
+    SeenThere,
     WsgiConf,
     ZeoAnswers,
     ZeoConfs,
@@ -175,7 +176,9 @@ def _running(old: Facts, new: Facts) -> Iterator[Change]:
         ("port", PortAnswer, "its port", lambda port: port.outcome),
         ("version", ControlPanel, "Zope", lambda panel: panel.zope_version),
         ("version", ControlPanel, "Python", lambda panel: panel.python_version),
+        ("version", SeenThere, "Python there", lambda seen: seen.python_version),
         ("process", ControlPanel, "its process", lambda panel: panel.process_id),
+        ("process", SeenThere, "what listens on its port", _listener),
         ("database", ControlPanel, "its databases", _databases),
     )
     for client in new.inventory.client_names:
@@ -183,6 +186,22 @@ def _running(old: Facts, new: Facts) -> Iterator[Change]:
             before, after = old.raw(kind, client), new.raw(kind, client)
             if isinstance(before, kind) and isinstance(after, kind):
                 yield from _changed(topic, client, what, value(before), value(after))
+        yield from _products(client, old.raw(SeenThere, client), new.raw(SeenThere, client))
+
+
+def _listener(seen: SeenThere) -> str:
+    return f"process {seen.process.pid}: {seen.process.command}" if seen.process is not None else ""
+
+
+def _products(client: str, before: object, after: object) -> Iterator[Change]:
+    """What its machine installed, removed, or brought to another version."""
+    if not isinstance(before, SeenThere) or not isinstance(after, SeenThere):
+        return
+    ones, others = before.distributions, after.distributions
+    if ones is None or others is None:
+        return
+    for name in sorted(ones.keys() | others.keys()):
+        yield from _changed("product", client, name, ones.get(name), others.get(name))
 
 
 def _databases(panel: ControlPanel) -> str:

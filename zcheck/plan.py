@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -18,9 +20,14 @@ from zcheck.facts import (
     NotGathered,
     PortAnswer,
     SecretFiles,
+    SeenThere,
+    SharedBlobs,
     ZeoAnswers,
     ZopeConf,
 )
+from zcheck.probes import elsewhere, via
+
+_NONE = Facts()
 
 
 def tell(
@@ -31,16 +38,20 @@ def tell(
     deadline_s: float,
     offline: bool,
     read_only: bool,
+    gathered: Facts = _NONE,
 ) -> str:
     """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
 
-    ``kinds``: those that the chosen checks make the run gather.
+    ``kinds``: those that the chosen checks make the run gather.  ``gathered``: what was brought from the machines.
     """
-    settings = gather.Settings(run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s)
+    settings = gather.Settings(
+        run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s, gathered=gathered
+    )
     wanted = frozenset({ZopeConf, Names, SecretFiles})
-    facts = gather.Gathering(
+    gathering = gather.Gathering(
         inventory, settings, wanted, NotGathered("not needed for a plan"), lambda client, what: None
-    ).run()
+    )
+    facts = gathering.run()
     pinned = targets.pinned_target(inventory, None)
     ways = targets.zeo_targets(facts) or ((pinned,) if pinned is not None else ())
     lines = [f"zcheck preflight {inventory.file} (cluster {inventory.name}) would", "", "read"]
@@ -54,7 +65,12 @@ def tell(
         contacted.append("  each client once more, with the request of the balancer's health check")
     if inventory.balancers and BalancerVerdicts in kinds:
         lines += ["", "run haproxy -c -dW, where it is installed, on the balancer's files (it looks their names up)"]
+    doors = gathering.doors if {ZopeConf, SeenThere} & set(kinds) else ()
+    if doors:
+        lines += ["", *_calls(inventory, doors)]
     lines += ["", *(["contact", *contacted] if contacted else ["contact nothing"]), ""]
+    if SharedBlobs in kinds and not read_only:
+        lines += _blob_markers(facts, doors)
     if read_only:
         lines += ["write nothing (--read-only)"]
     elif ZeoHistories in kinds:
@@ -68,12 +84,47 @@ def tell(
     return "\n".join(lines) + "\n"
 
 
+def _calls(inventory: Inventory, doors: Iterable[via.Door]) -> Iterable[str]:
+    """The command is told by its program and its line: a password may be among the rest of it."""
+    yield "run on the clients' machines the script that zcheck gather --show-script prints, which leaves nothing behind"
+    for door in doors:
+        runs = posixpath.basename(next(iter(shlex.split(door.command)), ""))
+        line = door.clients[0].section.line_of("via")
+        names = ", ".join(client.name for client in door.clients)
+        where = f"{inventory.file}:{line}"
+        yield f"  machine {door.machine}, for {names}: by via = {runs} ... ({where}), at most 4 times"
+    yield "  it reads zope.conf, ini and environment, and tells the process on each port and what that can import;"
+    yield "  then it resolves and dials the ZEO servers of these files, and sends them nothing"
+    there = [client.name for door in doors for client in door.clients if elsewhere.conf_is_there(client)]
+    if there:
+        yield f"  which servers these are, this plan does not know for {', '.join(there)}: their files are there"
+
+
+def _blob_markers(facts: Facts, doors: Iterable[via.Door]) -> Iterable[str]:
+    """Where no file says that blobs are shared, and every file is known, no marker is written."""
+    clients = [client.name for door in doors for client in door.clients]
+    confs = [facts.raw(ZopeConf, name) for name in clients]
+    known = [conf for conf in confs if isinstance(conf, ZopeConf)]
+    shared = [folder.path for conf in known for folder in elsewhere.folders(conf) if folder.use == "blobs"]
+    if shared or len(known) < len(confs):
+        where = ", ".join(dict.fromkeys(shared)) or "their files tell"
+        yield (
+            "this WILL put one file zcheck-RUN.marker into a folder of shared blobs, for each database of which several"
+            f" machines share one ({where}), look for it from the others, and remove it after a second or two"
+        )
+
+
 def _files(inventory: Inventory) -> Iterable[str]:
     yield inventory.file
     for client in inventory.clients:
-        for path in (client.zope_conf, client.wsgi_ini, client.env_file):
+        for key, path in (
+            ("zope-conf", client.zope_conf),
+            ("wsgi-ini", client.wsgi_ini),
+            ("env-file", client.env_file),
+        ):
             if path:
-                yield f"{path} ({client.name})"
+                there = f"{client.machine}:" if key in client.lie_there else ""
+                yield f"{there}{path} ({client.name})"
     for section in inventory.balancers:
         for path in program.config_files(section, inventory):
             yield f"{path} (balancer {section.name})"

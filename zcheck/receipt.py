@@ -212,7 +212,7 @@ def _files(facts: Facts) -> Iterator[str]:
     inventory: Inventory = facts.inventory
     yield inventory.file
     for client in inventory.clients:
-        if client.env_file is not None:
+        if client.env_file is not None and "env-file" not in client.lie_there:
             yield client.env_file
         conf, wsgi = facts.raw(ZopeConf, client.name), facts.raw(WsgiConf, client.name)
         if isinstance(conf, ZopeConf):

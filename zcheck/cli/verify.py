@@ -11,7 +11,7 @@ import click
 
 from zcheck.cli.options import INI, Duration, completed_options, run_options
 from zcheck.cli.output import deliver, echo, where_it_failed
-from zcheck.cli.runs import examine, interruptible, keep_facts, load_facts, read_inventory, why_left_out
+from zcheck.cli.runs import brought_facts, examine, interruptible, keep_facts, load_facts, read_inventory, why_left_out
 
 
 @click.command()
@@ -151,6 +151,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
         deadline_s=options["deadline"],
         offline=options["offline"],
         read_only=options["read_only"],
+        **({"gathered": brought_facts(inventory, options["gathered"])} if options["gathered"] else {}),
     )
     echo(text)
     return 0
