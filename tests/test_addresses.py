@@ -180,6 +180,21 @@ def test_sameness_is_an_equivalence_where_it_is_proven() -> None:
     assert all((a, c) in same for (a, b), (b_again, c) in itertools.product(same, same) if b == b_again)
 
 
+def test_two_are_one_server_exactly_where_their_points_meet() -> None:
+    texts = ["zeo1:8100", "10.0.0.5:8100", "10.0.0.5:8101", "localhost:8100", "8101", "unknown:8100", "own:8100"]
+    texts += ["both:8100", "[2001:db8::5]:8100", "/run/zeo.sock", "/var/run/zeo.sock", "/srv/zeo.sock", "./zeo.sock"]
+    ends = [parse_server(text, machine) for text in texts for machine in (APP1, APP2, ELSEWHERE, "nowhere")]
+    for names in (NAMES, None):
+        points = {end: addresses.meeting_points(end, CLUSTER, names) for end in ends}
+        for one, other in itertools.product(ends, ends):
+            same = addresses.same_server(one, other, CLUSTER, names)
+            assert bool(points[one] & points[other]) is (same is True), (one, other)
+            if not points[one] & points[other] and one.path is None and other.path is None:
+                # Apart from each other, their ports and whether a name is open decide.
+                told = one.port == other.port and any(addresses.is_open(end, CLUSTER, names) for end in (one, other))
+                assert (None if told else False) is same, (one, other)
+
+
 @pytest.mark.parametrize(
     ("expected", "one", "other"),
     [

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from judging import found, judged
 
 from zcheck import inventory, zopeconf
+from zcheck.checks.config._databases import Shared
+from zcheck.checks.config._servers import Comparison, alike, comparison
 from zcheck.facts import Facts
 from zcheck.report import Judgement
 
@@ -327,3 +329,31 @@ def with_clients_in_another_order(lines: list[str], chance: random.Random) -> li
         sections[-1].append(line)
     chance.shuffle(sections)
     return [line for section in sections for line in section]
+
+
+# --- what is not compared one by one is judged as if it were --------------------------------------
+
+SERVER_LINES = [
+    *("zeo1:8100", "10.0.0.5:8100", "10.0.0.6:8100", "zeo1:8101", "localhost:8100", "8100", "unknown:8100"),
+    *("another:8100", "both:8100", "own:8100", "/run/zeo.sock", "/srv/zeo.sock", "var/zeo.sock"),
+]
+KNOWN_HOSTS = "[hosts]\nzeo1 = 10.0.0.5\nboth = 10.0.0.5 10.0.0.6\nown = 127.0.0.1\napp1 = 10.0.0.1\napp2 = 10.0.0.5"
+
+
+@given(st.lists(st.lists(st.sampled_from(SERVER_LINES), min_size=1, max_size=3), min_size=2, max_size=7))
+def test_server_lines_by_key_and_shape_are_judged_as_each_against_each(written: list[list[str]]) -> None:
+    text = "[cluster]\nname = test\n"
+    text += "".join(f"[client:app{n}]\naddress = app{n}:8080\n" for n in range(1, len(written) + 1))
+    cluster = inventory.parse(text + KNOWN_HOSTS, "clients.ini")
+    members = {}
+    for client, lines in zip(cluster.clients, written, strict=True):
+        servers = "".join(f"server {line}\n" for line in lines)
+        conf = f"<zodb_db main>\n<zeoclient>\n{servers}</zeoclient>\nmount-point /\n</zodb_db>"
+        members[client.name] = zopeconf.parse(conf, "zope.conf", {}, str).databases[0]
+    facts = Facts().with_fact("", cluster)
+    sides = alike(members, cluster)
+    quick = comparison(facts, Shared("database main", members))
+    plain = Comparison(quick.same)
+    groups = plain.joined(sides)
+    assert groups == quick.joined(sides)
+    assert plain.differing(groups) == quick.differing(groups)

@@ -130,6 +130,19 @@ def same_server(one: Endpoint, other: Endpoint, inventory: Inventory, names: Nam
     return True if equal else machine
 
 
+def meeting_points(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> frozenset[tuple[str, ...]]:
+    """Two endpoints are one server where these meet, and only there: what need not be compared is seen at a glance."""
+    if endpoint.path is not None and not endpoint.path.startswith("/"):
+        return frozenset()
+    at = endpoint.path if endpoint.path is not None else str(endpoint.port)
+    return frozenset((at, place) for place in _places(endpoint, inventory, names))
+
+
+def is_open(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> bool:
+    """Whether a name that nothing resolves, or that may mean several machines, stands in an endpoint's way."""
+    return any(place.startswith(_UNRESOLVED) for place in _places(endpoint, inventory, names))
+
+
 def same_servers(
     ones: Iterable[Endpoint], others: Iterable[Endpoint], inventory: Inventory, names: Names | None = None
 ) -> bool | None:

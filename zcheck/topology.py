@@ -52,7 +52,7 @@ class _Storages:
         names = facts.raw(Names)
         self.names = names if isinstance(names, Names) else None
         self._known: dict[tuple[str, str], str] = {}
-        self._ends: dict[str, Endpoint] = {}
+        self._met: dict[tuple[str, ...], str] = {}
         self._nodes: dict[str, StorageNode] = {}
         self._states = _states(facts)
 
@@ -60,14 +60,12 @@ class _Storages:
         """The node of a server."""
         key = (end.text, end.machine if end.is_local else "")
         if key not in self._known:
-            same = (
-                other
-                for other, known in self._ends.items()
-                if addresses.same_server(end, known, self.facts.inventory, self.names)
-            )
-            node = next(same, None) or self._new("zeo", str(end))
-            self._ends.setdefault(node, end)
-            self._known[key] = node
+            points = addresses.meeting_points(end, self.facts.inventory, self.names)
+            met = [self._met[point] for point in points if point in self._met]
+            if not met:
+                met = [self._new("zeo", str(end))]
+                self._met.update(dict.fromkeys(points, met[0]))
+            self._known[key] = min(met, key=list(self._nodes).index) if len(met) > 1 else met[0]
         node = self._known[key]
         state = self._states.get((end.machine, written))
         if state is not None and self._nodes[node].state != "good":

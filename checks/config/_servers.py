@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import chain
+from typing import Generic, TypeVar
 
 import msgspec
 
-from zcheck.addresses import Endpoint, InvalidAddress, parse_server, same_servers
+from zcheck.addresses import Endpoint, InvalidAddress, is_open, meeting_points, parse_server, same_servers
 from zcheck.checks.config._databases import Shared
 from zcheck.evidence import proven_one
 from zcheck.facts import Database, Facts, Inventory, Names, Setting, ZeoIdentity
@@ -47,28 +48,65 @@ def alike(members: Mapping[str, Database], inventory: Inventory) -> list[Side]:
     return list(found.values())
 
 
-Same = Callable[[Side, Side], "bool | None"]
 Kind = TypeVar("Kind")
+Same = Callable[[Kind, Kind], "bool | None"]
 
 
-def joined(sides: list[Kind], same: Callable[[Kind, Kind], bool | None]) -> list[list[Kind]]:
-    """The sides, gathered to groups of those that are provably the same."""
-    groups: list[list[Kind]] = []
-    for side in sides:
-        home = next((group for group in groups if any(same(side, other) for other in group)), None)
-        if home is None:
-            groups.append([side])
-        else:
-            home.append(side)
-    return groups
+class Comparison(Generic[Kind]):
+    """How sides are held against each other: all of them, or only what keys and shapes leave open.
+
+    Sides without a ``key`` in common are never the same, and compare as any two of their ``shapes`` without one do.
+    So a thousand names that nothing resolves are not compared a million times.
+    """
+
+    def __init__(
+        self,
+        same: Same[Kind],
+        keys: Callable[[Kind], frozenset[Hashable]] = lambda side: frozenset({None}),
+        shape: Callable[[Kind], Hashable] = lambda side: None,
+    ) -> None:
+        self.same = same
+        self.keys = keys
+        self.shape = shape
+
+    def joined(self, sides: Sequence[Kind]) -> list[list[Kind]]:
+        """The sides, gathered to groups of those that are provably the same."""
+        groups: list[list[Kind]] = []
+        met: dict[Hashable, dict[int, None]] = {}
+        for side in sides:
+            near = sorted({number for key in self.keys(side) for number in met.get(key, ())})
+            home = next((n for n in near if any(self.same(side, other) for other in groups[n])), None)
+            if home is None:
+                home = len(groups)
+                groups.append([])
+            groups[home].append(side)
+            for key in self.keys(side):
+                met.setdefault(key, {})[home] = None
+        return groups
+
+    def differing(self, groups: Sequence[list[Kind]]) -> list[list[Kind]]:
+        """The groups that provably differ from another one."""
+        by_key: dict[Hashable, list[tuple[int, Kind]]] = {}
+        by_shape: dict[Hashable, list[tuple[int, Kind]]] = {}
+        for number, group in enumerate(groups):
+            for side in group:
+                for key in self.keys(side):
+                    by_key.setdefault(key, []).append((number, side))
+                by_shape.setdefault(self.shape(side), []).append((number, side))
+
+        def differs(number: int, side: Kind) -> bool:
+            own = self.keys(side)
+            near = [other for key in own for n, other in by_key[key] if n != number]
+            far = (
+                next((other for n, other in peers if n != number and own.isdisjoint(self.keys(other))), None)
+                for peers in by_shape.values()
+            )
+            return any(self.same(side, other) is False for other in chain(near, filter(None, far)))
+
+        return [group for number, group in enumerate(groups) if any(differs(number, side) for side in group)]
 
 
-def provably_different(group: list[Kind], groups: list[list[Kind]], same: Callable[[Kind, Kind], bool | None]) -> bool:
-    """Whether this group differs for sure from another one."""
-    return any(same(one, two) is False for other in groups if other is not group for one in group for two in other)
-
-
-def sameness(facts: Facts, shared: Shared) -> Same:
+def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
     """How two sides of one database are compared: by their text first, then by what the servers themselves told.
 
     A server's own word does not count against two files that mean two machines' own ``localhost``: what was dialled
@@ -86,4 +124,12 @@ def sameness(facts: Facts, shared: Shared) -> Same:
         proven = name == shared.members[another].name and proven_one(identity, name, client, another)
         return True if proven else verdict
 
-    return same
+    def keys(side: Side) -> frozenset[Hashable]:
+        return frozenset(point for end in side.endpoints for point in meeting_points(end, inventory, names))
+
+    def shape(side: Side) -> Hashable:
+        if any(end.path is not None for end in side.endpoints):
+            return side.clients[0]
+        return frozenset((end.port, is_open(end, inventory, names)) for end in side.endpoints)
+
+    return Comparison(same) if identity is not None else Comparison(same, keys, shape)

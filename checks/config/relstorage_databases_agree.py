@@ -44,7 +44,7 @@ from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.config._databases import Shared, nobody_to_compare, shared_databases, spelt_out, unresolved
 from zcheck.checks.config._relational import Place as Home
 from zcheck.checks.config._relational import adapter_of, lines_of, place_of, same_place
-from zcheck.checks.config._servers import joined, provably_different
+from zcheck.checks.config._servers import Comparison
 from zcheck.facts import Database, Facts, Names, ZopeConf
 
 
@@ -88,11 +88,11 @@ def _judged(facts: Facts, shared: Shared, members: dict[str, Database]) -> Itera
         home = place_of(database, machine)
         if home is not None:
             tenants.setdefault((home, machine.machine), Tenant(home, machine.machine, [])).clients.append(client)
-    same = _same(facts)
-    groups = joined(list(tenants.values()), same)
+    compared = Comparison(_same(facts))
+    groups = compared.joined(list(tenants.values()))
     if len(groups) < 2:
         return
-    differing = [group for group in groups if provably_different(group, groups, same)]
+    differing = compared.differing(groups)
     open_ones = [group for group in groups if group not in differing]
     said = f"{shared.label} is {_said(differing or groups)}"
     if differing:

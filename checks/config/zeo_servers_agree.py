@@ -41,7 +41,7 @@ from zcheck.checks.config._databases import (
     unresolved,
     zeo_members,
 )
-from zcheck.checks.config._servers import Same, Side, alike, joined, provably_different, sameness
+from zcheck.checks.config._servers import Comparison, Side, alike, comparison
 from zcheck.facts import Facts, Names, ZeoIdentity, ZopeConf
 
 
@@ -66,18 +66,18 @@ def zeo_servers_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped | No
             examined.update(members)
             for client, database in members.items():
                 yield from unresolved(client, database.servers)
-            yield from _judged(shared, alike(members, facts.inventory), sameness(facts, shared))
+            yield from _judged(shared, alike(members, facts.inventory), comparison(facts, shared))
     yield from not_on_zeo(facts, examined)
 
 
-def _judged(shared: Shared, sides: list[Side], same: Same) -> Iterator[Problem | Unknown | Note]:
-    groups = joined(sides, same)
+def _judged(shared: Shared, sides: list[Side], compared: Comparison[Side]) -> Iterator[Problem | Unknown | Note]:
+    groups = compared.joined(sides)
     if len(groups) == 1 and len(sides) > 1:
         spellings = " and ".join(f"{side.shown} ({', '.join(side.clients)})" for side in sides)
         yield Note(_clients(sides), f"{shared.label}: {spellings} are one server", _places(sides))
     if len(groups) < 2:
         return
-    differing = [group for group in groups if provably_different(group, groups, same)]
+    differing = compared.differing(groups)
     open_ones = [group for group in groups if group not in differing]
     if differing:
         hint = "give every client the same 'server' lines"
