@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -331,6 +332,21 @@ def test_a_report_in_a_file_can_be_read_by_whoever_collects_it(tmp_path: Path) -
     assert cli.main(["preflight", "--offline", "-q", "-o", f"prometheus:{path}", ini]) == 0
     assert 0o644 == stat.S_IMODE(path.stat().st_mode)
     assert ["zcheck.prom"] == [one.name for one in tmp_path.iterdir()]
+
+
+def test_what_is_no_file_is_written_into_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Open for both, so that neither side waits for the other.
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        ini = str(SAMPLES / "healthy" / "clients.ini")
+        assert 0 == cli.main(["preflight", "--offline", "--no-state", "-q", "-o", f"nagios:{pipe}", ini])
+        assert os.read(reader, 4096).startswith(b"ZCHECK OK")
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert ["pipe"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_the_step_summary_is_added_to_the_file_that_github_names(

@@ -108,6 +108,15 @@ def _summarise(report: Any) -> None:
         complain(f"{path}: cannot be written: {error.strerror}")
 
 
+def write_into(path: str, text: str) -> None:
+    """Write to what is there already."""
+    try:
+        with Path(path).open("w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
+
+
 def terminal_width() -> int | None:
     """The terminal's columns; None where stdout is none."""
     from zcheck.terminal import lives
@@ -131,8 +140,12 @@ def in_colours() -> bool:
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
     """Put a report into a file whole: a reader finds the old one or the new one, never a part.
 
-    Whoever collects reports runs as another user, and there is no secret in one.
+    Whoever collects reports runs as another user, and there is no secret in one.  What is no file, such as a pipe or
+    ``/dev/null``, is written into: nothing may take its place.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        write_into(path, text)
+        return
     unfinished = f"{path}.{os.getpid()}.part"
     try:
         Path(unfinished).write_text(text, encoding="utf-8")
