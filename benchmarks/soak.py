@@ -1,4 +1,4 @@
-"""What the long test of isolation keeps in memory: its process over ZEO, as fast as it can, and what an hour makes of it.
+"""What the long test of isolation keeps in memory: over ZEO, as fast as it can, and what an hour makes of it.
 
 ``python benchmarks/soak.py [SECONDS]``; 180 by default.  Prints the verdict so far, the resident memory of the process
 that does the work, and the size of its history's file, every ten seconds.

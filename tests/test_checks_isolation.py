@@ -68,8 +68,16 @@ LOG = {"app1": (Version("0" * 15 + "1", "n1"),)}
         ),
         pytest.param(
             [("CRITICAL", "app2")],
+            [
+                recorded(BOTH),
+                http(SAVED, *(read("app2", at * MS, app1=n) for at, n in ((2, "n1"), (3, None), (4, "n1"))), log=LOG),
+            ],
+            id="goes back over HTTP, for a moment",
+        ),
+        pytest.param(
+            [],
             [recorded(BOTH), http(SAVED, read("app2", 2 * MS, app1="n1"), read("app2", 3 * MS, app1=None), log=LOG)],
-            id="goes back over HTTP",
+            id="goes back over HTTP for good: edits-are-seen-everywhere",
         ),
         pytest.param(
             [],

@@ -523,6 +523,9 @@ class LiveWaves:
             missing = msgspec.structs.replace(secret, told_by="edits-are-seen-everywhere")
             self.gathering.keep("", missing, HttpHistories)
             return
+        if self.worker is not None and self.worker.interrupted:
+            self.gathering.keep("", NotGathered(http.INTERRUPTED), HttpHistories)
+            return
         assert credentials is not None
         self._write_where_pinned()
         shown = self._own_transactions()
@@ -537,11 +540,11 @@ class LiveWaves:
             asked,
             expect_transaction=shown,
             must_show=self._is_pinned(),
-            go_on_s=self.settings.isolation.duration_s if self.settings.isolation is not None else None,
+            **self._recorded(asked[0].database),
             **self._through_clients(credentials.user, secret),
         )
-        if self.settings.isolation is not None:
-            history = self._with_versions(history, asked)
+        if history.stopped == http.INTERRUPTED:
+            self.gathering.deadline.end()
         root = self._with_why_not_asked(history, asked)
         inside = self._write_in_the_site(root, asked, credentials.user, secret)
         mounted = self._write_where_mounted(root, credentials.user, secret, owing)
@@ -550,27 +553,26 @@ class LiveWaves:
         hung = [state.client for state in fared if state.hung]
         self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
 
-    def _with_versions(self, history: History, doors: list[HttpTarget]) -> History:
-        """The history with the storage's own log of the documents, by which it can be judged exactly."""
-        from zcheck.consistency.history import Version
-        from zcheck.consistency.http import ONE_BY_ONE
+    def _recorded(self, database: str, place: str = "") -> dict[str, Any]:
+        """How the history of a folder is kept: with the storage's own log, by which it can be judged exactly."""
+        from zcheck.consistency.tape import Tape
         from zcheck.consistency.zmi import folder_id
 
-        if self.worker is None or not self.ways:
-            return msgspec.structs.replace(history, why_no_log="no ZEO connection of zcheck's reaches the storage")
-        folder = folder_id(history.run_id)
-        found = self.worker.versions(history.database, folder, within_s=self.gathering.deadline.reserved_s)
-        if found.error:
-            return msgspec.structs.replace(history, why_no_log=found.error)
-        log = {
-            door.name: tuple(Version(tid, nonce) for tid, nonce in found.found.get(number, ()))
-            for number, door in enumerate(doors, 1)
-        }
-        # A few documents are read one by one, each by a request of its own.
-        operations = tuple(
-            msgspec.structs.replace(op, apart=1 < len(op.reads) <= ONE_BY_ONE) for op in history.operations
-        )
-        return msgspec.structs.replace(history, operations=operations, log=log)
+        worker, longer = self.worker, self.settings.isolation
+        told: dict[str, Any] = {}
+        if worker is not None and self.ways:
+            folder = folder_id(self.settings.run_id)
+            within_s = self.gathering.deadline.reserved_s
+            told["log"] = lambda after: worker.versions(database, folder, within_s=within_s, after=after)
+        if longer is not None and not place:
+            taped = self._tape("http", database)
+            told |= {
+                "go_on_s": longer.duration_s,
+                "tape": Tape(*taped) if taped is not None else None,
+                "window_s": longer.window_s if "log" in told else None,
+                "tell": lambda so_far: self.gathering.progress("", f"through the running clients, {so_far}"),
+            }
+        return told
 
     def _write_in_the_site(self, root: History, doors: list[HttpTarget], user: str, secret: str) -> list[History]:
         """A page inside the site, through the clients that have shown the root's test folder in this run."""
@@ -627,7 +629,7 @@ class LiveWaves:
                 place=place.path,
                 nothing="" if stopped else "; ".join(barred),
             )
-        options = self._through_clients(user, secret)
+        options = self._recorded(place.database, place.path) | self._through_clients(user, secret)
         return http.run(doors, expect_transaction=shown, must_show=self._is_pinned(), **options)
 
     def _through_clients(self, user: str, secret: str) -> dict[str, Any]:

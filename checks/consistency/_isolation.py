@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from zcheck.check import Skipped, Unknown
-from zcheck.consistency.history import History, HttpHistories, Operation, Version, ZeoHistories
+from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Version, ZeoHistories
 from zcheck.consistency.isolation import ZERO, Anomaly, Verdict
 from zcheck.consistency.judge import pairs
 from zcheck.facts import Facts
@@ -34,6 +34,12 @@ def members(facts: Facts, history: History) -> tuple[str, ...]:
 def connected(history: History) -> int:
     """How many clients took part."""
     return sum(state.joined is True for state in history.clients)
+
+
+def blind_readers(facts: Facts, history: History) -> set[str]:
+    """The running clients of which edits-are-seen-everywhere tells that they do not show what was saved."""
+    clients = members(facts, history) if history.level == "http" else ()
+    return {pair.reader for pair in pairs(history, clients, clients) if pair.seen is False}
 
 
 def where(history: History) -> str:
@@ -85,3 +91,20 @@ def _probes(op: Operation, accepted: bool) -> list[Operation]:
         Operation(op.session, "dry", 1, at, at, "fail", True, writes={op.session: "given-up"}, accepted=True),
         Operation(op.session, "conflict", 1, at, at, "fail", True, writes={op.session: "late"}, accepted=accepted),
     ]
+
+
+def of_clients(*, goes_back: bool = False) -> HttpHistories:
+    """An example's history through running clients: app2 shows app1's second edit, and then perhaps the first one."""
+    ms = 1_000_000
+    writes = [
+        Operation("app1", "write", number, at, at + ms, "ok", writes={"app1": f"edit-{number}"}, tid=f"{number:016x}")
+        for number, at in ((1, 0), (2, 10 * ms))
+    ]
+    shown = ["edit-2", "edit-1", "edit-2"] if goes_back else ["edit-2"] * 3
+    reads = [
+        Operation("app2", "read", 2, at * ms, (at + 1) * ms, "ok", reads={"app1": nonce})
+        for at, nonce in zip((20, 30, 40), shown, strict=True)
+    ]
+    log = {"app1": tuple(Version(f"{number:016x}", f"edit-{number}") for number in (1, 2))}
+    states = tuple(ClientState(name, joined=True) for name in ("app1", "app2"))
+    return HttpHistories((History("http", "main", "example", (*writes, *reads), states, log=log),))

@@ -10,7 +10,8 @@ Why it matters
     save what they never meant: the damage is in the data, not on the screen.
 What it does not prove
     That it can never happen: R reads without a fault bound its rate to about 3/R (95 %). ``zcheck isolation`` reads
-    more. What stands in the caches of running clients is not read here, unless their edits were judged as well.
+    more. What running clients showed is judged as exactly where zcheck reaches their ZEO server and can read its log;
+    else only edits-are-seen-everywhere judges it.
 How to repair it
     The finding names the anomaly, with its name in the literature, and the transactions. A stale object in a newer
     snapshot is a lost invalidation: look for what stands between that client and the server, restart the client without
@@ -26,6 +27,16 @@ CRITICAL app1, app2: database main, over ZEO: acknowledged commit not seen (G-si
 0.0 ms after version 1 of app2 (0000000000000003) was acknowledged to app2, after a fence
 >>> show(no_torn_or_stale_reads, zeo_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 UNKNOWN app1, app2: database main, over ZEO: the storage's own log was not read
+
+What the running clients showed is held against the log as well:
+
+>>> from zcheck.checks.consistency._isolation import of_clients
+>>> run = recorded(zeo_run("app1 > app2", "app2 > app1"))
+>>> show(no_torn_or_stale_reads, run, of_clients(), app1=[], app2=[])
+OK
+>>> show(no_torn_or_stale_reads, run, of_clients(goes_back=True), app1=[], app2=[])
+CRITICAL app2: database main, through the running clients: non-monotonic read (G-single-process): app2 read version 1 of
+app1 (0000000000000001), 9.0 ms after app2 had read what was newer in its session
 """
 
 from __future__ import annotations
@@ -35,6 +46,7 @@ from collections.abc import Iterator
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.consistency._isolation import (
     ALONE,
+    blind_readers,
     connected,
     judged_histories,
     members,
@@ -57,12 +69,17 @@ from zcheck.facts import Facts
     after=["zeo-server-answers", "zeo-commit-lock-is-free", "every-database-is-one", "zeo-passes-writes-on"],
 )
 def no_torn_or_stale_reads(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
-    """What is lost by a conflict that was not noticed is told by conflicts-are-detected."""
+    """What is lost by a conflict that was not noticed is told by conflicts-are-detected.
+
+    And a running client that never showed an edit is told by edits-are-seen-everywhere.
+    """
     taken: set[str] = set()
     for history in judged_histories(facts):
         verdict = judge(history)
         found = [one for one in verdict.anomalies if one.kind not in LOSES_UPDATES and one.breaks != "serializable"]
+        blind = blind_readers(facts, history)
         own = [one for one in found if not one.sessions or one.sessions[0] in facts.clients]
+        own = [one for one in own if not blind & set(one.sessions[:1])]
         taken |= set(members(facts, history))
         if connected(history) < 2:
             yield Skipped(members(facts, history), ALONE)

@@ -20,8 +20,12 @@ from urllib.parse import unquote
 
 import msgspec
 
-from zcheck.consistency.history import Action, History, Operation
+from zcheck.consistency.history import Action, History, Operation, Version
+from zcheck.consistency.jobs import Versions
+from zcheck.consistency.judge import pairs
 from zcheck.consistency.level import DOORS_AT_ONCE, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.tape import Tape
+from zcheck.consistency.windows import Windows, slowest
 from zcheck.consistency.zmi import (
     UNDO_BATCH,
     Door,
@@ -55,6 +59,7 @@ UNANSWERED_S = 3.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 CLEAN_UP_S = 10.0
+INTERRUPTED = "zcheck was interrupted"
 
 
 def run(
@@ -74,6 +79,10 @@ def run(
     rounds: int = 2,
     verify: bool = True,
     go_on_s: float | None = None,
+    log: Callable[[str], Versions] | None = None,
+    tape: Tape | None = None,
+    window_s: float | None = None,
+    tell: Callable[[str], None] = lambda so_far: None,
 ) -> History:
     """Write through every client that may be written to and read through all of them.
 
@@ -82,7 +91,11 @@ def run(
     the ZEO server of its zope.conf has just committed: a client whose own server does not list it is not the one to
     start with while there is another, and never with ``must_show``.  ``deadline`` gives the seconds that are left for
     the work; removing the folder takes up to ``clean_up_s`` more, whatever happens.  With ``go_on_s`` further rounds
-    follow the first ones until that many seconds are over.
+    follow the first ones until that many seconds are over, and Ctrl-C ends the work and not this function.
+
+    ``log`` reads what the storage's own log has of the documents after a transaction: by it the history can be judged
+    exactly.  ``tape``: where all is written while it happens.  With ``window_s`` what was done is judged and dropped
+    after each so many seconds, and ``tell`` is called with the verdict so far.
     """
     until = None if go_on_s is None else time.monotonic() + go_on_s
     level = _FolderLevel(
@@ -93,15 +106,20 @@ def run(
         left=deadline,
         progress=progress,
         rounds=rounds,
+        recording=_Recording(log, tape, window_s, tell),
     )
     try:
         level.work(expect_transaction, must_show, until)
     except Stopped as stopped:
         level.stopped = str(stopped)
+    except KeyboardInterrupt:
+        if go_on_s is None:
+            raise
+        level.stopped = INTERRUPTED
     finally:
         level.clean_up(clean_up_s)
         level.close()
-    return level.history()
+    return level.recorded()
 
 
 def leftovers(
@@ -229,11 +247,25 @@ def _without_what_is_missing(look: Operation, expected: Mapping[str, str]) -> Op
     return msgspec.structs.replace(look, reads=there)
 
 
+class _Recording(msgspec.Struct):
+    """How a history is kept and judged while it is made."""
+
+    log: Callable[[str], Versions] | None = None
+    tape: Tape | None = None
+    window_s: float | None = None
+    tell: Callable[[str], None] = lambda so_far: None
+
+
 class _FolderLevel(Level[Door]):
     """One folder and its documents; :meth:`work` and then, in any case, :meth:`clean_up`."""
 
-    def __init__(self, doors: Sequence[Door], *, rounds: int, **options: Any) -> None:
+    def __init__(self, doors: Sequence[Door], *, rounds: int, recording: _Recording, **options: Any) -> None:
         super().__init__(doors, **options)
+        self.recording = recording
+        self.windows = Windows()
+        self.kept: list[Operation] = []
+        """What is not dropped once it was judged: the first rounds, and whatever was slowest."""
+        self.began_s = self.window_began_s = time.monotonic()
         self.numbers = {door.name: number for number, door in enumerate(doors, 1)}
         self.place = doors[0].target.place if doors else ""
         self.folder = folder_id(self.run_id)
@@ -252,6 +284,70 @@ class _FolderLevel(Level[Door]):
         database = next((door.target.database for door in self.doors.values()), "main")
         return self.told(database, place=self.place, rounds=self.rounds, nothing=self.nothing)
 
+    # --- what is kept of it
+
+    def recorded(self) -> History:
+        """The history, with the storage's own log of the documents, by which it can be judged exactly."""
+        history = self.history()
+        log, why_not = self._new_versions()
+        history = msgspec.structs.replace(history, log=log, why_no_log=why_not)
+        if self.recording.tape is not None:
+            self.recording.tape.catch_up(self.operations)
+            self.recording.tape.log(log or {})
+            self.recording.tape.end(history)
+        if not self.windows.parts:
+            return history
+        if log is not None:
+            self._take(history)
+        rest = (op for op in history.operations if not op.reads and not op.writes)
+        return self.windows.history(history, (*self.kept, *rest))
+
+    def _new_versions(self) -> tuple[dict[str, tuple[Version, ...]] | None, str]:
+        """What was written since the last time, by the log; or why that cannot be told."""
+        if self.recording.log is None:
+            return None, "no ZEO connection of zcheck's reaches the storage"
+        after = self.windows.past.until if self.windows.parts else ""
+        found = self.recording.log(after)
+        if found.error:
+            return None, found.error
+        if not found.found and not after and any(op.writes and op.outcome == "ok" for op in self.operations):
+            return None, "the storage that zcheck reaches has nothing of what was saved through the clients"
+        by_name = {name: found.found.get(number, ()) for name, number in self.numbers.items()}
+        return {name: tuple(Version(*version) for version in versions) for name, versions in by_name.items()}, ""
+
+    def _round_is_over(self, number: int) -> None:
+        if self.recording.tape is not None:
+            self.recording.tape.catch_up(self.operations)
+        window_s = self.recording.window_s
+        if window_s is not None and number >= self.rounds and time.monotonic() > self.window_began_s + window_s:
+            self._judge_window()
+
+    def _judge_window(self) -> None:
+        """Judge what was done since the last time, tell the verdict so far, and drop what binds nothing any more."""
+        log, why_not = self._new_versions()
+        if log is None:
+            raise Stopped(why_not)
+        part = msgspec.structs.replace(self.history(), log=log)
+        if self.recording.tape is not None:
+            self.recording.tape.log(log)
+            self.recording.tape.forget(len(self.operations))
+        all_seen = self._take(part)
+        self.operations = []
+        verdict = self.windows.verdict()
+        self.recording.tell(verdict.so_far(time.monotonic() - self.began_s, self.commits))
+        self.window_began_s = time.monotonic()
+        if not all_seen:
+            raise Stopped("not every client showed what was saved")
+
+    def _take(self, part: History) -> bool:
+        """Judge a part, and keep of it what tells most; whether every client showed all that was saved."""
+        names = [name for name, state in self.states.items() if state.joined]
+        all_seen = all(pair.seen is not False for pair in pairs(part, names, names))
+        # What did not arrive is told by all that was done around it.
+        self.kept += part.operations if not self.windows.parts or not all_seen else slowest(part)
+        self.windows.take(part)
+        return all_seen
+
     def work(self, expect_transaction: Mapping[str, str], must_show: bool, until: float | None = None) -> None:
         """The whole level but the removal; raises :exc:`Stopped` where it ends early."""
         if self.place:
@@ -268,6 +364,7 @@ class _FolderLevel(Level[Door]):
             written = self._write_round(number, writers)
             shown.update(written)
             self._read_round(number, shown)
+            self._round_is_over(number)
             writers = [name for name in writers if name in written]
 
     # --- where a database is mounted
@@ -615,7 +712,9 @@ class _FolderLevel(Level[Door]):
                 continue
             found = nonces("\n".join(pages), self.run_id)
             reads = {marker: found.get(self.numbers[marker]) for marker in expected}
-            looks.append(Operation(name, "read", number, begun, ended, "ok", reads=reads))
+            # A few documents are read one by one, each by a request of its own.
+            apart = 1 < len(reads) <= ONE_BY_ONE
+            looks.append(Operation(name, "read", number, begun, ended, "ok", reads=reads, apart=apart))
             complete = complete and all(reads[marker] == nonce for marker, nonce in expected.items())
         return complete
 

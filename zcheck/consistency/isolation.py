@@ -90,6 +90,14 @@ class Verdict(msgspec.Struct, frozen=True):
     told: int = 0
     """Anomalies in all; of very many not every one is kept."""
 
+    def so_far(self, passed_s: float, commits: int) -> str:
+        """What a person is told while the work goes on."""
+        found = f"{self.told} anomalies, the first: {self.anomalies[0].words}" if self.anomalies else "no anomaly"
+        return (
+            f"{passed_s:.0f} s: {commits} commits, {self.operations} operations judged, "
+            f"{self.fenced_reads} of them fenced reads; {found}; held so far: {self.held or 'nothing'}"
+        )
+
 
 class Lag(msgspec.Struct, frozen=True):
     """From the acknowledgement of a write to the first unfenced read of another session that showed it."""

@@ -120,6 +120,8 @@ class ReadVersions(msgspec.Struct, frozen=True, tag=True):
     run_id: str
     folder: str
     within_s: float
+    after: str = ""
+    """Only what came after this transaction; empty: all since the connections were made."""
 
 
 class Versions(msgspec.Struct, frozen=True):

@@ -38,7 +38,8 @@ def read_versions(connections: list[Connection], job: jobs.ReadVersions, stop: S
 def _read(connection: Connection, job: jobs.ReadVersions, stop: Stop) -> dict[int, list[tuple[str, str]]]:
     title = re.compile(rb"zcheck (\d+) ([0-9a-f]{32}) run " + re.escape(job.run_id.encode()) + rb"\b")
     found: dict[int, list[tuple[str, str]]] = {}
-    for tid, _, text, records in connection.transactions(connection.first + 1, None):
+    first = int(job.after, 16) if job.after else connection.first
+    for tid, _, text, records in connection.transactions(first + 1, None):
         stop.between()
         if job.folder.encode() not in text:
             continue

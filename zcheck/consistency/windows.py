@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from zcheck.consistency.history import Found, History, Judged, Operation
-from zcheck.consistency.isolation import Past, Verdict, judge_part, singly, together, verdict_of
+from zcheck.consistency.isolation import Past, Verdict, behind, judge_part, singly, together, verdict_of
 
 MOST_FOUND = 20
 """Anomalies that are kept with their witnesses; beyond, they are counted."""
@@ -52,3 +52,23 @@ class Windows:
         return msgspec.structs.replace(
             last, operations=(*self._witnesses, *kept), log=self.past.log, judged=self._judged, values={}
         )
+
+
+def slowest(part: History) -> tuple[Operation, ...]:
+    """The write that demonstrably took longest to arrive: it, a read that did not show it, and the first that did."""
+    worst = max(behind(part), key=lambda lag: lag.ms, default=None)
+    if worst is None:
+        return ()
+    looks = [op for op in part.operations if op.session == worst.reader and op.action == "read" and op.outcome == "ok"]
+    for write in part.operations:
+        nonce = write.writes.get(worst.marker)
+        late = [op for op in looks if nonce and _looked(op, write, worst.marker) and op.reads[worst.marker] != nonce]
+        if any((op.invoke_ns - write.return_ns) / 1e6 == worst.ms for op in late):
+            shown = [op for op in looks if _looked(op, write, worst.marker) and op.reads[worst.marker] == nonce]
+            last = max(late, key=lambda op: op.invoke_ns)
+            return (write, last, *[op for op in shown if op.invoke_ns >= last.return_ns][:1])
+    return ()
+
+
+def _looked(look: Operation, write: Operation, marker: str) -> bool:
+    return look.round == write.round and look.invoke_ns >= write.return_ns and marker in look.reads

@@ -155,7 +155,7 @@ class Isolation(Matrix):
             self.tape.values(self.values)
             self.tape.forget(len(self.operations) - self.kept)
         self._forget()
-        self.tell(self._so_far())
+        self.tell(self.windows.verdict().so_far(time.monotonic() - self.began_s, self.transactions))
         self.window_began_s = time.monotonic()
 
     def _forget(self) -> None:
@@ -168,15 +168,6 @@ class Isolation(Matrix):
             marker.nonces &= kept[name]
         readable = frozenset().union(*kept.values())
         self.values = {nonce: value for nonce, value in self.values.items() if nonce in readable}
-
-    def _so_far(self) -> str:
-        verdict = self.windows.verdict()
-        passed = time.monotonic() - self.began_s
-        found = f"{verdict.told} anomalies, the first: {verdict.anomalies[0].words}" if verdict.told else "no anomaly"
-        return (
-            f"{passed:.0f} s: {self.transactions} commits, {verdict.operations} operations judged, "
-            f"{verdict.fenced_reads} of them fenced reads; {found}; held so far: {verdict.held or 'nothing'}"
-        )
 
     def _must_be_one(self, writers: Sequence[str], members: Sequence[str]) -> None:
         history = History("zeo", self.job.database, self.job.run_id, tuple(self.operations))

@@ -161,9 +161,9 @@ class ZeoWorker:
         )
         return self._history(job, database, job.rounds, within_s, tell)
 
-    def versions(self, database: str, folder: str, *, within_s: float) -> jobs.Versions:
-        """What the storage's log has of the documents in this run's folder."""
-        job = jobs.ReadVersions(database, self.run_id, folder, self._own_limit(within_s))
+    def versions(self, database: str, folder: str, *, within_s: float, after: str = "") -> jobs.Versions:
+        """What the storage's log has of the documents in this run's folder, since a transaction or from the start."""
+        job = jobs.ReadVersions(database, self.run_id, folder, self._own_limit(within_s), after)
         found = self._do(job, jobs.Versions, within_s)
         return jobs.Versions(error=found.reason) if isinstance(found, NotGathered) else found
 
