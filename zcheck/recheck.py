@@ -79,12 +79,15 @@ def summary(histories: Iterable[History]) -> list[str]:
 
 def _summary(history: History, found: Verdict) -> list[str]:
     held = found.held or ("not known" if found.result == "unknown" else "not even snapshot isolation")
+    if history.stopped:
+        until_then = judge(msgspec.structs.replace(history, stopped=""))
+        held = f"not known, for {history.stopped}; until then: {until_then.held or 'nothing'}"
     reads = f"{found.fenced_reads} fenced reads"
     bound = (
         f"; a fault in one read of {found.fenced_reads // 3} would have shown (95 %)" if found.fenced_reads > 30 else ""
     )
     lines = [
-        f"{history.level} {history.database}: {len(history.operations)} operations, {found.transactions} judged, "
+        f"{history.level} {history.database}: {found.operations} operations, {found.transactions} judged, "
         f"{reads}{bound}; held: {held}"
     ]
     if found.serializable is not None:
