@@ -85,8 +85,12 @@ class LiveLines:
         from rich.console import Console
         from rich.live import Live
 
+        console = Console(file=self._stream)
         live = Live(
-            get_renderable=self._lines, console=Console(file=self._stream), transient=True, refresh_per_second=8
+            get_renderable=lambda: self._lines(*console.size),
+            console=console,
+            transient=True,
+            refresh_per_second=8,
         )
         with self._lock:
             if self._timer is None:
@@ -94,33 +98,39 @@ class LiveLines:
             self._live = live
             live.start()
 
-    def _lines(self, room: int | None = None) -> Any:
+    def _lines(self, width: int, height: int) -> Any:
         """As many lines as the terminal has room for; of what is left out, how many and what they do."""
-        from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
-        room = max(self._live.console.size.height - 2, 2) if room is None else room
         doing = dict(self._doing)
-        shown = _most_telling(doing, room)
+        shown = _most_telling(doing, height - 1)
+        names = max(map(len, shown), default=0)
         now = time.monotonic()
-        table = Table.grid(padding=(0, 2))
-        for _ in range(3):
-            table.add_column(no_wrap=True, overflow="crop")
+        lines = []
         for client in (name for name in doing if name in shown):
             what, since = doing[client]
-            table.add_row(Text(client), Text(what), Text(f"{now - since:.1f} s"))
+            took = f"{now - since:.1f} s"
+            room = max(width - names - len(took) - 5, 0)
+            lines.append(f"{client:{names}}  {_cropped(what, room)}  {took}")
         rest = [what for client, (what, _) in doing.items() if client not in shown]
-        more = Text(_and_more(rest), no_wrap=True, overflow="crop") if rest else ""
-        return Group(table, more) if rest else table
+        if rest:
+            lines.append(_cropped(_and_more(rest), width - 1))
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
 
 
-def _most_telling(doing: Mapping[str, tuple[str, float]], room: int) -> set[str]:
+def _cropped(text: str, width: int) -> str:
+    """What there is room for."""
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width).rstrip() if len(text) > width else text
+
+
+def _most_telling(doing: Mapping[str, tuple[str, float]], rows: int) -> set[str]:
     """Who is shown where not all can be: those that do something before those that wait."""
-    if len(doing) <= room:
+    if len(doing) <= rows:
         return set(doing)
     busy_first = sorted(doing, key=lambda client: doing[client][0].startswith("waiting"))
-    return set(busy_first[: max(room - 1, 1)])
+    return set(busy_first[: max(rows - 1, 1)])
 
 
 def _and_more(rest: list[str]) -> str:

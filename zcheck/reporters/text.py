@@ -14,10 +14,18 @@ from itertools import groupby
 import msgspec
 
 from zcheck.report import CheckResult, Finding, Level, Pair, Place, Report
+from zcheck.reporters.sides import grouped
 
-_COLOURS = {"CRITICAL": "1;31", "UNKNOWN": "1;35", "WARNING": "1;33", "ADVICE": "36", "OK": "1;32"}
+_COLOURS = {
+    "CRITICAL": "1;38;5;196",
+    "UNKNOWN": "1;38;5;164",
+    "WARNING": "1;38;5;130",
+    "ADVICE": "38;5;31",
+    "OK": "1;38;5;28",
+}
+"""Of the fixed part of the palette, halfway between black and white: legible on both."""
 _LARGEST_TABLE = 12
-_MOST_GAPS = 20
+_MOST_GAPS = 12
 _FEW = 3
 """So many findings are seen at a glance; of more their number is told as well."""
 
@@ -183,7 +191,7 @@ def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | N
     what = "inside" if level.database.startswith("/") else "database"
     yield f"{what} {clean(level.database)}, {how}: {proven} of {len(level.pairs)} pairs proven"
     if len(clients) > _LARGEST_TABLE or not level.pairs:
-        yield from _gaps(level.pairs)
+        yield from _gaps(level.pairs, clients)
         yield ""
         return
     first = max(map(_cells, (*clients, "written on")))
@@ -196,11 +204,14 @@ def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | N
         yield ""
 
 
-def _gaps(pairs: tuple[Pair, ...]) -> Iterator[str]:
+def _gaps(pairs: tuple[Pair, ...], clients: tuple[str, ...]) -> Iterator[str]:
+    """What was not seen: pair by pair, or the sides where there are many."""
     missing = [pair for pair in pairs if pair.seen is False]
-    yield from (f"  not seen: {clean(pair.writer)} -> {clean(pair.reader)}" for pair in missing[:_MOST_GAPS])
     if len(missing) > _MOST_GAPS:
-        yield f"  and {len(missing) - _MOST_GAPS} more"
+        yield f"  not seen: {len(missing)} pairs"
+        yield from (f"  side {number}: {clean(side.told)}" for number, side in enumerate(grouped(clients, pairs), 1))
+        return
+    yield from (f"  not seen: {clean(pair.writer)} -> {clean(pair.reader)}" for pair in missing)
 
 
 def _columns(clients: tuple[str, ...], room: int | None) -> Iterator[tuple[str, ...]]:

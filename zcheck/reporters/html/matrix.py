@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from zcheck.report import Level, Pair
-from zcheck.reporters.html.drawing import Island, grouped, short
+from zcheck.reporters.html.drawing import short
+from zcheck.reporters.sides import grouped
 from zcheck.reporters.text import clean
 
 MOST_CLIENTS = 100
@@ -103,7 +104,7 @@ def draw(level: Level, clients: tuple[str, ...]) -> Matrix:
         clients=order,
         told=_told(level, proven, gaps),
         gaps=tuple(_gaps(gaps, MOST_GAPS)),
-        sides=tuple(_side(side) for side in sides) if apart else (),
+        sides=tuple(side.told for side in sides) if apart else (),
         rows=tuple((writer, tuple(_state(by, writer, reader) for reader in order)) for writer in order)
         if small
         else (),
@@ -228,10 +229,3 @@ def _told(level: Level, proven: int, gaps: Sequence[tuple[str, str]]) -> str:
 def _gaps(gaps: Sequence[tuple[str, str]], most: int) -> list[str]:
     shown = [f"{writer} by {reader}" for writer, reader in gaps[:most]]
     return [*shown, f"{len(gaps) - most} more"] if len(gaps) > most else shown
-
-
-def _side(side: Island) -> str:
-    if not side.apart:
-        return f"{', '.join(side.clients)}: not tried"
-    alone = len(side.clients) == 1
-    return f"{', '.join(side.clients)}: {'alone' if alone else 'see each other'}"
