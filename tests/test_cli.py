@@ -196,6 +196,26 @@ def test_plan_tells_what_would_be_written_and_contacts_nobody(capsys: pytest.Cap
     assert "WILL write" not in capsys.readouterr().out
 
 
+def test_the_plan_of_the_longer_test(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    history = tmp_path / "history"
+    assert (
+        cli.main(["isolation", "--plan", "--duration", "1m", "--rate", "10", "--history", str(history), HEALTHY]) == 0
+    )
+    out = capsys.readouterr().out
+    assert "zcheck isolation" in out.splitlines()[0]
+    assert "this WILL write to" in out
+    assert "at most 10 commits a second of 6 workloads" in out
+    assert "at most 610 commits, about 0.2 MB" in out
+    assert f"and {history}, the history" in out
+    assert "take 60 s for each database and level, at the worst 300 s" in out
+    assert not history.exists()
+    assert cli.main(["isolation", "--plan", "--level", "zeo", "--workloads", "bank", HEALTHY]) == 0
+    out = capsys.readouterr().out
+    assert "1 workloads (bank)" in out and "again and again" not in out
+    assert cli.main(["isolation", "--plan", "--read-only", HEALTHY]) == 0
+    assert "WILL write" not in capsys.readouterr().out
+
+
 def test_a_selection_that_leaves_nothing_to_judge_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["preflight", "--offline", "--only", "zeo-server-answers", HEALTHY]) == 3
     out = capsys.readouterr().out

@@ -28,6 +28,8 @@ from zcheck.facts import (
 from zcheck.probes import elsewhere, via
 
 _NONE = Facts()
+BYTES_A_COMMIT = 350
+"""What a commit of the workloads takes in a FileStorage: 330 measured, with the transaction's header."""
 
 
 def tell(
@@ -39,10 +41,13 @@ def tell(
     offline: bool,
     read_only: bool,
     gathered: Facts = _NONE,
+    isolation: gather.Isolation | None = None,
+    max_rate: float = 20.0,
 ) -> str:
     """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
 
     ``kinds``: those that the chosen checks make the run gather.  ``gathered``: what was brought from the machines.
+    ``isolation``: the plan of ``zcheck isolation``, with so many commits a second at most.
     """
     settings = gather.Settings(
         run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s, gathered=gathered
@@ -54,7 +59,8 @@ def tell(
     facts = gathering.run()
     pinned = targets.pinned_target(inventory, None)
     ways = targets.zeo_targets(facts) or ((pinned,) if pinned is not None else ())
-    lines = [f"zcheck preflight {inventory.file} (cluster {inventory.name}) would", "", "read"]
+    command = "preflight" if isolation is None else "isolation"
+    lines = [f"zcheck {command} {inventory.file} (cluster {inventory.name}) would", "", "read"]
     lines += [f"  {line}" for line in _files(inventory)]
     if offline:
         return "\n".join([*lines, "", "contact nothing and write nothing (--offline)"]) + "\n"
@@ -75,11 +81,13 @@ def tell(
         lines += ["write nothing (--read-only)"]
     elif ZeoHistories in kinds:
         lines += [*_zeo_writes(ways), *(_http_writes(facts, inventory) if HttpHistories in kinds else ())]
+        lines += list(_longer_writes(isolation, max_rate)) if isolation is not None else []
     else:
         lines += ["write nothing (the checks that write are left out)"]
+    usual = "a second or two" if isolation is None else f"{isolation.duration_s:g} s for each database and level"
     lines += [
         "",
-        f"take a second or two, at the worst {deadline_s:g} s (--deadline), with {timeout_s:g} s a wait (--timeout)",
+        f"take {usual}, at the worst {deadline_s:g} s (--deadline), with {timeout_s:g} s a wait (--timeout)",
     ]
     return "\n".join(lines) + "\n"
 
@@ -172,6 +180,24 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
         yield f"not write to database {database} of {', '.join(clients)}: {reason}"
 
 
+def _longer_writes(longer: gather.Isolation, max_rate: float) -> Iterable[str]:
+    """What the longer test writes beside that."""
+    commits = int(max_rate * (longer.duration_s + 1))
+    if longer.zeo:
+        yield (
+            f"and then, for {longer.duration_s:g} s in each of these databases, at most {max_rate:g} commits a second"
+            f" of {len(longer.workloads)} workloads ({', '.join(longer.workloads)}) upon more such objects: at most"
+            f" {commits} commits, about {commits * BYTES_A_COMMIT / 1e6:.1f} MB until the next pack; all deleted"
+        )
+    if longer.http:
+        yield (
+            f"and the documents in the folder at the root are edited again and again for {longer.duration_s:g} s, at"
+            f" most {max_rate:g} times a second"
+        )
+    if longer.history is not None:
+        yield f"and {longer.history}, the history"
+
+
 def _with_blobs(ways: Iterable[targets.ZeoTarget]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for way in ways:
@@ -206,8 +232,11 @@ def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
     if reasons:
         yield f"not edit a page inside {inventory.site}: {reasons}"
         return
+    what = "one private page zcheck-RUN"
+    if targets.site_keeps_blobs(facts):
+        what += " and one private file zcheck-RUN-file"
     yield (
-        f"this WILL add one private page zcheck-RUN to {inventory.site}, edited once through each of"
-        f" {', '.join(inventory.writers)}, and removed again; as with every edit there, the page is indexed, and"
-        " content rules, subscribers and workflows of the site take notice of it"
+        f"this WILL add {what} to {inventory.site}, edited once through each of {', '.join(inventory.writers)}, and"
+        " removed again; as with every edit there, it is indexed, and content rules, subscribers and workflows of the"
+        " site take notice of it"
     )

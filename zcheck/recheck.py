@@ -78,7 +78,7 @@ def summary(histories: Iterable[History]) -> list[str]:
 
 
 def _summary(history: History, found: Verdict) -> list[str]:
-    held = found.held or ("not known" if found.result == "unknown" else "not even snapshot isolation")
+    held: str = found.held or ("not known" if found.result == "unknown" else "not even snapshot isolation")
     if history.stopped:
         until_then = judge(msgspec.structs.replace(history, stopped=""))
         held = f"not known, for {history.stopped}; until then: {until_then.held or 'nothing'}"

@@ -9,7 +9,7 @@ import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options
 from zcheck.cli.output import FORMATS, deliver, echo
-from zcheck.cli.runs import examiner, interruptible, read_inventory
+from zcheck.cli.runs import examiner, interruptible, read_inventory, why_left_out
 
 
 @click.command()
@@ -25,6 +25,9 @@ from zcheck.cli.runs import examiner, interruptible, read_inventory
 )
 @click.option(
     "--level", type=click.Choice(["zeo", "http", "both"]), default="both", show_default=True, help="Through what."
+)
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Tell what would be read, contacted and written; touch nothing."
 )
 @run_options
 @click.pass_context
@@ -52,6 +55,9 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
         raise click.UsageError(str(error), ctx) from None
     longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
     options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
+    if options["only_plan"]:
+        echo(_told_plan(ctx, options, inventory, plan))
+        return 0
     try:
         if plan.history:
             tape.begin(plan.history)
@@ -65,6 +71,26 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     if not options["quiet"] and all(path for _, path in options["output"]):
         echo("\n".join([*isolate.summary(found), f"seed {plan.seed}"]))
     return int(found.report.verdict.exit_code)
+
+
+def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, chosen: Any) -> str:
+    from zcheck import isolate
+    from zcheck import plan as planning
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import wanted_kinds
+
+    without = {**options, "skip": (*options["skip"], isolate.left_out(chosen))}
+    reasons = why_left_out(ctx, without, inventory)
+    return planning.tell(
+        inventory,
+        wanted_kinds(check for check in CATALOGUE if check.name not in reasons),
+        timeout_s=options["timeout"],
+        deadline_s=options["deadline"],
+        offline=options["offline"],
+        read_only=options["read_only"],
+        isolation=chosen,
+        max_rate=options["max_rate"],
+    )
 
 
 def _absolute(path: str | None) -> str | None:
