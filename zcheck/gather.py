@@ -337,6 +337,8 @@ class Gathering:
         found = self.looked.get(client.name, NotGathered("via: it was not asked"))
         if kind is ZopeConf:
             return elsewhere.zope_conf(client, found)
+        if isinstance(found, NotGathered) and elsewhere.conf_is_there(client):
+            return msgspec.structs.replace(found, told_by="zope-conf-parses")
         conf = self.facts.raw(ZopeConf, client.name)
         return elsewhere.wsgi_conf(conf if isinstance(conf, ZopeConf) else None, found)
 

@@ -139,7 +139,8 @@ def _added(facts: Facts, found: Gathered, path: str, now: float) -> Facts:
         why = _why_not(now - found.gathered_at)
         if fact is not None or kind is SeenThere:
             hint = f"gather it again: zcheck gather CLIENTS.INI --client {found.client}, on its machine"
-            told_by = "zope-conf-parses" if kind is SeenThere and found.facts.raw(ZopeConf, found.client) else ""
+            # That it is too old is told once.
+            told_by = "zope-conf-parses" if kind is not ZopeConf and found.facts.raw(ZopeConf, found.client) else ""
             stale = NotGathered(f"{path} {why}", hint, told_by)
             facts = facts.with_fact(found.client, stale if why or fact is None else fact, kind)
     return facts
