@@ -70,13 +70,13 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
     for client in facts.each(HttpAnswer):
         panel, seen = facts.raw(ControlPanel, client), there.get(client)
         if client in hung:
-            yield _hanging(client, panel, seen)
+            yield Skipped((client,), hung[client]) if hung[client] else _hanging(client, panel, seen)
         elif client in owing:
             yield Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
             yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client), seen)
         elif cut := _cut_off(seen):
-            yield _unreached(client, cut)
+            yield _unreached(client, cut, facts.each(ZeoAnswers).get(client))
         elif isinstance(panel, LeftOut):
             yield Skipped((client,), panel.reason)
         else:
@@ -112,9 +112,11 @@ def _places(cut: tuple[ServerFromThere, ...]) -> tuple[Place, ...]:
     return tuple(Place(server.file, server.line, f"server {server.server}") for server in cut)
 
 
-def _unreached(client: str, cut: tuple[ServerFromThere, ...]) -> Problem:
-    what = "ZEO server" if len(cut) == 1 else "ZEO servers"
-    message = f"{client} cannot reach its {what}{_from_there(client, cut)}"
+def _unreached(client: str, cut: tuple[ServerFromThere, ...], answers: ZeoAnswers | None) -> Problem | Skipped:
+    """That a client does not reach a server that answers nobody is no news."""
+    if answers is not None and all(answers.all_dead(server.database) for server in cut):
+        return Skipped((client,), "zeo-server-answers")
+    message = f"{client} cannot reach its ZEO server{'s' * (len(cut) > 1)}{_from_there(client, cut)}"
     return Problem((client,), message, _places(cut), _WAY)
 
 
