@@ -150,12 +150,12 @@ def assemble(
 ) -> Report:
     """The report of a judgement."""
     inventory = facts.inventory
-    levels = consistency_levels(facts)
+    levels = _without_twins(consistency_levels(facts), judgement)
     coverage = _coverage(facts, judgement, levels)
     told = Verdict(
         verdict.status(judgement.findings),
         verdict.exit_code(judgement.findings, fail_on),
-        verdict.impact(judgement.findings, inventory.client_names),
+        verdict.impact(judgement.findings, inventory.client_names, _who_saves(levels)),
     )
     if told.status == "OK" and not coverage.checks_run:
         # A selection that leaves nothing to judge has proven nothing.
@@ -185,6 +185,30 @@ def consistency_levels(facts: Facts) -> tuple[Level, ...]:
         database = f"{history.database} (blobs)" if history.blobs else history.database
         levels.append(Level(history.level, database, shown))
     return tuple(levels)
+
+
+def _without_twins(levels: tuple[Level, ...], judgement: Judgement) -> tuple[Level, ...]:
+    """The levels, without a proof between entries that are one process: it would show its own writes to itself."""
+    one = [set(finding.clients) for finding in judgement.findings if finding.check in _ONE_PROCESS]
+
+    def shown(pair: Pair) -> Pair:
+        same = pair.seen and any({pair.writer, pair.reader} <= clients for clients in one)
+        return msgspec.structs.replace(pair, seen=None, lag_ms=None) if same else pair
+
+    return tuple(
+        msgspec.structs.replace(level, pairs=tuple(map(shown, level.pairs))) if level.level == "http" and one else level
+        for level in levels
+    )
+
+
+_ONE_PROCESS = ("client-addresses-are-distinct", "clients-are-distinct-processes")
+
+
+def _who_saves(levels: tuple[Level, ...]) -> frozenset[str]:
+    """The running clients through which something was saved that another one showed, and nothing that none showed."""
+    pairs = [pair for level in levels if level.level == "http" for pair in level.pairs]
+    lost = {pair.writer for pair in pairs if pair.seen is False}
+    return frozenset(pair.writer for pair in pairs if pair.seen) - lost
 
 
 def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:

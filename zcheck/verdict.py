@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, NamedTuple
 
 from zcheck.check import Severity
 from zcheck.report import Finding
@@ -53,19 +53,22 @@ def exit_code(findings: Iterable[Finding], fail_on: FailOn = "warning") -> int:
     return EXIT_CODES[status(findings)]
 
 
-def impact(findings: Iterable[Finding], clients: tuple[str, ...]) -> str:
+def impact(findings: Iterable[Finding], clients: tuple[str, ...], saving: Collection[str] = ()) -> str:
     """One line for whoever is woken at night: what users notice, worst cause first.
 
-    It is told from the checks that found something, so it never says more than was seen.
+    It is told from the checks that found something, so it never says more than was seen.  ``saving``: the running
+    clients that were seen to save; what their files name is another matter.
     """
     findings = list(findings)
     critical = [f for f in findings if f.suppressed_by is None and f.severity == "CRITICAL"]
     told: dict[str, str] = {}
-    for theme, checks, sentence in _IMPACTS:
-        named = {name for finding in critical if finding.check in checks for name in finding.clients}
-        if named and theme not in told:
+    for cause in _IMPACTS:
+        named = {name for finding in critical if finding.check in cause.checks for name in finding.clients}
+        if cause.stops_saving:
+            named -= set(saving)
+        if named and cause.theme not in told:
             blamed = [name for name in clients if name in named]
-            told[theme] = sentence.format(
+            told[cause.theme] = cause.sentence.format(
                 clients=_listed(blamed), serving=len(clients) - len(blamed), total=len(clients)
             )
     if told:
@@ -84,42 +87,57 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_FIRST_NAMES])} and {len(names) - _FIRST_NAMES} more"
 
 
-# What users notice, by the checks that tell of it; {clients} are those that the findings name.  Of one theme the first
-# that applies is told: what was seen to happen, rather than what the files let expect.
-_IMPACTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    (
+class _Impact(NamedTuple):
+    """What users notice, by the checks that tell of it; ``{clients}`` are those that the findings name."""
+
+    theme: str
+    checks: tuple[str, ...]
+    sentence: str
+    stops_saving: bool = False
+    """It is not so for a client that was seen to save."""
+
+
+# Of one theme the first that applies is told: what was seen to happen, rather than what the files let expect.
+_IMPACTS = (
+    _Impact(
         "save",
         ("zeo-server-answers", "zeo-commit-lock-is-free", "zeo-storage-exists"),
         "nobody can save through {clients}; pages come from caches",
+        stops_saving=True,
     ),
-    ("serve", ("client-port-answers", "client-serves-http"), "{serving} of {total} clients serve"),
-    ("hang", ("client-is-connected-to-zeo",), "{clients}: pages come from caches, saving hangs"),
-    ("refuse", ("client-accepts-writes",), "edits on {clients} are not saved"),
-    (
+    _Impact(
+        "save",
+        ("zeo-server-answers", "zeo-commit-lock-is-free", "zeo-storage-exists"),
+        "as configured, nobody could save through {clients}",
+    ),
+    _Impact("serve", ("client-port-answers", "client-serves-http"), "{serving} of {total} clients serve"),
+    _Impact("hang", ("client-is-connected-to-zeo",), "{clients}: pages come from caches, saving hangs"),
+    _Impact("refuse", ("client-accepts-writes",), "edits on {clients} are not saved"),
+    _Impact(
         "split",
         ("edits-are-seen-everywhere",),
         "edits are not seen by all of {clients}: users would see different pages, and edits would vanish",
     ),
-    (
+    _Impact(
         "split",
         ("zeo-passes-writes-on", "every-database-is-one"),
         "{clients} are not on one database: users would see different pages, and edits would vanish",
     ),
-    (
+    _Impact(
         "split",
         ("zeo-servers-agree", "storage-names-agree"),
         "as configured, {clients} are not on one database: users would see different pages, and edits would vanish",
     ),
-    (
+    _Impact(
         "split",
         ("no-private-storage",),
         "as configured, a database of {clients} is shared with nobody: users would see different pages, and edits "
         "would vanish",
     ),
-    (
+    _Impact(
         "missing",
         ("mount-points-agree", "database-names-agree", "root-mount-exists"),
         "parts of the site are missing on some of {clients}",
     ),
-    ("start", ("zope-conf-parses",), "{clients} would not start with the zope.conf on disk"),
+    _Impact("start", ("zope-conf-parses",), "{clients} would not start with the zope.conf on disk"),
 )

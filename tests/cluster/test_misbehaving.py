@@ -216,6 +216,10 @@ def test_two_entries_that_lead_to_one_process(cluster: Cluster) -> None:
         outcome = preflight(ini)
     assert ("CRITICAL", "clients-are-distinct-processes", ("app1", "app2")) in outcome.told
     assert ["clients-are-distinct-processes"] == outcome.of("CRITICAL")
+    # One process shows its own writes to itself.
+    unproven = {pair for pair, seen in outcome.pairs("http").items() if not seen}
+    assert {("app1", "app2"), ("app2", "app1")} == unproven
+    assert 4 == outcome.report["coverage"]["pairs_proven"]
 
 
 class Rewriting(Proxy):
