@@ -31,6 +31,11 @@ class Location(msgspec.Struct, frozen=True):
     configured: tuple[Endpoint, ...]
     lines: tuple[Setting, ...]
 
+    @property
+    def hides_the_server(self) -> bool:
+        """Whether it is the name that its file gives the storage: on another server it would be the same."""
+        return self.on_zeo and not self.running and self.shown == self.named
+
 
 def located(facts: Facts) -> list[Location]:
     """Every database on every client's Control Panel."""

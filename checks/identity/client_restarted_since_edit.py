@@ -62,8 +62,9 @@ def client_restarted_since_edit(facts: Facts) -> Iterator[Problem | Skipped]:
         if conf is None or times is None or why_not:
             yield Skipped((client,), why_not or "its Control Panel does not show since when it runs")
         elif times[1] - times[0] > limit_s:
+            hint = f"see that the file is what {client} should run with, then restart it, out of the balancer"
             message = f"{conf.file} was written about {_duration(times[1] - times[0])} after {client} was started"
-            yield Problem((client,), message, (Place(conf.file),), f"restart {client}, out of the balancer")
+            yield Problem((client,), message, (Place(conf.file),), hint)
 
 
 def _there(seen: SeenThere | None) -> tuple[float, float] | None:

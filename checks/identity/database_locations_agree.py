@@ -8,8 +8,9 @@ Why it matters
     A running client does not read its zope.conf again. One that was started before the last change, or from another
     file, works on another database than everybody who reads the files believes.
 What it does not prove
-    That the location is the same database: it shows what was configured, not what answered, and two servers can
-    have one name. See edits-are-seen-everywhere.
+    That the location is the same database: it shows what was configured, not what answered. Where zope.conf gives the
+    storage a ``name``, that name is all that is shown, whatever server the process uses: a client of which only names
+    are shown is skipped. See edits-are-seen-everywhere.
 How to repair it
     Restart the client, and see that it is started with the zope.conf that clients.ini names.
 
@@ -21,6 +22,9 @@ OK
 WARNING app2: app2 runs with database main at [('10.0.0.8', 8100)]; its zope.conf names 10.0.0.9:8100
 >>> show(database_locations_agree, app1=panel("[('10.0.0.9', 8100)]"), app2=ControlPanel((DatabasePage("main", "/x"),)))
 WARNING app1, app2: database main is on ZEO for app1; in /x for app2
+>>> named = zope_conf(server="10.0.0.9:8100", name="zeostorage")
+>>> show(database_locations_agree, app1=[panel("zeostorage"), named], app2=[panel("zeostorage"), named])
+skipped: its Control Panel shows the name of the storage, not its server
 >>> show(database_locations_agree, app1=panel("zeostorage"), app2=NotGathered("the user lacks the permission"))
 UNKNOWN app2: the user lacks the permission
 """
@@ -29,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Unknown, check
+from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.identity._locations import Location, agrees_with_file, differing_sides, located
 from zcheck.facts import ControlPanel, Facts, Names, ZopeConf
 
@@ -42,7 +46,7 @@ from zcheck.facts import ControlPanel, Facts, Names, ZopeConf
     severity=Severity.WARNING,
     after=["client-serves-http"],
 )
-def database_locations_agree(facts: Facts) -> Iterator[Problem | Unknown]:
+def database_locations_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A client against its own file first; those that differ from it are not held against the others as well."""
     told: set[tuple[str, str]] = set()
     places = located(facts)
@@ -54,6 +58,9 @@ def database_locations_agree(facts: Facts) -> Iterator[Problem | Unknown]:
     for database in dict.fromkeys(place.database for place in places):
         members = [p for p in places if p.database == database and (p.client, database) not in told]
         yield from differing_sides(database, members, facts)
+    nameless = {place.client for place in places if place.named and not place.hides_the_server}
+    hidden = dict.fromkeys(place.client for place in places if place.hides_the_server and place.client not in nameless)
+    yield Skipped(tuple(hidden), "its Control Panel shows the name of the storage, not its server")
 
 
 def _against_its_file(place: Location, agrees: bool | None) -> Problem | Unknown:
