@@ -228,6 +228,7 @@ def hostile_consistency(given: Consistency) -> Consistency:
                 transactions=0,
                 fenced_reads=0,
                 anomalies=1,
+                unseen=0,
                 unknown=(HOSTILE,),
             ),
         ),

@@ -9,12 +9,23 @@ import jsonschema
 import pytest
 from cases import stale, stale_history
 
+from zcheck import recheck
 from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Version
 from zcheck.consistency.isolation import Lag, Verdict, judge
+from zcheck.consistency.record import Origin, Recorded
 from zcheck.facts import Facts, Inventory
 from zcheck.report import Anomaly, Pair
 from zcheck.reporters import json as as_json
-from zcheck.timelines import MOST_ANOMALIES, MOST_POINTS, MOST_STEPS, MOST_WORDS, anomalies_of, lags_of, thinned
+from zcheck.timelines import (
+    MOST_ANOMALIES,
+    MOST_POINTS,
+    MOST_STEPS,
+    MOST_WORDS,
+    anomalies_of,
+    judged,
+    lags_of,
+    thinned,
+)
 
 MS = 1_000_000
 UNJUDGED = Verdict("unknown", None)
@@ -104,6 +115,16 @@ def test_a_healthy_history_has_no_anomaly() -> None:
     assert () == anomalies_of(given, UNJUDGED, [Pair("app1", "app2", True, 1.0)])
 
 
+@pytest.mark.parametrize(
+    ("expected", "seen"),
+    [(("pass", "strong-si", 0), True), (("pass", "strong-si", 0), None), (("fail", None, 1), False)],
+)
+def test_nothing_holds_in_a_split_cluster(expected: tuple[str, str | None, int], seen: bool | None) -> None:
+    given = history(write("app1", 1, 0), read("app2", 1, 2, app1="app1-1"))
+    found = judged(given, Verdict("pass", "strong-si", operations=2), [Pair("app1", "app3", seen)])
+    assert expected == (found.result, found.held, found.unseen)
+
+
 def test_an_edit_that_does_not_show_is_told_with_the_last_look_at_it() -> None:
     given = history(
         write("app1", 1, 0),
@@ -175,3 +196,9 @@ def test_a_run_without_a_history_has_no_pictures() -> None:
     consistency = assemble(facts, Judgement((), ()), run, "warning").consistency
     assert ((), ()) == (consistency.lags, consistency.anomalies)
     assert ["unknown"] == [one.result for one in consistency.judged]
+
+
+def test_of_a_history_that_proves_nothing_no_level_is_said_to_hold() -> None:
+    recorded = Recorded((stale_history(),), Origin(cluster="x", run_id="0"), faults=("its end is missing",))
+    consistency = recheck.of_file(recorded, "cut.jsonl").consistency
+    assert (None, ()) == (consistency.held, consistency.judged)

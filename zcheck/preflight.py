@@ -222,7 +222,7 @@ def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:
         levels,
         _held(histories, verdicts, levels),
         _receipt(facts, [*histories, *_histories(facts, blobs=True)]),
-        judged=tuple(map(timelines.judged, histories, verdicts)),
+        judged=tuple(map(timelines.judged, histories, verdicts, (level.pairs for level in levels))),
         lags=tuple(one for one in lags if one is not None),
         anomalies=tuple(
             anomaly

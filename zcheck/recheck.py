@@ -50,7 +50,9 @@ def report(
         facts, judgement, Run(id=run_id, command=command, started=started, duration_s=round(took, 3)), fail_on
     )
     if faults:
-        told = msgspec.structs.replace(told, consistency=msgspec.structs.replace(told.consistency, held=None))
+        told = msgspec.structs.replace(
+            told, consistency=msgspec.structs.replace(told.consistency, held=None, judged=())
+        )
     return told
 
 

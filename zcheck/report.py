@@ -199,6 +199,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     database: str
     result: Literal["pass", "fail", "unknown"]
     held: str | None
+    """The strongest level that held; null where none did, and in a split cluster."""
     operations: int
     transactions: int
     """Operations that were judged."""
@@ -206,6 +207,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Without a fault in R of them its rate is below 3/R (95 %)."""
     anomalies: int
     """How many there are; the first of each kind are told."""
+    unseen: int
+    """Pairs of clients of which one does not show what is saved through the other: what is judged is one side."""
     serializable: bool | None = None
     """Of the work that asks for it; null where there was none."""
     unknown: tuple[str, ...] = ()

@@ -30,17 +30,19 @@ _DEEDS = {
 """What was done, of that which neither read nor wrote a marker."""
 
 
-def judged(history: History, verdict: Verdict) -> Judged:
-    """How the judge came to its verdict."""
+def judged(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> Judged:
+    """How the judge came to its verdict.  In a split cluster nothing held, however well each side keeps its order."""
+    unseen = sum(pair.seen is False for pair in pairs)
     return Judged(
         level=history.level,
         database=history.database,
-        result=verdict.result,
-        held=verdict.held,
+        result="fail" if unseen else verdict.result,
+        held=None if unseen else verdict.held,
         operations=verdict.operations,
         transactions=verdict.transactions,
         fenced_reads=verdict.fenced_reads,
         anomalies=verdict.told,
+        unseen=unseen,
         serializable=verdict.serializable,
         unknown=tuple(_short(one) for one in verdict.unknown[:_MOST_MARKERS]),
     )

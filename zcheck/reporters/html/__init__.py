@@ -94,6 +94,9 @@ def _judged(one: Judged) -> tuple[Judged, str, str, str]:
     """What held, in words, and how much was looked at."""
     held = f"{one.held}: {_LEVELS.get(one.held, '')}" if one.held else "not even snapshot isolation"
     words = {"pass": held, "fail": f"held: {held}", "unknown": "; ".join(one.unknown)}[one.result]
+    mark = {"pass": "✓ holds", "fail": f"✗ {one.anomalies} broken", "unknown": "? not known"}[one.result]
+    if one.unseen:
+        mark, words = "✗ split", f"{one.unseen} of the pairs of clients do not see each other's edits"
     small = [f"{one.transactions} transactions judged"]
     if one.fenced_reads:
         small.append(f"{one.fenced_reads} of them would have shown a missing edit")
@@ -101,7 +104,6 @@ def _judged(one: Judged) -> tuple[Judged, str, str, str]:
         small.append(f"a fault in one of {one.fenced_reads // 3} would have been found (95 %)")
     if one.serializable is not None:
         small.append(f"with readCurrent {'serializable' if one.serializable else 'write skew'}")
-    mark = {"pass": "✓ holds", "fail": f"✗ {one.anomalies} broken", "unknown": "? not known"}[one.result]
     return one, mark, words, "; ".join(small)
 
 

@@ -20,7 +20,7 @@ from zcheck.reporters.text import clean
 _LEFT, _TOP, _BAR, _GAP, _LANE_PAD = 120, 34, 16, 6, 9
 _NARROWEST, _WIDEST = 560, 860
 _TICK_GAP = 84
-_MOST_DEEP = 6
+_MOST_DEEP = 8
 """Operations of one session at one time are drawn below each other; of more the last ones share a row."""
 
 _MARKS = {"fail": "✗", "info": "?"}
