@@ -1141,6 +1141,8 @@ class Remains(msgspec.Struct, frozen=True):
     """By server and storage: registered clients before and after this run."""
     unknown: tuple[str, ...] = ()
     """Where it could not be learnt whether anything is left."""
+    ended_runs: tuple[str, ...] = ()
+    """Earlier runs, by their ids, that ended before they had seen that nothing of theirs was left."""
 
 
 Kind = TypeVar("Kind")

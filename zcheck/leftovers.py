@@ -14,6 +14,7 @@ import msgspec
 from zcheck import gather, live, targets
 from zcheck.consistency import http, site, zeo
 from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers
+from zcheck.probes import state
 from zcheck.probes import zeo as zeo_probe
 
 SINCE_S = 7 * 24 * 3600.0
@@ -23,6 +24,10 @@ _NEEDED = frozenset({PortAnswer, ControlPanel, ZeoAnswers})
 
 
 _Names = tuple[str, ...] | NotGathered
+
+
+class UnderWay(Exception):
+    """A run of this clients.ini is under way: what it uses is not removed; the message says so."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -68,11 +73,16 @@ def look(
     deadline_s: float,
     since_s: float = SINCE_S,
     remove: bool = False,
+    state_folder: str | None = None,
 ) -> Outcome:
     """Look on every client and in every storage; with ``remove`` delete what is found, and look again.
 
-    Nothing is removed from a server or storage that clients.ini pins otherwise.
+    Nothing is removed from a server or storage that clients.ini pins otherwise.  Raises :exc:`UnderWay` rather than
+    take away what a run from this machine uses; ``state_folder`` is where runs keep their journals.
     """
+    under_way = state.runs(state_folder, inventory.file).under_way
+    if remove and under_way:
+        raise UnderWay(f"run {under_way[0]} of {inventory.file} is under way: wait until it has ended; it cleans up")
     wanted = gather.with_what_they_need(_NEEDED)
     settings = gather.Settings(run_id="leftovers", timeout_s=timeout_s, deadline_s=deadline_s)
     gathering = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None)
@@ -87,7 +97,9 @@ def look(
             _remove(worker, found, doors, facts, secret, timeout_s, gathering.deadline.left_to_clean_up())
             found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left_to_clean_up())
             found.not_looked_at += [*silent, *unreached]
-    return _told(before, found, remove, inventory)
+    if not found.things and not found.unknown:
+        state.forget_ended(state_folder, inventory.file)
+    return _told(before, found, remove, inventory, under_way)
 
 
 _Doors = Mapping[str, list[http.HttpTarget]]
@@ -204,8 +216,9 @@ def _locked(ways: Iterable[targets.ZeoTarget], client: str, timeout_s: float) ->
     return None
 
 
-def _told(before: list[str], found: _Found, remove: bool, inventory: Inventory) -> Outcome:
+def _told(before: list[str], found: _Found, remove: bool, inventory: Inventory, under_way: tuple[str, ...]) -> Outcome:
     lines = [f"left: {thing}" for thing in found.things]
+    lines += [f"under way: run {run} uses what is named after it, and removes it at its end" for run in under_way]
     lines += [f"removed: {thing}" for thing in before if remove and thing not in found.things]
     lines += [f"not looked at: {where}" for where in dict.fromkeys(found.unknown)]
     if found.things:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
@@ -72,6 +73,8 @@ class LiveWaves:
         self.ways: list[targets.ZeoTarget] = []
         self.failures: tuple[Failure, ...] = ()
         self.journal: str | None = None
+        self.held: int | None = None
+        self.ended: tuple[str, ...] = ()
         self.pinned_history: History | None = None
         self.began = monotonic()
         self.writes_over_http = 0
@@ -84,6 +87,8 @@ class LiveWaves:
     ) -> None:
         if self.worker is not None:
             self.worker.close()
+        if self.held is not None:
+            os.close(self.held)
 
     def run(self) -> None:
         """Every wanted wave, in order."""
@@ -109,9 +114,14 @@ class LiveWaves:
 
     def _start_worker(self) -> ZeoWorker:
         from zcheck.consistency.zeo import ZeoWorker
+        from zcheck.gather import WRITES
         from zcheck.probes import state
 
-        self.journal = state.journal(self.settings.state_folder, self.settings.run_id)
+        folder, ini = self.settings.state_folder, self.inventory.file
+        if set(WRITES) & self.gathering.wanted:
+            self.ended = state.runs(folder, ini).ended
+            self.journal = state.journal(folder, ini, self.settings.run_id)
+            self.held = state.hold(self.journal)
         worker = ZeoWorker(self.settings.run_id, timeout_s=self.settings.timeout_s, journal=self.journal)
         worker.start()
         return worker
@@ -795,10 +805,11 @@ class LiveWaves:
         connections = self._connections()
         if not checked and not connections:
             self.gathering.keep("", LeftOut("nothing was written"), Remains)
+            state.forget_journal(self.journal)
             return
         removal = f"zcheck leftovers {self.inventory.file} --remove"
         looked = (*dict.fromkeys(checked), *connections)
-        self.gathering.keep("", Remains(tuple(left), removal, looked, connections))
+        self.gathering.keep("", Remains(tuple(left), removal, looked, connections, ended_runs=self.ended))
         if not left:
             state.forget_journal(self.journal)
 

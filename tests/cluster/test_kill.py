@@ -66,6 +66,27 @@ def without_ordinary_edits(contents: Contents) -> Contents:
     )
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state folder of the test's own: what other tests left is not this one's to see."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_what_a_run_uses_is_not_taken_away_from_it(make_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    cluster = make_cluster(2)
+    pause = tmp_path / "pause"
+    pause.touch()
+    running = start(cluster, "--pause-file", pause)
+    wait_for(lambda: any(Path(os.environ["XDG_STATE_HOME"]).glob("zcheck/journal/*")))
+    refused = in_process("leftovers", cluster.ini, "--remove")
+    assert (3, True) == (refused.code, "is under way: wait until it has ended" in refused.err)
+    assert "under way: run " in in_process("leftovers", cluster.ini).out
+    pause.unlink()
+    running.communicate(timeout=30)
+    assert 0 == running.returncode
+    assert 0 == in_process("leftovers", cluster.ini, "--remove").code
+
+
 def test_a_run_that_is_killed_at_any_moment_harms_nobody(make_cluster: Callable[..., Cluster]) -> None:
     three = make_cluster(3)
     data = three.main_zeo.data_fs()
@@ -88,9 +109,11 @@ def test_a_run_that_is_killed_at_any_moment_harms_nobody(make_cluster: Callable[
         found.append(looked.code)
         following = preflight(three)
         assert (0, (6, 6, 6), []) == (following.code, following.counts, following.told), f"moment {moment}"
+        assert looked.code == 0 or "ended before it saw that nothing was left" in following.out
         removed = in_process("leftovers", three.ini, "--remove")
         assert 0 == removed.code, removed.out + removed.err
         assert "nothing was left behind\n" == in_process("leftovers", three.ini).out
+        assert [] == list(Path(os.environ["XDG_STATE_HOME"], "zcheck", "journal").iterdir())
         after = Contents.of(data)
         assert_only_ours(without_ordinary_edits(before), without_ordinary_edits(after))
         assert [] == [record for record in after.current.values() if record and b"zcheck run=" in record]

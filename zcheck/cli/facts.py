@@ -9,7 +9,7 @@ import click
 from zcheck import __version__
 from zcheck.cli.options import GATHERED, Duration, completed_options
 from zcheck.cli.output import echo, say
-from zcheck.cli.runs import dumped, examine, interruptible, load_facts, of_cluster, read_inventory, state_folder
+from zcheck.cli.runs import dumped, examine, interruptible, load_facts, read_inventory, state_folder
 
 
 @click.command()
@@ -109,7 +109,7 @@ def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
 def _last_good(ini: str) -> str:
     from zcheck.probes import state
 
-    kept = state.good(state_folder(), of_cluster(ini))
+    kept = state.good(state_folder(), ini)
     if kept is None:
         raise click.ClickException(f"no run of {ini} that was OK is remembered; give two files of saved facts")
     return kept

@@ -27,7 +27,7 @@ def keep_facts(found: Any, reasons: dict[str, str], options: Mapping[str, Any]) 
 
     report = found.report
     if report.verdict.status == "OK" and not options["offline"] and not options["no_state"]:
-        state.keep_good(state_folder(), of_cluster(report.cluster.file), dumped(found, reasons))
+        state.keep_good(state_folder(), report.cluster.file, dumped(found, reasons))
     if options["save_facts"]:
         save_facts(found, reasons, options["save_facts"])
 
@@ -41,11 +41,6 @@ def dumped(found: Any, reasons: dict[str, str]) -> str:
     from zcheck import savedfacts
 
     return savedfacts.dump(savedfacts.Saved(found.report.run, reasons, found.facts), __version__)
-
-
-def of_cluster(ini: str) -> str:
-    """What tells one cluster's last good facts from another's: where its clients.ini is."""
-    return str(Path(ini).resolve())
 
 
 def load_facts(path: str) -> Any:

@@ -11,7 +11,16 @@ import click
 
 from zcheck.cli.options import INI, Duration, completed_options, run_options
 from zcheck.cli.output import deliver, echo, where_it_failed
-from zcheck.cli.runs import brought_facts, examine, interruptible, keep_facts, load_facts, read_inventory, why_left_out
+from zcheck.cli.runs import (
+    brought_facts,
+    examine,
+    interruptible,
+    keep_facts,
+    load_facts,
+    read_inventory,
+    state_folder,
+    why_left_out,
+)
 
 
 @click.command()
@@ -194,14 +203,18 @@ def leftovers(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
-    with interruptible():
-        outcome = remains.look(
-            inventory,
-            secret,
-            timeout_s=options["timeout"],
-            deadline_s=options["deadline"],
-            since_s=options["since"],
-            remove=options["remove"],
-        )
+    try:
+        with interruptible():
+            outcome = remains.look(
+                inventory,
+                secret,
+                timeout_s=options["timeout"],
+                deadline_s=options["deadline"],
+                since_s=options["since"],
+                remove=options["remove"],
+                state_folder=state_folder(),
+            )
+    except remains.UnderWay as error:
+        raise click.ClickException(str(error)) from None
     echo(outcome.text)
     return outcome.exit_code

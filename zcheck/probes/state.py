@@ -6,10 +6,12 @@ That the folder cannot be written is never an error: what is remembered makes a 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,8 +27,8 @@ class Unanswered(msgspec.Struct, frozen=True):
     """Seconds since the epoch."""
 
 
-def journal(folder: str | None, run_id: str) -> str | None:
-    """Where this run writes down what it is about to write; None where nothing can be kept."""
+def journal(folder: str | None, ini: str, run_id: str) -> str | None:
+    """Where this run of a clients.ini writes down what it is about to write; None where nothing can be kept."""
     if folder is None:
         return None
     try:
@@ -34,7 +36,50 @@ def journal(folder: str | None, run_id: str) -> str | None:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:
         return None
-    return str(path / f"{run_id}.jsonl")
+    return str(path / f"{_name(ini)}-{run_id}.jsonl")
+
+
+def hold(path: str | None) -> int | None:
+    """Mark a journal as that of a run that is under way, until the descriptor is closed or the process has ended."""
+    if path is None:
+        return None
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return descriptor
+    return None
+
+
+class Runs(NamedTuple):
+    """Runs of one clients.ini whose journals are still there, by their ids."""
+
+    under_way: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    """They ended before they had seen that nothing of theirs was left."""
+
+
+def runs(folder: str | None, ini: str) -> Runs:
+    """The runs of this clients.ini on this machine and by this user that are under way, or ended untimely."""
+    found: dict[bool | None, list[str]] = {}
+    for path in _journals(folder, ini):
+        found.setdefault(_is_held(path), []).append(path.stem.rpartition("-")[2])
+    return Runs(tuple(found.get(True, ())), tuple(found.get(False, ())))
+
+
+def _journals(folder: str | None, ini: str) -> list[Path]:
+    return sorted(Path(folder, "journal").glob(f"{_name(ini)}-*.jsonl")) if folder is not None else []
+
+
+def _is_held(path: Path) -> bool | None:
+    """Whether a process holds the file: the lock of one that was killed is gone with it.  None: the file is gone."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return True
+    return False
 
 
 def forget_journal(path: str | None) -> None:
@@ -42,6 +87,13 @@ def forget_journal(path: str | None) -> None:
     if path is not None:
         with contextlib.suppress(OSError):
             Path(path).unlink()
+
+
+def forget_ended(folder: str | None, ini: str) -> None:
+    """Remove the journals of all runs of this clients.ini that have ended: nothing of theirs is left."""
+    for path in _journals(folder, ini):
+        if _is_held(path) is False:
+            forget_journal(str(path))
 
 
 def unanswered(folder: str | None, now: float | None = None) -> dict[str, Unanswered]:
@@ -68,11 +120,11 @@ def keep_unanswered(folder: str | None, clients: dict[str, Unanswered]) -> None:
         unfinished.replace(path)
 
 
-def keep_good(folder: str | None, name: str, text: str) -> None:
+def keep_good(folder: str | None, ini: str, text: str) -> None:
     """Remember the facts of a run that was OK, in place of those of the run before it."""
     if folder is None:
         return
-    path = _good(folder, name)
+    path = _good(folder, ini)
     unfinished = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,13 +132,18 @@ def keep_good(folder: str | None, name: str, text: str) -> None:
         unfinished.replace(path)
 
 
-def good(folder: str | None, name: str) -> str | None:
+def good(folder: str | None, ini: str) -> str | None:
     """The file of the last good facts; None where none are kept."""
     if folder is None:
         return None
-    path = _good(folder, name)
+    path = _good(folder, ini)
     return str(path) if path.is_file() else None
 
 
-def _good(folder: str, name: str) -> Path:
-    return Path(folder, "good", f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.json")
+def _good(folder: str, ini: str) -> Path:
+    return Path(folder, "good", f"{_name(ini)}.json")
+
+
+def _name(ini: str) -> str:
+    """What tells one cluster's files from another's: where its clients.ini is."""
+    return hashlib.sha256(str(Path(ini).resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
