@@ -703,14 +703,17 @@ class LiveWaves:
         return msgspec.structs.replace(history, clients=tuple(states))
 
     def _nobody_is_connected(self, client: str) -> bool:
-        """Whether none of its servers answers from here, and no client says to be connected: one finding tells both."""
+        """Whether none of its servers answers, from here or anywhere: zeo-server-answers tells of it as well."""
         facts = self.gathering.facts
         answers = facts.raw(ZeoAnswers, client)
-        panels = [facts.raw(ControlPanel, one.name) for one in self.inventory.clients]
+        names = [one.name for one in self.inventory.clients]
+        panels = [fact for name in names if isinstance(fact := facts.raw(ControlPanel, name), ControlPanel)]
+        machines = [fact for name in names if isinstance(fact := facts.raw(SeenThere, name), SeenThere)]
         return (
             isinstance(answers, ZeoAnswers)
             and {answer.outcome for answer in answers.answers} <= {"refused", "unreachable", "unknown-name", "timeout"}
-            and not any(page.connected for p in panels if isinstance(p, ControlPanel) for page in p.databases)
+            and not any(page.connected for panel in panels for page in panel.databases)
+            and not any(server.works for machine in machines for server in machine.servers)
         )
 
     def _before_write(self, client: str) -> str | None:

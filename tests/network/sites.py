@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,8 @@ class Told(msgspec.Struct, frozen=True):
 class Site:
     """ZEO on one machine, Zope on three; ``via`` says whether zcheck looks from the clients' machines, by ssh.
 
-    ``clients`` changes or adds fields of single clients' specs, by name.  On the machine ``copy_on`` runs another ZEO
-    server, with a copy of the database.
+    ``clients`` changes or adds fields of single clients' specs, by name.  A ZEO server runs on each
+    machine that ``zeo_on`` names, with a database of its own, and bears that machine's name; the first is pinned.
     """
 
     def __init__(
@@ -67,15 +67,14 @@ class Site:
         *,
         via: bool = True,
         clients: Mapping[str, Mapping[str, Any]] | None = None,
-        copy_on: str | None = None,
+        zeo_on: Sequence[str] = ("zeo",),
         ini: str = "",
     ) -> None:
         self.network = network
-        hosts = {"main": "zeo", **({"copy": copy_on} if copy_on is not None else {})}
         with network["front"].network():
             self.cluster = Cluster(
                 [self._spec(name, via, (clients or {}).get(name, {})) for name in CLIENTS],
-                zeo=[ZeoSpec(name=n, machine=network[host].as_demo, port=ZEO_PORT) for n, host in hosts.items()],
+                zeo=[ZeoSpec(name=name, machine=network[name].as_demo, port=ZEO_PORT) for name in zeo_on],
                 name="five-machines",
                 ini=ini,
                 seed=seed,
@@ -84,6 +83,7 @@ class Site:
     def _spec(self, name: str, via: bool, changes: Mapping[str, Any]) -> ClientSpec:
         spec = ClientSpec(
             name=name,
+            zeo="zeo",
             machine=self.network[name].as_demo,
             port=PORT,
             ini=f"via = {self.via(name)}" if via else "",

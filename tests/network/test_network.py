@@ -84,7 +84,7 @@ def test_a_name_that_means_another_zeo_server_on_one_machine_splits_the_cluster(
 ) -> None:
     """The files are the same, letter by letter; what runs is not."""
     network["app2"].says(zeo=network["app3"].address)
-    site = make_site(via=False, copy_on="app3")
+    site = make_site(via=False, zeo_on=("zeo", "app3"))
     told = site.preflight()
     assert "CRITICAL" in [severity for severity, _, clients in told.told if "app2" in clients], told.out
     assert 2 == told.code
