@@ -19,7 +19,7 @@ from zcheck.cli.runs import dumped, examine, interruptible, load_facts, read_inv
 @click.option(
     "--answer",
     "answers",
-    type=click.File(encoding="utf-8", errors="surrogateescape"),
+    type=click.Path(dir_okay=False),
     multiple=True,
     metavar="FILE",
     help="With --client: what the script printed, where something else has run it. Once for each of its two questions.",
@@ -59,6 +59,7 @@ def gather(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
 
 def _gather_client(ctx: click.Context, inventory: Any, options: dict[str, Any]) -> int:
     from zcheck import gathered, savedfacts
+    from zcheck.probes import files, via
 
     name = options["client"]
     if name not in inventory.client_names:
@@ -68,13 +69,15 @@ def _gather_client(ctx: click.Context, inventory: Any, options: dict[str, Any]) 
             found = gathered.of_client(
                 inventory,
                 inventory.client(name),
-                answers=[file.read(gathered.LARGEST) for file in options["answers"]],
+                answers=[files.read_text(path, via.MAX_ANSWER) for path in options["answers"]],
                 show=options["show_script"],
                 timeout_s=options["timeout"],
             )
     except gathered.Shown as script:
         say(str(script))
         return 0
+    except files.CannotRead as error:
+        raise click.ClickException(str(error)) from None
     except savedfacts.CannotRead as error:
         raise click.ClickException(f"{name}: {error}") from None
     if options["show_script"]:
