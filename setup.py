@@ -35,7 +35,13 @@ setup(
     name="zodb-zcheck",
     version=version.group(1),
     description="Prove that the Zope clients of a ZODB/ZEO cluster can be load balanced, before anyone balances them",
-    long_description=(here / "README.rst").read_text(encoding="utf-8"),
+    # An index shows no picture that lies beside the README.
+    long_description=re.sub(
+        r"^\.\. begin of the pictures$.*?^\.\. end of the pictures$\n*",
+        "",
+        (here / "README.rst").read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
+    ),
     long_description_content_type="text/x-rst",
     license="ZPL-2.1",
     license_files=["LICENSE"],

@@ -1,12 +1,12 @@
 """Make the pictures of the documentation from a real run: make pictures (needs chromium and the extra [demo]).
 
-A cluster is broken in the way that is hardest to see and verified, and what zcheck says of it is photographed: the
-terminal, and the page.
+A cluster is broken in the way that is hardest to see and verified, and what zcheck says of it is shown: the terminal as
+an SVG that needs no font from elsewhere, the page and its drawings as browsers show them.
 """
 
 from __future__ import annotations
 
-import html
+import io
 import os
 import re
 import shutil
@@ -15,11 +15,34 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 PICTURES = Path(__file__).parent / "pictures"
-COLOURS = {"1;31": "#ff6b74", "1;35": "#d59bf2", "1;33": "#ffcf70", "36": "#7fd3ea", "1;32": "#83dba0"}
-TERMINAL = """<meta charset="utf-8"><style>body {{ margin: 0; background: #14181d; }}
-pre {{ margin: 0; padding: 18px 22px; color: #e7ebef; font: 14px/1.4 "DejaVu Sans Mono", monospace; }}
-</style><pre>{}</pre>"""
+COLUMNS = 104
+LARGEST = 200_000
+"""Bytes of one picture: it is fetched by everybody who looks at the project."""
+DRAWINGS = ("timelines", "matrix", "lags")
+# Rich's own frame without its fonts, which would come from elsewhere.
+TERMINAL = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px "DejaVu Sans Mono", Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: 18px system-ui, sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
 
 
 def photograph(page: Path, picture: Path, width: int, height: int, *options: str) -> None:
@@ -29,10 +52,41 @@ def photograph(page: Path, picture: Path, width: int, height: int, *options: str
         subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=90)
 
 
-def coloured(text: str) -> str:
-    """ANSI colours as HTML."""
-    text = html.escape(text, quote=False)
-    return re.sub("\033\\[([0-9;]+)m(.*?)\033\\[0m", lambda m: f'<b style="color:{COLOURS[m[1]]}">{m[2]}</b>', text)
+def terminal(said: str, title: str) -> str:
+    """What a terminal of so many columns shows, as an SVG."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="256")
+    for line in said.splitlines():
+        for part in folded(line, COLUMNS):
+            console.print(Text.from_ansi(part), soft_wrap=True)
+    return console.export_svg(title=title, code_format=TERMINAL, unique_id="zcheck")
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A line as a terminal of this width shows it."""
+    from zcheck.reporters.text import wrapped
+
+    return list(wrapped([line], width))
+
+
+def drawings(page: str) -> str:
+    """The page with nothing but its drawings of what was seen, their tables closed."""
+    head, body = page.split("<body>")
+    sections = [re.search(rf'<section aria-labelledby="{name}">.*?</section>', body, re.DOTALL) for name in DRAWINGS]
+    return f"{head}<body>{''.join(found[0] for found in sections if found)}</body></html>"
+
+
+def run(folder: Path) -> tuple[str, str]:
+    """What the terminal and the page say of the broken cluster."""
+    page = folder / "page.html"
+    env = {**os.environ, "FORCE_COLOR": "1", "ZCHECK_OUTPUT": f"html:{page}", "XDG_STATE_HOME": str(folder)}
+    env.pop("NO_COLOR", None)
+    demo = [sys.executable, "-m", "zcheck", "demo", "--fault", "copy-hidden"]
+    done = subprocess.run(demo, env=env, capture_output=True, text=True, timeout=120, check=False)
+    said, shown = (
+        re.sub(r"/tmp/zcheck-demo-\w+/?", "/srv/demo/", text)
+        for text in (done.stdout, page.read_text(encoding="utf-8"))
+    )
+    return said, shown
 
 
 def main() -> int:
@@ -42,30 +96,15 @@ def main() -> int:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        env = {
-            **os.environ,
-            "FORCE_COLOR": "1",
-            "ZCHECK_OUTPUT": f"html:{folder / 'page.html'}",
-            "XDG_STATE_HOME": name,
-        }
-        env.pop("NO_COLOR", None)
-        demo = [sys.executable, "-m", "zcheck", "demo", "--fault", "copy-hidden"]
-        done = subprocess.run(demo, env=env, capture_output=True, text=True, timeout=120, check=False)
-        terminal = folder / "terminal.html"
-        said = re.sub(r"/tmp/zcheck-demo-\w+/", "/srv/demo/", f"$ zcheck demo --fault copy-hidden\n{done.stdout}")
-        lines = [part for line in said.splitlines() for part in folded(line, 118)]
-        terminal.write_text(TERMINAL.format(coloured("\n".join(lines))), encoding="utf-8")
-        photograph(terminal, PICTURES / "terminal.png", 1050, 20 * len(lines) + 40)
-        photograph(folder / "page.html", PICTURES / "page.png", 1050, 1250, "--blink-settings=preferredColorScheme=1")
-    print(f"{PICTURES / 'terminal.png'} {PICTURES / 'page.png'}")
-    return 0
-
-
-def folded(line: str, width: int) -> list[str]:
-    """A line as a terminal of this width shows it."""
-    from zcheck.reporters.text import wrapped
-
-    return list(wrapped([line], width))
+        said, shown = run(folder)
+        (PICTURES / "terminal.svg").write_text(terminal(said, "zcheck demo --fault copy-hidden"), encoding="utf-8")
+        light = "--blink-settings=preferredColorScheme=1"
+        for what, text, height in (("page", shown, 1240), ("drawings", drawings(shown), 1330)):
+            (folder / f"{what}.html").write_text(text, encoding="utf-8")
+            photograph(folder / f"{what}.html", PICTURES / f"{what}.png", 1000, height, light)
+    pictures = sorted(path for path in PICTURES.iterdir() if path.suffix in (".svg", ".png"))
+    print(*(f"{path} ({path.stat().st_size // 1000} kB)" for path in pictures), sep="\n")
+    return 0 if all(path.stat().st_size <= LARGEST for path in pictures) else 2
 
 
 if __name__ == "__main__":

@@ -106,3 +106,20 @@ def test_the_page_on_adding_a_check_shows_what_the_readme_shows() -> None:
     part = readme.split(start, 1)[1].split(end, 1)[0]
     assert "Write ``checks/" in part
     assert "Exit codes" not in part
+
+
+def test_every_picture_that_is_shown_exists_and_is_quickly_fetched() -> None:
+    shown = {
+        (path.parent / picture).resolve()
+        for path in PAGES
+        if path.suffix == ".rst"
+        for picture in re.findall(r"^\.\. image:: (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {path.resolve() for path in (ROOT / "docs" / "pictures").iterdir()} == shown
+    assert [] == [path for path in shown if path.stat().st_size > 200_000]
+
+
+def test_a_picture_of_the_terminal_needs_nothing_from_elsewhere() -> None:
+    text = (ROOT / "docs" / "pictures" / "terminal.svg").read_text(encoding="utf-8")
+    assert ["http://www.w3.org/2000/svg"] == re.findall(r"\w+://[^\s\"')]+", text)
+    assert "<script" not in text

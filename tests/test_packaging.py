@@ -104,6 +104,9 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "zcheck = zcheck.cli:run" in entry_points
     assert ["zcheck"] == top.split()
     assert any(name.endswith("LICENSE") for name in inside)
+    description = metadata.get_payload()
+    assert "Exit codes" in description
+    assert ".. image::" not in description
 
 
 @pytest.mark.parametrize("where", ["installed", "editable"])
