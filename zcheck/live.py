@@ -558,7 +558,8 @@ class LiveWaves:
         root = self._with_why_not_asked(history, asked)
         inside = self._write_in_the_site(root, asked, credentials.user, secret)
         mounted = self._write_where_mounted(root, credentials.user, secret, owing)
-        self.gathering.keep("", HttpHistories((root, *inside, *mounted)))
+        files = self._upload_to_the_site(inside, asked, credentials.user, secret)
+        self.gathering.keep("", HttpHistories((root, *inside, *mounted), files))
         fared = [state for one in (history, *mounted) for state in one.clients]
         hung = [state.client for state in fared if state.hung]
         self._remember_who_hung(owing, hung, [state.client for state in history.clients if state.joined])
@@ -599,6 +600,19 @@ class LiveWaves:
             states = tuple(ClientState(door.name, detail=reason) for door in able)
             return [History("http", path, self.settings.run_id, clients=states, stopped=reason)]
         return [site.run(able, path, **self._through_clients(user, secret))]
+
+    def _upload_to_the_site(
+        self, pages: Sequence[History], doors: list[HttpTarget], user: str, secret: str
+    ) -> tuple[History, ...]:
+        """A file inside the site where blobs are kept, through the clients that have shown the page there."""
+        from zcheck.consistency import site
+
+        path = self.inventory.site
+        if path is None or not targets.site_keeps_blobs(self.gathering.facts):
+            return ()
+        shown = {state.client for history in pages if not history.stopped for state in history.clients if state.joined}
+        able = [door for door in doors if door.name in shown]
+        return (site.run(able, path, files=True, **self._through_clients(user, secret)),) if able else ()
 
     def _write_where_mounted(
         self, root: History, user: str, secret: str, owing: Mapping[str, state.Unanswered]

@@ -221,6 +221,13 @@ def site_not_written(facts: Facts, client: Client) -> str:
     return pinned_elsewhere(inventory, database, ends, names if isinstance(names, Names) else None)
 
 
+def site_keeps_blobs(facts: Facts) -> bool:
+    """Whether a client has a place for the blobs of the database in which the site is."""
+    confs = [facts.raw(ZopeConf, client.name) for client in facts.inventory.clients]
+    databases = [_mounted_at(conf, facts.inventory.site or "/") for conf in confs if isinstance(conf, ZopeConf)]
+    return any(blobs_of(database) for database in databases if database is not None)
+
+
 def _mounted_at(conf: ZopeConf, path: str) -> Database | None:
     """The database in which the object at ``path`` is: the one with the longest mount point in front of it."""
     found = [

@@ -15,15 +15,17 @@ OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redire
 
 def histories(facts: Facts) -> tuple[History, ...]:
     """Those in which there was something to be tried."""
-    return tuple(history for history in facts.the(HttpHistories).histories if not history.nothing)
+    found = facts.the(HttpHistories)
+    return tuple(history for history in (*found.histories, *found.blobs) if not history.nothing)
 
 
 def not_in_the_tree(facts: Facts) -> Iterator[Note]:
     """What was not tried because there was nothing to be tried: told beside a pass, which says nothing of it."""
-    for history in facts.the(HttpHistories).histories:
+    found = facts.the(HttpHistories)
+    for history in (*found.histories, *found.blobs):
         if history.nothing:
-            message = f"database {history.database} is not proven through the running clients: {history.nothing}"
-            yield Note(facts.clients, message)
+            what = f"files inside {history.database} are" if history.blobs else f"database {history.database} is"
+            yield Note(facts.clients, f"{what} not proven through the running clients: {history.nothing}")
 
 
 def unnamed(facts: Facts, clients: Iterable[str]) -> tuple[str, ...]:
@@ -36,7 +38,8 @@ def inside(history: History) -> str:
     """Where it was, as the beginning of a message; empty for the root."""
     if history.place:
         return f"at {history.place} (database {history.database}), "
-    return f"inside {history.database}, " if history.database.startswith("/") else ""
+    inside_a_site = f"inside {history.database}, " if history.database.startswith("/") else ""
+    return f"with a file {inside_a_site}" if history.blobs else inside_a_site
 
 
 def writers(facts: Facts, history: History) -> tuple[str, ...]:

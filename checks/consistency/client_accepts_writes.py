@@ -39,6 +39,7 @@ HINTS: dict[Refusal, str] = {
     "redirected": "give the user of the root's acl_users, or the 'host-header' that the client expects",
     "not-saved": "see the client's event log at this time",
     "read-only": "remove 'read-only' from its zope.conf, or give it 'role = read-only' in clients.ini",
+    "no-blobs": "give the database in its zope.conf a blob-dir",
     "no-form": "see whether the page is what a manager sees in a browser",
     "error": "see the client's event log at this time",
 }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from zcheck.demo import Cluster, Seed
+from zcheck.demo import Cluster, Seed, ZeoSpec, specs
 
 SITE_ZCML = """\
 <configure xmlns="http://namespaces.zope.org/zope"
@@ -94,8 +94,9 @@ def make_plone(plone_seed: Seed) -> Iterator[Callable[..., Cluster]]:
 
 @pytest.fixture(scope="session")
 def plone(plone_seed: Seed) -> Iterator[Cluster]:
-    """Two healthy Plone clients on one ZEO server; a test leaves them as it found them."""
-    with prepared(Cluster(2, seed=plone_seed)) as cluster:
+    """Two healthy Plone clients on one ZEO server that keeps blobs; a test leaves them as it found them."""
+    clients = specs(2, every={"zeoclient": "blob-dir $INSTANCE/var/blobs"})
+    with prepared(Cluster(clients, zeo=[ZeoSpec(blobs=True)], seed=plone_seed)) as cluster:
         text = cluster.ini.read_text().replace("[cluster]\n", "[cluster]\nsite = /Plone\n", 1)
         cluster.ini.write_text(text)
         yield cluster

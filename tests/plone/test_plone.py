@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import mechanicalsoup
 import pytest
 import requests
 from cluster.whole_runs import in_process, preflight, unchanged
@@ -37,6 +41,7 @@ def test_a_healthy_site_is_proven_and_left_as_it_was(plone: Cluster) -> None:
     assert (0, []) == (outcome.code, outcome.told)
     every = {("app1", "app2"): True, ("app2", "app1"): True}
     assert every == outcome.pairs("http") == outcome.pairs("http", "/Plone") == outcome.pairs("zeo")
+    assert every == outcome.pairs("http", "/Plone (blobs)") == outcome.pairs("zeo", "main (blobs)")
     assert ("pass", "pass") == (outcome.outcome("nothing-is-left-behind"), outcome.outcome("versions-agree"))
     assert [] == ours(plone) == ours(plone, "app2")
     assert outcome.seconds < 20
@@ -49,7 +54,7 @@ def test_reading_alone_writes_not_a_byte(plone: Cluster) -> None:
 
 def test_plan_tells_what_an_edit_in_a_live_site_sets_off(plone: Cluster) -> None:
     text = in_process("plan", plone.ini).out
-    assert "add one private page zcheck-RUN to /Plone" in text
+    assert "add one private page zcheck-RUN and one private file zcheck-RUN-file to /Plone" in text
     assert "content rules" in text
 
 
@@ -62,7 +67,7 @@ def test_a_client_on_a_copy_is_found(make_plone: Callable[..., Cluster]) -> None
     assert [] == ours(cluster) == ours(cluster, "app2")
 
 
-def run_inside(cluster: Cluster, **changes: Any) -> History:
+def run_inside(cluster: Cluster, path: str = "/Plone", **changes: Any) -> History:
     targets = [
         HttpTarget(Client(name, HostPort(HOST, client.port), IniSection(f"client:{name}", 1), HOST))
         for name, client in cluster.clients.items()
@@ -75,7 +80,7 @@ def run_inside(cluster: Cluster, **changes: Any) -> History:
         "timeout_s": 10.0,
         "deadline": lambda: LIMIT_S,
     }
-    return site.run(targets, "/Plone", **{**options, **changes})
+    return site.run(targets, path, **{**options, **changes})
 
 
 def all_seen(history: History) -> bool:
@@ -91,38 +96,133 @@ def test_where_there_is_no_rest_api_the_forms_are_filled_in(plone: Cluster, monk
     assert [] == ours(plone)
 
 
-def test_a_user_of_the_site_is_given_a_token(plone: Cluster) -> None:
-    user = {"username": "editor", "email": "editor@example.com", "password": "a-long-Secret-1", "roles": ["Manager"]}
-    assert 201 == ask(plone, "POST", "/Plone/@users", json=user).status_code
+PASSWORD = "a-long-Secret-1"
+NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def user_of_the_site(cluster: Cluster, *roles: str) -> Iterator[dict[str, str]]:
+    """A user whom the root does not know, as the options of a run; a name that is used again keeps its roles."""
+    name = f"user{next(NUMBERS)}"
+    user = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, "roles": list(roles)}
+    assert 201 == ask(cluster, "POST", "/Plone/@users", json=user).status_code
     try:
+        yield {"user": name, "password": PASSWORD}
+    finally:
+        ask(cluster, "DELETE", f"/Plone/@users/{name}")
+
+
+def activate(cluster: Cluster, plugin: str, interfaces: Sequence[str]) -> list[str]:
+    """Make a plug-in of the site's user folder do this and nothing else; what it did before."""
+    browser = mechanicalsoup.StatefulBrowser()
+    browser.session.auth = (cluster.user, cluster.password)
+    browser.open(f"{cluster.clients['app1'].url}/Plone/acl_users/{plugin}/manage_activateInterfacesForm")
+    browser.select_form('form[action="manage_activateInterfaces"]')
+    boxes = browser.page.find_all("input", attrs={"name": "interfaces:list"})
+    before = [box["value"] for box in boxes if box.has_attr("checked")]
+    for box in boxes:
+        box.attrs.pop("checked", None)
+        box.attrs |= {"checked": ""} if box["value"] in interfaces else {}
+    assert 200 == browser.submit_selected().status_code
+    return before
+
+
+@contextmanager
+def by_the_form_alone(cluster: Cluster) -> Iterator[None]:
+    """The site takes neither a password with each request nor gives tokens."""
+    before = {plugin: activate(cluster, plugin, ()) for plugin in ("credentials_basic_auth", "jwt_auth")}
+    try:
+        yield
+    finally:
+        for plugin, interfaces in before.items():
+            activate(cluster, plugin, interfaces)
+
+
+def test_a_user_of_the_site_is_given_a_token(plone: Cluster) -> None:
+    with user_of_the_site(plone, "Manager") as user:
         client = plone.clients["app1"]
         target = HttpTarget(Client("app1", HostPort(HOST, client.port), IniSection("client:app1", 1), HOST))
-        door = site.SiteDoor(target, "/Plone", user="editor", password="a-long-Secret-1", timeout_s=LIMIT_S, hosts={})
+        door = site.SiteDoor(target, "/Plone", timeout_s=LIMIT_S, hosts={}, **user)
         door.open()
         assert door._token
         door.close()
-        assert all_seen(run_inside(plone, user="editor", password="a-long-Secret-1"))
+        assert all_seen(run_inside(plone, **user))
+
+
+@pytest.mark.parametrize("rest", [True, False], ids=["by the REST API", "by the forms"])
+def test_where_a_password_is_not_enough_the_log_in_form_is_filled_in(
+    rest: bool, plone: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with user_of_the_site(plone, "Contributor") as user, by_the_form_alone(plone):
+        if not rest:
+            monkeypatch.setattr(site, "_object", lambda reply: {})
+        history = run_inside(plone, **user)
+        assert (True, "", ()) == (all_seen(history), history.stopped, history.left)
+        refused = run_inside(plone, user=user["user"], password="wrong")
+        assert ["wrong-password"] * 2 == [state.refused for state in refused.clients]
+        assert "log-in form /Plone/login" in refused.clients[0].detail
+    assert [] == ours(plone)
+
+
+def test_the_least_role_is_contributor(plone: Cluster) -> None:
+    with user_of_the_site(plone, "Contributor") as user:
+        for files in (False, True):
+            history = run_inside(plone, files=files, **user)
+            assert (True, "", (), 4) == (all_seen(history), history.stopped, history.left, history.transactions)
+
+
+def test_the_role_is_enough_in_one_folder(plone: Cluster) -> None:
+    place = {"@type": "Folder", "id": "place", "title": "A place for tests"}
+    assert 201 == ask(plone, "POST", "/Plone", json=place).status_code
+    try:
+        with user_of_the_site(plone, "Member") as user:
+            entries = [{"id": user["user"], "type": "user", "roles": {"Contributor": True}}]
+            assert 204 == ask(plone, "POST", "/Plone/place/@sharing", json={"entries": entries}).status_code
+            history = run_inside(plone, "/Plone/place", **user)
+            assert (True, "", ()) == (all_seen(history), history.stopped, history.left)
+            assert ["no-permission"] * 2 == [state.refused for state in run_inside(plone, **user).clients]
     finally:
-        ask(plone, "DELETE", "/Plone/@users/editor")
+        ask(plone, "DELETE", "/Plone/place")
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "a wrong password": ({"password": "wrong"}, "wrong-password", "does not know the user or the password is wrong"),
-    "a user without the right": ({"user": "reader", "password": "a-long-Secret-1"}, "no-permission", "role Editor"),
+REFUSED: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str]] = {
+    "a wrong password": (("Contributor",), {"password": "wrong"}, "wrong-password", "the password is wrong"),
+    "a member": (("Member",), {}, "no-permission", "may not add anything to it: give it the role Contributor there"),
+    "a reader": (("Reader",), {}, "no-permission", "may not add anything to it: give it the role Contributor there"),
+    "an editor": (("Editor",), {}, "no-permission", "may not add anything to it: give it the role Contributor there"),
 }
 
 
-@pytest.mark.parametrize(("changes", "kind", "words"), REFUSED.values(), ids=REFUSED)
-def test_a_refusal_is_told_as_what_it_is(changes: dict[str, Any], kind: str, words: str, plone: Cluster) -> None:
-    user = {"username": "reader", "email": "reader@example.com", "password": "a-long-Secret-1", "roles": ["Member"]}
-    ask(plone, "POST", "/Plone/@users", json=user)
-    try:
-        history = run_inside(plone, **changes)
-    finally:
-        ask(plone, "DELETE", "/Plone/@users/reader")
+@pytest.mark.parametrize(("roles", "changes", "kind", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_told_as_what_it_is(
+    roles: tuple[str, ...], changes: dict[str, Any], kind: str, words: str, plone: Cluster
+) -> None:
+    with user_of_the_site(plone, *roles) as user:
+        history = run_inside(plone, **{**user, **changes})
     assert [kind, kind] == [state.refused for state in history.clients]
     assert words in history.clients[0].detail
     assert ((), 0) == (history.left, history.transactions)
+
+
+def test_a_site_that_keeps_no_blobs_takes_no_file(make_plone: Callable[..., Cluster]) -> None:
+    cluster = make_plone(2)
+    history = run_inside(cluster, files=True)
+    assert ["no-blobs", "no-blobs"] == [state.refused for state in history.clients]
+    assert "its storage keeps no blobs" in history.clients[0].detail
+    outcome = preflight(cluster)
+    assert (0, {}) == (outcome.code, outcome.pairs("http", "/Plone (blobs)"))
+
+
+def test_ctrl_c_inside_the_site_ends_at_once_and_leaves_nothing(plone: Cluster) -> None:
+    def progress(client: str, what: str) -> None:
+        if what.startswith("edits"):
+            raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_inside(plone, progress=progress)
+    assert time.monotonic() - began < 8
+    assert [] == ours(plone) == ours(plone, "app2")
 
 
 def test_a_site_that_is_not_there_is_unknown_and_no_split(plone: Cluster) -> None:

@@ -4,12 +4,16 @@ What the root's documents prove of the database, this proves of the site: its ca
 are in the way of every edit, and what an editor would do is what is done.  Nothing is written through a client that has
 not shown the root's test folder before.  The page is private, as a new page is, and is removed at the end.
 
-How the site is written to is found by looking: by its REST API where it has one (with a token where the site gives
-one, else by name and password), else by the forms that an editor fills in.
+How the site is written to is found by looking: by its REST API where it has one, else by the forms that an editor fills
+in.  The user is known by a token where the site gives one, else by name and password with each request, else by logging
+in as an editor does.
+
+Where blobs are kept a file goes the same way: uploaded through each client, downloaded through all.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -38,8 +42,14 @@ from zcheck.probes.transport import HttpTrouble, Line, Reply
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
+JSON = "application/json"
 TITLE = "form.widgets.IDublinCore.title"
 NAME = "form.widgets.IShortName.id"
+_SEE = "see it: give it the role Contributor there"
+_ADD = "add anything to it: give it the role Contributor there"
+_EDIT = "edit what it has added: give it the role Editor there"
+_DELETE = "delete what it has added: give it the role Editor there"
+_RIGHTS = {"POST": _ADD, "PATCH": _EDIT, "DELETE": _DELETE}
 
 
 class SiteDoor(Door):
@@ -49,29 +59,54 @@ class SiteDoor(Door):
         super().__init__(target, user=user, password=password, **options)
         self.site = site
         self.has_rest = True
+        self._accept = JSON
         self._token: str | None = None
+        self._cookie: str | None = None
+        self._knows_us = False
 
     def open(self) -> None:
         """Find out how the site is written to; :exc:`NotAccepted` and :exc:`HttpTrouble` where it cannot be."""
         reply = self.get(self.site)
         if reply.status == 404:
             raise NotAccepted("error", f"it has no site at {self.site}; correct 'site' in clients.ini")
-        self._must_be(reply, (200,), self.site)
-        self.has_rest = "@id" in _object(reply)
-        if self.has_rest:
-            self._log_in()
-        else:
-            # What was asked for so far is a program's answer; from here on an editor's pages are wanted.
-            self._close_lines()
+        # A private site tells a user that it knows by another way, and nobody else.
+        private = reply.status in (401, 403)
+        self._must_be(reply, (200, 401, 403), self.site)
+        told = _object(reply)
+        self.has_rest = "@id" in told or (private and "Use REST API" not in str(told.get("message", "Use REST API")))
+        if not (self.has_rest and self._has_token()):
+            # An editor's pages are wanted, not a program's answers.
+            self._go_on_by("*/*")
+            if not self._is_known():
+                self._cookie = self._log_in()
+        self._go_on_by(JSON if self.has_rest else "*/*")
+        self._knows_us = True
+        if private:
+            self._must_be(self.get(self.site), (200,), self.site)
 
-    def _log_in(self) -> None:
-        """A token, where the site gives one; a site without that plug-in, or a user of the root, goes by password."""
+    def _has_token(self) -> bool:
+        """Whether the site gives one: not without that plug-in, and not to a user of the root."""
         body = json.dumps({"login": self._user, "password": self._password}).encode()
         reply = self._ask("POST", f"{self.site}/@login", body)
         token = _object(reply).get("token") if reply.status == 200 else None
-        if isinstance(token, str):
-            self._token = token
-            self._close_lines()
+        self._token = token if isinstance(token, str) else None
+        return self._token is not None
+
+    def _is_known(self) -> bool:
+        """Whether name and password are enough: the site sends everybody else to its log-in form."""
+        return "login" not in self.get(f"{self.site}/require_login").location.rpartition("/")[2]
+
+    def _log_in(self) -> str:
+        """The cookie by which the site knows who has filled in its log-in form."""
+        path = f"{self.site}/login"
+        form = self._form(path, ("__ac_name", "__ac_password"))
+        form.fill({"__ac_name": self._user, "__ac_password": self._password})
+        reply = self._submit(form, path, "buttons.login")
+        given = re.search(r'\b__ac=("[^"]+"|[^;,\s]+)', reply.headers.get("set-cookie", ""))
+        if given is None or "deleted" in given[1]:
+            words = f"it does not know the user or the password is wrong; nor does the log-in form {path} take them"
+            raise NotAccepted("wrong-password", words)
+        return given[0]
 
     def title_of(self, path: str, timeout_s: float, thread: int = 0) -> str | None:
         """The title of the page, None where it is not there; :exc:`HttpTrouble` where there is no usable answer."""
@@ -93,88 +128,132 @@ class SiteDoor(Door):
             reply = self._write("POST", self.site, (201,), {"@type": "Document", "id": name, "title": title})
             where = reply.headers.get("location", "")
         else:
-            where = self._fill_in(f"{self.site}/++add++Document", {TITLE: title, NAME: name}, "form.buttons.save")
+            where = self._fill_in(f"{self.site}/++add++Document", {TITLE: title, NAME: name}, "form.buttons.save", _ADD)
         return path_of(where).removesuffix("/view") if where else f"{self.site}/{quote(name)}"
 
     def edit(self, path: str, title: str) -> None:
         if self.has_rest:
             self._write("PATCH", path, (200, 204), {"title": title})
         else:
-            self._fill_in(f"{path}/edit", {TITLE: title}, "form.buttons.save")
+            self._fill_in(f"{path}/edit", {TITLE: title}, "form.buttons.save", _EDIT)
 
     def remove(self, path: str) -> None:
         if self.has_rest:
             self._write("DELETE", path, (200, 204))
         else:
-            self._fill_in(f"{path}/delete_confirmation", {}, "form.buttons.Delete")
+            self._fill_in(f"{path}/delete_confirmation", {}, "form.buttons.Delete", _DELETE)
 
     # --- the REST API
 
     def _write(
-        self, method: str, path: str, accepted: Sequence[int], content: Mapping[str, str] | None = None
+        self, method: str, path: str, accepted: Sequence[int], content: Mapping[str, Any] | None = None
     ) -> Reply:
         try:
             reply = self._ask(method, path, None if content is None else json.dumps(content).encode())
         except HttpTrouble as trouble:
             words = f"it {trouble.words} ({method} {path})"
             raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
-        self._must_be(reply, accepted, path)
+        self._must_be(reply, accepted, path, _RIGHTS[method])
         return reply
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         return self._line(0).ask(method, path, timeout_s=self.timeout_s, body=body, headers=headers)
 
-    def _must_be(self, reply: Reply, accepted: Sequence[int], path: str) -> None:
+    def _must_be(self, reply: Reply, accepted: Sequence[int], path: str, right: str = _SEE) -> None:
+        """``right``: what the user lacks where the site refuses it, and what gives it that."""
         if reply.status in accepted:
             return
+        sent_away = reply.location and "require_login" in reply.location
+        if self._knows_us and (reply.status in (401, 403) or sent_away):
+            raise NotAccepted("no-permission", f"the user may not {right} ({reply.status} for {path})")
         if reply.status in (401, 403):
-            kind, words = refusal(self._line(0), reply, path, self.timeout_s)
-            if kind == "no-permission":
-                words = f"the user may not do this inside the site ({reply.status} for {path}); give it the role Editor"
-            raise NotAccepted(kind, words)
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
         if reply.location:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
         if "ReadOnly" in reply.text:
             raise NotAccepted("read-only", f"its storage is read-only ({reply.status} for {path})")
         why = str(_object(reply).get("type", ""))[:60]
+        if why == "Unsupported":
+            raise NotAccepted("no-blobs", f"its storage keeps no blobs ({reply.status} for {path})")
         raise NotAccepted("error", f"it answered {reply.status} to {path}" + (f": {why}" if why else ""))
 
     # --- the forms of an editor
 
-    def _fill_in(self, path: str, values: Mapping[str, str], button: str) -> str:
+    def _fill_in(self, path: str, values: Mapping[str, str], button: str, right: str) -> str:
         """Fetch the form, fill it in, press its button; where an editor is led to then: a page, and not the form."""
         from zcheck.probes.session import path_of
 
-        form = self._form(path, tuple(values) or ("_authenticator",))
+        page = self.get(path)
+        self._must_be(page, (200,), path, right)
+        form = self.form_of(page, path, tuple(values) or ("_authenticator",))
         form.fill(values)
+        reply = self._submit(form, path, button)
+        target = path_of(reply.location) if reply.location else ""
+        if not target.startswith(self.site) or "confirm-action" in target or "require_login" in target:
+            if reply.status == 200:
+                raise NotAccepted("not-saved", f"its form {path} was not accepted")
+            self._must_be(reply, (), path, right)
+        return target
+
+    def _submit(self, form: Any, path: str, button: str) -> Reply:
+        """Press this button of a form, and no other."""
         request = form.request()
-        data = [*(pair for pair in request["data"] if not pair[0].startswith("form.buttons.")), (button, "1")]
+        data = [*(pair for pair in request["data"] if "buttons." not in pair[0]), (button, "1")]
         try:
             response = self.session.request(request["method"], request["url"], data=data, timeout=self.timeout_s)
         except HttpTrouble as trouble:
             words = f"it {trouble.words} ({path})"
             raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
-        reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
-        target = path_of(reply.location) if reply.location else ""
-        if not target.startswith(self.site) or "confirm-action" in target or "require_login" in target:
-            if reply.status == 200:
-                raise NotAccepted("not-saved", f"its form {path} was not accepted")
-            self._must_be(reply, (), path)
-        return target
+        return Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
+
+    # --- connections
+
+    def credentials(self) -> dict[str, Any]:
+        known = super().credentials()
+        return {"verify": known["verify"], "cookie": self._cookie} if self._cookie is not None else known
 
     def _line(self, thread: int) -> Line:
-        accept = "application/json" if self.has_rest else "*/*"
         while len(self._lines) <= thread:
-            options: dict[str, Any] = {"user": self._user, "password": self._password, "verify": self._verify}
-            line = Line(self.target.client, self.addresses(), accept=accept, token=self._token, **options)
-            self._lines.append(line)
+            options = {**self.credentials(), "accept": self._accept, "token": self._token}
+            self._lines.append(Line(self.target.client, self.addresses(), **options))
         return self._lines[thread]
 
-    def _close_lines(self) -> None:
+    def _go_on_by(self, accept: str) -> None:
+        """What follows goes over new connections, by what is known of the user by now."""
+        self._accept = accept
         for line in self._lines:
             line.close()
         self._lines.clear()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+class FileDoor(SiteDoor):
+    """The same for a file, whose content is what a page's title is there."""
+
+    def title_of(self, path: str, timeout_s: float, thread: int = 0) -> str | None:
+        """What is downloaded from it, None where it is not there; :exc:`HttpTrouble` for no usable answer."""
+        reply = self.get(f"{path}/@@download/file", timeout_s, thread=thread)
+        if reply.status not in (200, 404):
+            raise HttpTrouble("not-http", f"answered {reply.status} to {path}/@@download/file")
+        return reply.text if reply.status == 200 else None
+
+    def add(self, name: str, title: str) -> str:
+        from zcheck.probes.session import path_of
+
+        content = {"@type": "File", "id": name, "title": title, "file": _upload(title)}
+        where = self._write("POST", self.site, (201,), content).headers.get("location", "")
+        return path_of(where) if where else f"{self.site}/{quote(name)}"
+
+    def edit(self, path: str, title: str) -> None:
+        self._write("PATCH", path, (200, 204), {"file": _upload(title)})
+
+
+def _upload(text: str) -> dict[str, str]:
+    data = base64.b64encode(text.encode()).decode("ascii")
+    return {"data": data, "encoding": "base64", "filename": "zcheck.txt", "content-type": "text/plain"}
 
 
 def _object(reply: Reply) -> dict[str, Any]:
@@ -200,15 +279,17 @@ def run(
     hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
     clean_up_s: float = 10.0,
     verify: bool = True,
+    files: bool = False,
 ) -> History:
     """The page of one run; ``targets`` are clients that were shown to be on one database in this run.
 
     ``before_write`` and ``deadline`` are as those of the root's level (:func:`zcheck.consistency.http.run`).
+    ``files``: a file instead of the page.
     """
     options: dict[str, Any] = {"timeout_s": timeout_s, "hosts": hosts, "verify": verify}
-    doors = [SiteDoor(target, site, user=user, password=password, **options) for target in targets]
-    level = _PageLevel(
-        doors,
+    door, level_of = (FileDoor, _FileLevel) if files else (SiteDoor, _PageLevel)
+    level = level_of(
+        [door(target, site, user=user, password=password, **options) for target in targets],
         site,
         run_id=run_id,
         before_write=before_write,
@@ -294,12 +375,14 @@ def remove_leftovers(
 class _PageLevel(Level[SiteDoor]):
     """One run; :meth:`work` and then, in any case, :meth:`clean_up`."""
 
+    kind = ""
+
     def __init__(self, doors: Sequence[SiteDoor], site: str, **options: Any) -> None:
         super().__init__(doors, **options)
         self.site = site
-        self.name = folder_id(self.run_id)
+        self.name = folder_id(self.run_id + self.kind)
         self.path = f"{site}/{quote(self.name)}"
-        self.title = folder_title(self.run_id)
+        self.title = folder_title(self.run_id + self.kind)
 
     def history(self) -> History:
         return self.told(self.site, rounds=1)
@@ -466,3 +549,22 @@ class _PageLevel(Level[SiteDoor]):
             if self.left() <= 0:
                 return False
             time.sleep(LONGEST_PAUSE_S / 5)
+
+
+class _FileLevel(_PageLevel):
+    """The same with a file, where the site can be given one by its REST API."""
+
+    kind = "-file"
+
+    def __init__(self, doors: Sequence[SiteDoor], site: str, **options: Any) -> None:
+        super().__init__(doors, site, **options)
+        self.nothing = ""
+
+    def history(self) -> History:
+        return self.told(self.site, rounds=1, blobs=True, nothing=self.nothing)
+
+    def _add(self, writers: Sequence[str]) -> None:
+        if not all(self.doors[name].has_rest for name in writers):
+            self.nothing = "without its REST API no file is uploaded"
+            raise Stopped(self.nothing)
+        super()._add(writers)

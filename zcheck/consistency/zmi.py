@@ -209,7 +209,7 @@ class Door:
         A round trip to that server; on a connection of its own, so that it may be asked for beside other requests.
         Empty where the client does not show the object or tells nothing of it; raises :exc:`HttpTrouble`.
         """
-        line = Line(self.target.client, self.addresses(), user=self._user, password=self._password, verify=self._verify)
+        line = Line(self.target.client, self.addresses(), **self.credentials())
         try:
             reply = line.ask("GET", f"{path}/manage_change_history_page", timeout_s=timeout_s)
         finally:
@@ -275,7 +275,11 @@ class Door:
             raise NotAccepted("error", f"it {trouble.words} (asked for the form {path})") from None
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
-        return _Form.find(reply.text, self._url(path), path, fields)
+        return self.form_of(reply, path, fields)
+
+    def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> _Form:
+        """The form with these fields on a page that was fetched; :exc:`NotAccepted` where there is none."""
+        return _Form.find(page.text, self._url(path), path, fields)
 
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Reply:
         from zcheck.probes.session import path_of
@@ -312,14 +316,13 @@ class Door:
             from zcheck.probes.session import BoundedSession
 
             self._session = BoundedSession(
-                self.target.client,
-                self.addresses(),
-                timeout_s=self.timeout_s,
-                user=self._user,
-                password=self._password,
-                verify=self._verify,
+                self.target.client, self.addresses(), timeout_s=self.timeout_s, **self.credentials()
             )
         return self._session
+
+    def credentials(self) -> dict[str, Any]:
+        """By what the client knows the user, and whether its certificate has to be good."""
+        return {"user": self._user, "password": self._password, "verify": self._verify}
 
     def addresses(self) -> tuple[str, ...]:
         """What the client's name means, looked up once."""
@@ -341,15 +344,7 @@ class Door:
 
     def _line(self, thread: int) -> Line:
         while len(self._lines) <= thread:
-            self._lines.append(
-                Line(
-                    self.target.client,
-                    self.addresses(),
-                    user=self._user,
-                    password=self._password,
-                    verify=self._verify,
-                )
-            )
+            self._lines.append(Line(self.target.client, self.addresses(), **self.credentials()))
         return self._lines[thread]
 
 

@@ -74,13 +74,14 @@ class BoundedSession(requests.Session):
         user: str | None = None,
         password: str | None = None,
         verify: bool = True,
+        cookie: str | None = None,
     ) -> None:
         super().__init__()
         self.client = client
         self.timeout_s = timeout_s
         self.base = f"{'https' if client.tls else 'http'}://{host_of(client.address, client.tls)}"
         self.trust_env = False
-        line = Line(client, addresses, user=user, password=password, verify=verify)
+        line = Line(client, addresses, user=user, password=password, verify=verify, cookie=cookie)
         self.adapters.clear()
         self.mount("", _BoundedAdapter(line))
         self.line = line

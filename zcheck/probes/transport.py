@@ -274,7 +274,7 @@ class Line:
 
     ``addresses`` are those of ``client.dialled``, see :func:`resolve`.  The ``Host`` header and the name on a
     certificate are those of the client's address, as a balancer would have it; ``host_header`` wins for the first.
-    ``token``: a bearer token that is sent instead of user and password.
+    ``token``: a bearer token that is sent instead of user and password; ``cookie``: one by which the user is known.
     """
 
     def __init__(
@@ -287,6 +287,7 @@ class Line:
         verify: bool = True,
         accept: str = "*/*",
         token: str | None = None,
+        cookie: str | None = None,
     ) -> None:
         self.client = client
         self.addresses = tuple(addresses)
@@ -301,6 +302,8 @@ class Line:
         }
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        elif cookie is not None:
+            self._headers["Cookie"] = cookie
         elif user is not None and password is not None:
             pair = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
             self._headers["Authorization"] = f"Basic {pair}"
