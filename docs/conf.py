@@ -6,6 +6,7 @@ schema of the report: what stands there cannot differ from what the program does
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -96,12 +97,17 @@ def commands() -> list[str]:
         context = click.Context(command, info_name=path)
         pieces = " ".join(command.collect_usage_pieces(context))
         lines += [*title(path, "-"), f"``{path} {pieces}``", ""]
-        lines += [*(line.strip() for line in (command.help or "").splitlines()), ""]
+        lines += [*(plain(line.strip()) for line in (command.help or "").splitlines()), ""]
         for parameter in command.params:
             record = parameter.get_help_record(context)
             if record is not None:
-                lines += [f"``{record[0]}``", f"    {record[1]}", ""]
+                lines += [f"``{record[0]}``", f"    {plain(record[1])}", ""]
     return lines
+
+
+def plain(text: str) -> str:
+    """A text for a terminal, so that nothing in it is taken for markup."""
+    return re.sub(r"([*`|\\])", r"\\\1", text)
 
 
 def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
