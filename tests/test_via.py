@@ -313,6 +313,8 @@ def test_what_another_machine_has_hidden_is_compared_by_its_seal(tmp_path: Path)
         port = int(process.stdout.readline())
         ini = (
             f"[client:app1]\naddress = 127.0.0.1:{port}\nvia = {sys.executable}\n"
+            f"[client:copied]\naddress = 127.0.0.1:{port}\nzope-conf = zope.conf\nvia = {sys.executable}\n"
+            "env.ZEO_PASSWORD = of long ago\n"
             "[client:app2]\naddress = 127.0.0.1:2\nzope-conf = zope.conf\nenv.ZEO_PASSWORD = geheim\n"
             "[client:app3]\naddress = 127.0.0.1:3\nzope-conf = zope.conf\nenv.ZEO_PASSWORD = another\n"
         )
@@ -321,10 +323,11 @@ def test_what_another_machine_has_hidden_is_compared_by_its_seal(tmp_path: Path)
         process.kill()
         process.wait(10)
         process.stdout.close()  # type: ignore[union-attr]
-    confs = [facts.raw(ZopeConf, name) for name in ("app1", "app2", "app3")]
+    confs = [facts.raw(ZopeConf, name) for name in ("app1", "app2", "app3", "copied")]
     passwords: list[Any] = [conf.databases[0].leaf.first("password") for conf in confs]  # type: ignore[union-attr]
-    assert ["***"] * 3 == [line.value for line in passwords]
-    assert passwords[0].seal == passwords[1].seal != passwords[2].seal
+    assert ["***"] * 4 == [line.value for line in passwords]
+    # What the process has counts, not what clients.ini gave for the copy.
+    assert passwords[0].seal == passwords[1].seal == passwords[3].seal != passwords[2].seal
     assert "geheim" not in repr(confs)
 
 

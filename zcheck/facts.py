@@ -789,7 +789,7 @@ class SeenThere(msgspec.Struct, frozen=True):
     clock: float | None = None
     """That machine's clock: seconds since the epoch, read between the two that follow."""
     asked_at: float | None = None
-    """By the clock of zcheck's own machine, as is the next; where ``zcheck gather`` ran there, they are the same."""
+    """By the clock of zcheck's own machine, as is the next; None where ``zcheck gather`` ran there."""
     answered_at: float | None = None
     servers: tuple[ServerFromThere, ...] = ()
     folders: tuple[FolderThere, ...] = ()

@@ -7,6 +7,7 @@ each other waits for each other; what depends on something that failed is not tr
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -228,6 +229,13 @@ class Gathering:
 
     def run(self) -> Facts:
         """Every wave that is wanted, in order; the facts so far, whatever happens."""
+        try:
+            self._run()
+        finally:
+            via.end_calls()
+        return self.facts
+
+    def _run(self) -> None:
         if not self.settings.offline and self.doors and self.wanted & {ZopeConf, WsgiConf, SeenThere}:
             self.wave("look from the clients' own machines", self._look_from_there)
         self.wave("read the configuration files", self._read_files)
@@ -237,7 +245,6 @@ class Gathering:
 
             with LiveWaves(self) as live:
                 live.run()
-        return self.facts
 
     def keep(self, subject: str, fact: Any, kind: type[Any] | None = None) -> None:
         self.facts = self.facts.with_fact(subject, fact, kind)
@@ -258,10 +265,19 @@ class Gathering:
         doors = self.doors
         for client in (client for door in doors for client in door.clients):
             self.progress(client.name, "looking from its own machine")
-        jobs = {number: partial(elsewhere.look, door, within_s) for number, door in enumerate(doors)}
+        jobs = {n: partial(elsewhere.look, door, within_s, self._named_by_copies(door)) for n, door in enumerate(doors)}
         for number, found in side_by_side(jobs, self.deadline.left).items():
             own = doors[number].clients
             self.looked |= found if isinstance(found, dict) else dict.fromkeys((one.name for one in own), found)
+
+    def _named_by_copies(self, door: via.Door) -> set[str]:
+        """The variables that copies of these clients' files name, whose values their processes have."""
+        named: set[str] = set()
+        for client in door.clients:
+            if client.zope_conf is not None and not elsewhere.conf_is_there(client):
+                with contextlib.suppress(files.CannotRead):
+                    named |= elsewhere.variables_in(files.read_text(client.zope_conf))
+        return named
 
     @property
     def names(self) -> Names | None:
@@ -314,7 +330,7 @@ class Gathering:
         if client.zope_conf is None:
             return LeftOut("clients.ini names no zope-conf for it")
         try:
-            env = {**(files.read_env_file(client.env_file) if client.env_file else {}), **client.env}
+            env = elsewhere.environment(client, self.looked.get(client.name))
             text = files.read_text(client.zope_conf)
             conf = zopeconf.parse(text, client.zope_conf, env, _reader(self.inventory, client.zope_conf))
             return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))

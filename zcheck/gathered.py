@@ -69,7 +69,9 @@ def of_client(
     )
     facts = Facts().with_fact(client.name, conf, ZopeConf)
     facts = facts.with_fact(client.name, elsewhere.wsgi_conf(known, found), WsgiConf)
-    facts = facts.with_fact(client.name, elsewhere.seen(known, found, around), SeenThere)
+    # Its clock was held against itself, which tells nothing.
+    seen = msgspec.structs.replace(elsewhere.seen(known, found, around), asked_at=None, answered_at=None)
+    facts = facts.with_fact(client.name, seen)
     return Gathered(inventory.name, client.name, found.look.clock, facts)
 
 

@@ -53,7 +53,8 @@ def products_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     for client, found in seen.items():
         if found.distributions is None:
             reason = found.why_no_distributions or found.why_no_process or "its machine does not tell"
-            yield Unknown((client,), f"what {client} runs with is not known: {reason}")
+            hint = "let the command of 'via' run as the client's user" if "may not look" in reason else ""
+            yield Unknown((client,), f"what {client} runs with is not known: {reason}", hint=hint)
         else:
             known[client] = {**found.distributions, "python": found.python_version}
     yield from alone(known)

@@ -8,7 +8,7 @@ from email.utils import parsedate
 
 import msgspec
 
-from zcheck.facts import HttpAnswer, ZeoClocks
+from zcheck.facts import HttpAnswer, SeenThere, ZeoClocks
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -35,6 +35,13 @@ def of_client(client: str, answer: HttpAnswer) -> Clock | None:
     except (ValueError, OverflowError):
         return None
     return Clock(client, (client,), date_s - answer.answered_at, date_s + 1 - answer.asked_at)
+
+
+def of_machine(client: str, seen: SeenThere | None) -> Clock | None:
+    """What the client's own machine told of its clock; None where it was not asked from here."""
+    if seen is None or seen.clock is None or seen.asked_at is None or seen.answered_at is None:
+        return None
+    return Clock(client, (client,), seen.clock - seen.answered_at, seen.clock - seen.asked_at)
 
 
 def of_servers(known: ZeoClocks, judged: Collection[str]) -> list[Clock]:

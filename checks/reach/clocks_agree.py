@@ -4,7 +4,7 @@ What it examines
     The ``Date`` of each client's answer, and the time in the transaction ids of each ZEO server, between the moments at
     which zcheck asked and was answered. More than 5 s between two of them is a finding, or more than ``clocks-agree``
     in ``[zcheck]`` of clients.ini says. Where all agree and only zcheck's own machine differs, that is told and is no
-    finding. A date that a cache may have kept is not used.
+    finding. A date that a cache may have kept is not used, but what the client's own machine tells (``via``).
 Why it matters
     Sessions and log-ins expire early on one client and late on the other, publication dates take effect at two times,
     caches keep what is old, and nobody can put two logs side by side. A ZEO server whose clock was once ahead goes on
@@ -33,15 +33,15 @@ from collections.abc import Iterator
 
 from zcheck.check import Note, Problem, Severity, Skipped, check
 from zcheck.checks.reach._clients import proxy_headers
-from zcheck.checks.reach._clocks import Clock, alike, of_client, of_servers, told
-from zcheck.facts import Facts, HttpAnswer, Thresholds, ZeoClocks
+from zcheck.checks.reach._clocks import Clock, alike, of_client, of_machine, of_servers, told
+from zcheck.facts import Facts, HttpAnswer, SeenThere, Thresholds, ZeoClocks
 
 
 @check(
     "clocks-agree",
     stage="reach",
     needs=[HttpAnswer],
-    uses=[ZeoClocks, Thresholds],
+    uses=[SeenThere, ZeoClocks, Thresholds],
     severity=Severity.WARNING,
     after=["client-port-answers", "client-serves-http"],
 )
@@ -49,7 +49,8 @@ def clocks_agree(facts: Facts) -> Iterator[Problem | Note | Skipped]:
     """Each clock is a range of what it may be ahead of ours; ranges that are too far apart are two times."""
     limit_s = (facts.maybe(Thresholds) or Thresholds()).clocks_agree_s
     answers = facts.each(HttpAnswer)
-    dated = [clock for client, a in answers.items() if not proxy_headers(a) and (clock := of_client(client, a))]
+    there = facts.each(SeenThere)
+    dated = [clock for client, a in answers.items() if (clock := _clock(client, a, there.get(client)))]
     clocks = [*dated, *of_servers(facts.maybe(ZeoClocks) or ZeoClocks(), answers)]
     groups = alike([Clock("", (), 0.0, 0.0), *clocks], limit_s)
     message = f"the clocks differ: {told(groups)}"
@@ -60,3 +61,7 @@ def clocks_agree(facts: Facts) -> Iterator[Problem | Note | Skipped]:
         yield Problem(clients, message, hint="let every machine take its time from the network (chrony, timesyncd)")
     named = {client for clock in dated for client in clock.clients}
     yield Skipped(tuple(client for client in answers if client not in named), "its answer has no date of its own")
+
+
+def _clock(client: str, answer: HttpAnswer, seen: SeenThere | None) -> Clock | None:
+    return (None if proxy_headers(answer) else of_client(client, answer)) or of_machine(client, seen)

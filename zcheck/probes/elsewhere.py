@@ -6,6 +6,7 @@ Pure but for the calls themselves.  A file of another machine is shown as ``MACH
 from __future__ import annotations
 
 import posixpath
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -51,19 +52,21 @@ class Looked(msgspec.Struct, frozen=True):
     answered_at: float
 
 
-def look(door: via.Door, within_s: float) -> dict[str, Looked | NotGathered]:
-    """Ask one machine about all its clients."""
+def look(door: via.Door, within_s: float, variables: Iterable[str] = ()) -> dict[str, Looked | NotGathered]:
+    """Ask one machine about all its clients; ``variables``: those that copies of their files name."""
 
     def ask(request: Mapping[str, Any], kind: type[via.Look]) -> via.Look | NotGathered:
         return via.ask(door.command, request, kind, within_s)
 
-    return looked(door.machine, door.clients, ask, within_s)
+    return looked(door.machine, door.clients, ask, within_s, variables)
 
 
-def looked(machine: str, clients: tuple[Client, ...], ask: Ask, within_s: float) -> dict[str, Looked | NotGathered]:
+def looked(
+    machine: str, clients: tuple[Client, ...], ask: Ask, within_s: float, variables: Iterable[str] = ()
+) -> dict[str, Looked | NotGathered]:
     """The same by any means of asking."""
     asked_at = time.time()
-    answer = ask(via.look_request(clients, within_s), via.Look)
+    answer = ask(via.look_request(clients, within_s, variables), via.Look)
     answered_at = time.time()
     if isinstance(answer, NotGathered):
         return dict.fromkeys((client.name for client in clients), answer)
@@ -99,7 +102,7 @@ def zope_conf(client: Client, found: Looked | NotGathered) -> ZopeConf | NotGath
         return NotGathered(f"via: which zope.conf {client.name} runs with is not known: {why}", hint)
     try:
         text = _text(found, path)
-        conf = zopeconf.parse(text, path, _environment(client, found), lambda include: _text(found, include))
+        conf = zopeconf.parse(text, path, environment(client, found), lambda include: _text(found, include))
     except files.CannotRead as error:
         return NotGathered(f"{found.machine}:{error}")
     faults = conf.faults
@@ -132,15 +135,28 @@ def _given(found: Looked) -> dict[str, str]:
     return dict(found.client.started_with.given)
 
 
-def _environment(client: Client, found: Looked) -> dict[str, str]:
-    """What ``$(NAME)`` means: what the process was really started with, else what clients.ini gives."""
+def environment(client: Client, found: Looked | NotGathered | None) -> dict[str, str]:
+    """What ``$(NAME)`` means: what the process was really started with, else what clients.ini gives.
+
+    Raises :exc:`files.CannotRead` for an ``env-file`` that cannot be read where it lies.
+    """
     stated: dict[str, str] = {}
-    if client.env_file is not None and "env-file" in client.lie_there and found.client.env_file is not None:
-        stated = files.parse_env(_text(found, found.client.env_file))
-    elif client.env_file is not None:
+    if client.env_file is not None and "env-file" not in client.lie_there:
         stated = files.read_env_file(client.env_file)
+    elif client.env_file is not None and isinstance(found, Looked) and found.client.env_file is not None:
+        stated = files.parse_env(_text(found, found.client.env_file))
+    if not isinstance(found, Looked):
+        return {**stated, **client.env}
     sealed = {name: sealed_elsewhere(digest) for name, digest in found.client.hashed.items()}
     return {**stated, **client.env, **found.client.variables, **sealed}
+
+
+def variables_in(text: str) -> set[str]:
+    """The variables of the environment that a zope.conf names."""
+    return set(_VARIABLE.findall(text))
+
+
+_VARIABLE = re.compile(r"\$\((\w+)\)")
 
 
 def _text(found: Looked, path: str) -> str:

@@ -168,8 +168,8 @@ def request(task: str, within_s: float, **what: Any) -> dict[str, Any]:
     return {"task": task, "mark": f"zcheck {secrets.token_hex(12)}", "seconds": max(within_s - 1.0, 1.0), **what}
 
 
-def look_request(clients: tuple[Client, ...], within_s: float) -> dict[str, Any]:
-    """What to look at: files by their paths there, processes by their ports."""
+def look_request(clients: tuple[Client, ...], within_s: float, variables: Iterable[str] = ()) -> dict[str, Any]:
+    """What to look at: files by their paths there, processes by their ports; ``variables``: more than these files name."""
     asked = [
         {
             "name": client.name,
@@ -180,7 +180,7 @@ def look_request(clients: tuple[Client, ...], within_s: float) -> dict[str, Any]
         for client in clients
     ]
     salt = base64.b64encode(seal_key()).decode("ascii")
-    return request("look", within_s, clients=asked, salt=salt, variables=[])
+    return request("look", within_s, clients=asked, salt=salt, variables=sorted(variables))
 
 
 # --- what comes back ------------------------------------------------------------------------------------
@@ -218,6 +218,15 @@ def any_answer(text: str) -> bytes:
     return (between_marks(f"\n{text}".encode("utf-8", "surrogateescape"), found[1]) if found else None) or b""
 
 
+_RUNNING: set[Call] = set()
+
+
+def end_calls() -> None:
+    """End every command that still runs, for a run that is over before they are: late, or interrupted."""
+    for call in tuple(_RUNNING):
+        call.end(signal.SIGTERM)
+
+
 class Call:
     """One running command, as a context manager: whatever happens, its process group is gone when it is left."""
 
@@ -244,9 +253,17 @@ class Call:
         except (OSError, ValueError, IndexError) as error:
             program = self._words[0] if self._words else "the command is empty"
             self._why_not = f"{program}: {getattr(error, 'strerror', None) or error}"
+        _RUNNING.add(self)
         return self
 
+    def end(self, number: signal.Signals) -> None:
+        """Signal the command and all that it has started, unless it has ended and was waited for."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, number)
+
     def __exit__(self, *_: object) -> None:
+        _RUNNING.discard(self)
         if self._process is None:
             return
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -255,8 +272,7 @@ class Call:
                 pipe.close()
         # A script that holds a file takes it away when it is told to end; what does not end is killed.
         for number, grace_s in ((signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0)):
-            with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, number)
+            self.end(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_s)
                 return
