@@ -573,7 +573,9 @@ class LiveWaves:
         told: dict[str, Any] = {}
         if worker is not None and self.ways:
             folder = folder_id(self.settings.run_id)
-            within_s = self.gathering.deadline.reserved_s
+            # A busy server has long lists: of a short run they are read where that is cheap.
+            reserved_s = self.gathering.deadline.reserved_s
+            within_s = reserved_s if longer is not None else min(LOG_S, reserved_s / 2)
             told["log"] = lambda after: worker.versions(database, folder, within_s=within_s, after=after)
         if longer is not None and not place:
             taped = self._tape("http", database)
@@ -859,6 +861,8 @@ class LiveWaves:
         return max(self.gathering.deadline.left(), 0.1)
 
 
+LOG_S = 2.0
+"""How long the storage's log of a short run's documents may take to be read."""
 LET_GO_S = 1.0
 """How long a ZEO server may take to notice that a connection was closed."""
 
