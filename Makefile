@@ -35,9 +35,9 @@ test-plone: $(VENV)/.plone
 
 # Five machines made of namespaces, a router between them, an sshd on each; needs root.  Nothing of it stays, and nothing
 # leaves this machine.
-test-network: $(VENV)/.test
+test-network: $(VENV)/.test $(VENV)/.ansible
 	@PARTS="iproute2 openssh-client openssh-server" .ci/system-parts || true
-	ZCHECK_NETWORK=1 $(BIN)/python -m pytest tests/network -rs
+	ZCHECK_NETWORK=1 ZCHECK_ANSIBLE=$(CURDIR)/$(VENV)/ansible/bin $(BIN)/python -m pytest tests/network -rs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -50,9 +50,9 @@ docs: $(VENV)/.docs
 	@echo "build/docs/index.html build/man/zcheck.1"
 
 # What is ready to drop in, before the programs that read it: they are installed where that may be done.
-contrib: $(VENV)/.test
+contrib: $(VENV)/.contrib
 	@PARTS="prometheus icinga2-bin nagios4-core" .ci/system-parts || true
-	$(BIN)/python -m pytest tests/test_contrib.py -rs
+	ZCHECK_SLOW=1 $(BIN)/python -m pytest tests/test_contrib.py -rs
 
 # The page for people, before a browser and axe-core (needs chromium and npm).
 axe: $(VENV)/.test
@@ -99,6 +99,17 @@ $(VENV)/.plone: setup.py pyproject.toml tests/plone/requirements.txt | $(BIN)/py
 	@$(PYTHON) -m venv $(VENV)/plone
 	@$(VENV)/plone/bin/python -m pip --disable-pip-version-check --quiet install \
 		-r tests/plone/requirements.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.contrib: setup.py pyproject.toml | $(BIN)/python
+	@$(PIP) install --editable '.[test,contrib]'
+	@touch $@ $(VENV)/.demo
+
+# Ansible is what the role is tried with; nothing of the project needs it.
+$(VENV)/.ansible: | $(BIN)/python
+	@echo "Installing ansible-core, once ..."
+	@$(PYTHON) -m venv $(VENV)/ansible
+	@$(VENV)/ansible/bin/python -m pip --disable-pip-version-check --quiet install ansible-core
 	@touch $@
 
 $(VENV)/.docs: setup.py pyproject.toml | $(BIN)/python

@@ -21,6 +21,8 @@ demo = ["Zope[wsgi]>=5.8", "Paste"]
 test = ["edn_format", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools>=70.1"]
 lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
 docs = ["sphinx", "furo"]
+# What reads the files of contrib/, as far as it is a package.
+contrib = ["check-jsonschema", "pre-commit"]
 
 
 class CleanBuild(build):
@@ -84,7 +86,7 @@ setup(
         "requests>=2.31",
         "rich>=13",
     ],
-    extras_require={"demo": demo, "test": test + demo, "lint": lint, "docs": docs},
+    extras_require={"demo": demo, "test": test + demo, "lint": lint, "docs": docs, "contrib": contrib},
     cmdclass={"build": CleanBuild},
     entry_points={"console_scripts": ["zcheck = zcheck.cli:run"]},
     classifiers=[

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cases import split
+from test_packaging import wheel as wheel
 
 from zcheck import cli
 
@@ -21,13 +22,16 @@ LIMIT_S = 60
 
 
 def program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name) or shutil.which(name, path=f"{beside}:/usr/sbin:/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
 
 
-def run(*command: object, cwd: Path | None = None, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: object, cwd: Path | None = None, stdin: str = "", limit_s: float = LIMIT_S, **environ: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(one) for one in command],
         cwd=cwd,
@@ -35,7 +39,7 @@ def run(*command: object, cwd: Path | None = None, stdin: str = "", **environ: s
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         check=False,
     )
 
@@ -196,6 +200,63 @@ def test_xymon_is_told_in_its_colours(expected: str, sample: str, tmp_path: Path
     text = told.read_text()
     assert text.startswith(f"10.0.0.1|status app1.zcheck {expected} ")
     assert "\nZCHECK " in text
+
+
+SCHEMAS = {
+    "github": ("vendor.github-workflows", "ci/github.yml", "runs-on: ubuntu-latest", "runs: ubuntu-latest"),
+    "gitlab": ("vendor.gitlab-ci", "ci/gitlab.yml", "when: always", "when: perhaps"),
+    "compose": ("vendor.compose-spec", "containers/compose.yaml", "services:", "service:"),
+}
+
+
+@pytest.mark.parametrize(("schema", "name", "right", "wrong"), SCHEMAS.values(), ids=SCHEMAS)
+def test_the_form_of_what_others_run_is_theirs(schema: str, name: str, right: str, wrong: str, tmp_path: Path) -> None:
+    """By the schemas that check-jsonschema brings along; one wrong word is refused."""
+    check = program("check-jsonschema")
+    accepted(run(check, "--builtin-schema", schema, CONTRIB / name))
+    text = (CONTRIB / name).read_text()
+    assert right in text
+    (tmp_path / "wrong.yml").write_text(text.replace(right, wrong))
+    assert run(check, "--builtin-schema", schema, tmp_path / "wrong.yml").returncode
+
+
+def test_pre_commit_accepts_the_hook(tmp_path: Path) -> None:
+    pre_commit = program("pre-commit")
+    accepted(run(pre_commit, "validate-config", CONTRIB / "ci" / "pre-commit.yaml"))
+    (tmp_path / "wrong.yaml").write_text((CONTRIB / "ci" / "pre-commit.yaml").read_text().replace("entry:", "entri:"))
+    assert run(pre_commit, "validate-config", tmp_path / "wrong.yaml").returncode
+
+
+@pytest.mark.usefixtures("slow")
+def test_the_hook_lets_a_good_commit_pass_and_refuses_a_bad_one(tmp_path: Path, wheel: Path) -> None:
+    """The whole way: git commits, pre-commit installs zcheck into an environment of its own, zcheck judges."""
+    pre_commit, git = program("pre-commit"), program("git")
+    cluster = tmp_path / "cluster"
+    shutil.copytree(SAMPLES / "healthy", cluster)
+    config = (CONTRIB / "ci" / "pre-commit.yaml").read_text()
+    assert "[zodb-zcheck]" in config
+    # What is tried is this tree.
+    (cluster / ".pre-commit-config.yaml").write_text(config.replace("[zodb-zcheck]", f'["{wheel}"]'))
+    home = {"HOME": str(tmp_path), "PRE_COMMIT_HOME": str(tmp_path / "cache"), "GIT_CONFIG_NOSYSTEM": "1"}
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+
+    def commit(what: str) -> subprocess.CompletedProcess[str]:
+        accepted(run(git, "add", "--all", cwd=cluster, **home))
+        return run(git, *who, "commit", "-m", what, cwd=cluster, limit_s=600, **home)
+
+    accepted(run(git, "init", "-q", cwd=cluster, **home))
+    accepted(run(pre_commit, "install", cwd=cluster, **home))
+    assert re.search(r"Zope clients can be balanced\.+Passed", accepted(commit("all files")))
+    (cluster / "README").write_text("no file that is judged")
+    assert re.search(r"Zope clients can be balanced.*Skipped", accepted(commit("a file that is none of ours")))
+    zope_conf = cluster / "app2" / "etc" / "zope.conf"
+    zope_conf.write_text(zope_conf.read_text().replace("mount-point /", "mount-point /elsewhere"))
+    refused = commit("a part of the site elsewhere")
+    assert refused.returncode
+    assert "CRITICAL: " in refused.stdout + refused.stderr
+    assert ["a file that is none of ours", "all files"] == run(
+        git, "log", "--format=%s", cwd=cluster, **home
+    ).stdout.splitlines()
 
 
 def test_the_hook_runs_for_the_files_that_are_judged() -> None:

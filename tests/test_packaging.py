@@ -100,7 +100,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         entry_points = archive.read(inside["entry_points.txt"]).decode()
         top = archive.read(inside["top_level.txt"]).decode()
     assert ("zodb-zcheck", ">=3.10") == (metadata["Name"], metadata["Requires-Python"])
-    assert {"demo", "test", "lint", "docs"} == set(metadata.get_all("Provides-Extra", []))
+    assert {"demo", "test", "lint", "docs", "contrib"} == set(metadata.get_all("Provides-Extra", []))
     assert "zcheck = zcheck.cli:run" in entry_points
     assert ["zcheck"] == top.split()
     assert any(name.endswith("LICENSE") for name in inside)
