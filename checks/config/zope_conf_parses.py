@@ -1,4 +1,4 @@
-"""Every client's zope.conf can be read, and Zope would start with it.
+"""Every client's zope.conf can be read as Zope reads it, and holds together.
 
 What it examines
     Each client's zope.conf with all that it includes, by ZConfig's own parser: sections that are not closed, lines that
@@ -9,9 +9,9 @@ Why it matters
     A client that Zope refuses to start is missing from the cluster after its next restart. And what cannot be read
     cannot be compared.
 What it does not prove
-    That every key is known and every value is valid for this client's version of Zope and its add-ons: their schemas
-    need the client's own packages and paths. An included file that cannot be had from here is UNKNOWN, and the rest of
-    the configuration is judged without it.
+    That Zope would start: zope-conf-keys-are-known looks at the keys, and whether every key and value is valid for this
+    client's version of Zope and its add-ons only their own packages tell. An included file that cannot be had from here
+    is UNKNOWN, and the rest of the configuration is judged without it.
 How to repair it
     Mend the line that is shown. For an included file that is not at hand, put a copy of it where it is looked for.
 
