@@ -59,10 +59,17 @@ TABLE = (
             "zcheck.checks.consistency._*",
         ),
     ),
-    # What a client did in the write-here-read-there test is a witness to its connection as well.
+    # What a client did in the write-here-read-there test is a witness to its connection and its database as well.
     Layer(
-        ("zcheck.checks.identity.client_is_connected_to_zeo",),
-        ("zcheck.check", "zcheck.facts", "zcheck.consistency.history"),
+        ("zcheck.checks.identity.client_is_connected_to_zeo", "zcheck.checks.identity.every_database_is_one"),
+        (
+            "zcheck.check",
+            "zcheck.facts",
+            "zcheck.evidence",
+            "zcheck.checks.identity._*",
+            "zcheck.consistency.history",
+            "zcheck.consistency.judge",
+        ),
     ),
     *(
         Layer(

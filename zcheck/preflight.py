@@ -169,7 +169,7 @@ def assemble(
         checks=judgement.results,
         findings=verdict.worst_first(judgement.findings),
         remarks=judgement.remarks,
-        topology=topology.of(facts),
+        topology=topology.of(facts, _who_met(levels)),
         consistency=_consistency(facts, levels),
         timings=tuple(timings),
     )
@@ -202,6 +202,13 @@ def _without_twins(levels: tuple[Level, ...], judgement: Judgement) -> tuple[Lev
 
 
 _ONE_PROCESS = ("client-addresses-are-distinct", "clients-are-distinct-processes")
+
+
+def _who_met(levels: tuple[Level, ...]) -> dict[str, bool]:
+    """For every running client that was tried: whether it is at one end at least of a pair that was proven."""
+    tried = [pair for level in levels if level.level == "http" for pair in level.pairs if pair.seen is not None]
+    met = {name for pair in tried if pair.seen for name in (pair.writer, pair.reader)}
+    return {name: name in met for pair in tried for name in (pair.writer, pair.reader)}
 
 
 def _who_saves(levels: tuple[Level, ...]) -> frozenset[str]:

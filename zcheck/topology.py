@@ -7,6 +7,7 @@ its file was corrected is drawn where it is, not where it should be.
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from zcheck import addresses
 from zcheck.addresses import Endpoint
@@ -30,11 +31,16 @@ from zcheck.report import BalancerNode, ClientNode, Connection, NodeState, Stora
 _LONGEST_LABEL = 10_000
 
 
-def of(facts: Facts) -> Topology:
-    """The drawing's nodes and lines."""
+def of(facts: Facts, met: Mapping[str, bool]) -> Topology:
+    """The drawing's nodes and lines.
+
+    ``met``: whether what was saved through each running client met another one, for those of which it was tried.
+    """
     storages = _Storages(facts)
     connections = [
-        connection for client in facts.inventory.clients for connection in _connections(facts, client, storages)
+        connection
+        for client in facts.inventory.clients
+        for connection in _connections(facts, client, storages, met.get(client.name))
     ]
     return Topology(
         clients=tuple(_client(facts, client) for client in facts.inventory.clients),
@@ -131,27 +137,34 @@ def _client(facts: Facts, client: Client) -> ClientNode:
     return ClientNode(client.name, str(client.address), client.machine, client.role, state)
 
 
-def _connections(facts: Facts, client: Client, storages: _Storages) -> list[Connection]:
+def _connections(facts: Facts, client: Client, storages: _Storages, met: bool | None) -> list[Connection]:
     conf, panel = facts.raw(ZopeConf, client.name), facts.raw(ControlPanel, client.name)
     pages = {page.name: page for page in panel.databases} if isinstance(panel, ControlPanel) else {}
     databases = {database.name: database for database in conf.databases} if isinstance(conf, ZopeConf) else {}
     return [
-        _connection(client, name, databases.get(name), pages.get(name), storages)
+        _connection(client, name, databases.get(name), pages.get(name), storages, met)
         for name in dict.fromkeys((*databases, *pages))
         if name != "temporary"
     ]
 
 
 def _connection(
-    client: Client, name: str, database: Database | None, page: DatabasePage | None, storages: _Storages
+    client: Client,
+    name: str,
+    database: Database | None,
+    page: DatabasePage | None,
+    storages: _Storages,
+    met: bool | None,
 ) -> Connection:
     configured = [] if database is None else list(database.servers)
     ends = [end for setting in configured for end in addresses.endpoints([setting.value], client)]
     targets = [storages.zeo(end, end.text) for end in ends]
     if database is not None and not database.is_zeo:
         targets = [storages.other(client, database)]
-    state, detail = _state_of(page)
     running = _running(page, client)
+    tells = bool(running) or not targets or page is None or page.connected is None
+    is_root = database.mounts_root if database is not None else name == "main"
+    state, detail = _state_of(page, tells=tells, met=met if is_root else None)
     if running:
         shown = [storages.zeo(end, end.text) for end in running]
         if targets and set(shown) != set(targets):
@@ -170,12 +183,15 @@ def _connection(
     )
 
 
-def _state_of(page: DatabasePage | None) -> tuple[NodeState, str]:
+def _state_of(page: DatabasePage | None, *, tells: bool, met: bool | None) -> tuple[NodeState, str]:
+    """``tells``: whether the page shows where the process is connected to, rather than a name for it."""
+    if page is not None and page.connected is False:
+        return "bad", "disconnected"
+    if met is False:
+        return "bad", "its edits and those of the others do not meet"
     if page is None:
         return "unknown", ""
-    if page.connected is False:
-        return "bad", "disconnected"
-    return "good", ""
+    return ("good", "") if tells or met else ("unknown", "connected, but to which server is not shown")
 
 
 def _running(page: DatabasePage | None, client: Client) -> list[Endpoint]:

@@ -12,7 +12,8 @@ Why it matters
     that leads to a stale copy, is found in no other way before the damage is done.
 What it does not prove
     That the running clients use what their zope.conf names: a client that was not restarted since may be on another
-    server. A copy to which nobody has written since lists the same transactions. See edits-are-seen-everywhere.
+    server, and one whose edits were seen to go elsewhere is skipped. A copy to which nobody has written since lists the
+    same transactions. See edits-are-seen-everywhere.
 How to repair it
     Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
     it. What was saved in the copy is not in the database: export it before you delete the copy.
@@ -46,6 +47,8 @@ from collections.abc import Iterator
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.identity._lists import through_the_clients
 from zcheck.checks.identity._storages import shown
+from zcheck.consistency.history import HttpHistories
+from zcheck.consistency.judge import pairs
 from zcheck.evidence import StorageGroups, storage_groups
 from zcheck.facts import Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
 
@@ -57,7 +60,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four"}
     "every-database-is-one",
     stage="identity",
     needs=[ZeoIdentity],
-    uses=[ServerLists, ZeoAnswers, ZopeConf],
+    uses=[HttpHistories, ServerLists, ZeoAnswers, ZopeConf],
     severity=Severity.CRITICAL,
     after=["zeo-server-answers", "zeo-storage-exists"],
 )
@@ -65,14 +68,29 @@ def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     """No vote is taken: every side is named, with what it reaches."""
     identity = facts.the(ZeoIdentity)
     over_zeo = [*_over_zeo(facts, identity)]
+    told = {client for one in over_zeo for client in one.clients}
     yield from over_zeo
     yield from through_the_clients(facts, {one.about for one in over_zeo if isinstance(one, Problem)})
-    compared = {client for one in over_zeo for client in one.clients}
+    compared = set(told)
     for proofs in identity.databases.values():
         usable = [proof.client for proof in proofs if not proof.error and proof.client in facts.clients]
         compared |= set(usable) if len(usable) > 1 else set()
     alone = tuple(client for client in facts.clients if client not in compared)
+    yield Skipped(tuple(c for c in _elsewhere(facts) if c not in told), "edits-are-seen-everywhere")
     yield Skipped(alone, identity.why_not or "there is no other client's connection to a ZEO server to compare with")
+
+
+def _elsewhere(facts: Facts) -> tuple[str, ...]:
+    """The running clients whose edits met no other client's: what their files reach says nothing of them."""
+    tried = [
+        pair
+        for history in (facts.maybe(HttpHistories) or HttpHistories(())).histories
+        for pair in pairs(history, facts.inventory.writers, facts.clients)
+        if pair.seen is not None and not history.place
+    ]
+    met = {name for pair in tried if pair.seen for name in (pair.writer, pair.reader)}
+    lost = {name for pair in tried for name in (pair.writer, pair.reader)} - met
+    return tuple(client for client in facts.clients if client in lost)
 
 
 def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown]:

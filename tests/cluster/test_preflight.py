@@ -770,6 +770,10 @@ def test_a_hidden_copy_is_found_by_the_running_clients_alone(hidden_copy: Cluste
     nobody = write_ini(hidden_copy, "order", pinned=False, without=["zope-conf"])
     seen = preflight(nobody)
     blames_nobody_wrongly(seen, ALL, "edits-are-seen-everywhere", about=ALL)
+    # What its file reaches is one storage with the others; of the process nothing is said to pass.
+    told = preflight(hidden_copy)
+    assert "edits-are-seen-everywhere" == told.skipped_for("app3").get("every-database-is-one")
+    assert "every-database-is-one" not in told.skipped_for("app1")
     for options in (["--skip", "config"], ["--only", "edits-are-seen-everywhere"], ["--skip", "identity"]):
         for order in (ORDERS["first"], ORDERS["second of two"]):
             outcome = preflight(write_ini(hidden_copy, "order", order), *options)
