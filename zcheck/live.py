@@ -148,12 +148,25 @@ class LiveWaves:
             for kind in (PortAnswer, HttpAnswer, ControlPanel):
                 fact = answers if isinstance(answers, NotGathered) else answers[kind]
                 self.gathering.keep(client.name, fact, kind)
+        self._leave_the_telling_to_the_port()
         if ControlPanel in wants:
             self._tell_processes_apart()
         self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple) and key[0] == "zeo"}
         if ZeoAnswers in wants:
             for client in self.inventory.clients:
                 self.gathering.keep(client.name, self._zeo_answers(client), ZeoAnswers)
+
+    def _leave_the_telling_to_the_port(self) -> None:
+        """A machine that is gone is one finding: neither its client's port nor the way to look from it answers."""
+        facts = self.gathering.facts
+        for name, found in self.gathering.looked.items():
+            port = facts.raw(PortAnswer, name)
+            if isinstance(found, NotGathered) and isinstance(port, PortAnswer) and port.outcome != "open":
+                for kind in (ZopeConf, WsgiConf, SeenThere):
+                    fact = facts.raw(kind, name)
+                    if isinstance(fact, NotGathered) and fact.reason == found.reason:
+                        told = msgspec.structs.replace(fact, told_by="client-port-answers")
+                        self.gathering.keep(name, told, kind)
 
     def _look_around(self, door: via.Door) -> via.Peers | NotGathered:
         """The second question to a machine: what its clients' files name, as seen from there."""

@@ -169,7 +169,7 @@ def request(task: str, within_s: float, **what: Any) -> dict[str, Any]:
 
 
 def look_request(clients: tuple[Client, ...], within_s: float, variables: Iterable[str] = ()) -> dict[str, Any]:
-    """What to look at: files by their paths there, processes by their ports; ``variables``: more than these files name."""
+    """What to look at: files by their paths there, processes by their ports; ``variables`` that no file there names."""
     asked = [
         {
             "name": client.name,
