@@ -123,3 +123,19 @@ def test_a_picture_of_the_terminal_needs_nothing_from_elsewhere() -> None:
     text = (ROOT / "docs" / "pictures" / "terminal.svg").read_text(encoding="utf-8")
     assert ["http://www.w3.org/2000/svg"] == re.findall(r"\w+://[^\s\"')]+", text)
     assert "<script" not in text
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    files = (ROOT / "tests").rglob("test_*.py")
+    known = {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
+    pages = {path: set(re.findall(r"``(test_\w+)``", path.read_text(encoding="utf-8"))) for path in PAGES}
+    assert len(pages[ROOT / "docs" / "safety.rst"]) > 30
+    assert len(pages[ROOT / "docs" / "old-faults.rst"]) >= 10
+    for path, named in pages.items():
+        assert set() == named - known, path
+
+
+def test_every_rule_of_safety_has_a_test() -> None:
+    rows = (ROOT / "docs" / "safety.rst").read_text(encoding="utf-8").split("\n   * - ")[1:]
+    assert [str(number) for number in range(1, 12)] == [row.split("\n")[0].strip() for row in rows]
+    assert all("``test_" in row for row in rows)
