@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
-from zcheck import gather, gathered, preflight, savedfacts
+from zcheck import cli, gather, gathered, preflight, savedfacts
 from zcheck.checks import CATALOGUE
 from zcheck.facts import (
     Facts,
@@ -560,3 +561,100 @@ def test_no_marker_remains_when_zcheck_is_killed(number: signal.Signals, tmp_pat
         process.kill()
         process.wait(10)
         process.stdout.close()  # type: ignore[union-attr]
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def command(*arguments: Any) -> Any:
+    return CliRunner().invoke(cli.zcheck, [str(argument) for argument in arguments], obj=0.0)
+
+
+def written_ini(tmp_path: Path, *sections: str) -> Path:
+    ini = tmp_path / "clients.ini"
+    lines = ["[cluster]", "name = test"]
+    for number, section in enumerate(sections, 1):
+        lines += [f"[client:app{number}]", f"address = 127.0.0.1:1808{number}", section]
+    ini.write_text("\n".join(lines))
+    return ini
+
+
+def test_the_script_is_printed_for_whoever_wants_to_read_it() -> None:
+    assert via.script_text() == command("gather", "--show-script").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--client", "app9"], "has no client 'app9'"),
+        (["--answer", "x"], "need --client"),
+        (["--show-script"], "need --client"),
+        (["--client", "app1", "--answer", "/no/such/answer"], "/no/such/answer: No such file or directory"),
+        (["--client", "app1", "--answer", "/etc/passwd"], "what came back is no answer of zcheck's script"),
+    ],
+    ids=["no such client", "an answer to nothing", "a question of nobody", "no such answer", "another file"],
+)
+def test_gather_refuses(arguments: list[str], told: str, tmp_path: Path) -> None:
+    ini = written_ini(tmp_path, "role = worker")
+    done = subprocess.run(
+        [sys.executable, "-m", "zcheck", "gather", str(ini), *arguments], capture_output=True, text=True, check=False
+    )
+    assert (3, "") == (done.returncode, done.stdout) and told in done.stderr
+
+
+def test_gather_prints_the_facts_of_the_whole_cluster(tmp_path: Path) -> None:
+    home = files_for(tmp_path)
+    ini = written_ini(tmp_path, f"zope-conf = {home}/etc/zope.conf\nvia = {sys.executable}\nenv.API_KEY = geheim")
+    done = command("gather", ini, "--timeout", "2")
+    assert 0 == done.exit_code and "geheim" not in done.stdout
+    saved = savedfacts.load(done.stdout)
+    assert ("gather", True) == (saved.run.command, saved.run.read_only)
+    assert isinstance(saved.facts.raw(SeenThere, "app1"), SeenThere)
+
+
+def test_what_was_brought_and_does_not_count_is_told_on_stderr(tmp_path: Path) -> None:
+    ini = written_ini(tmp_path, "role = worker")
+    written(tmp_path / "brought", "x", client="app9", gathered_at=time.time())
+    done = subprocess.run(
+        [sys.executable, "-m", "zcheck", "preflight", "--offline", "--gathered", str(tmp_path / "brought"), str(ini)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "x.json" in done.stderr and "has no client 'app9'; it is left aside" in done.stderr
+
+
+PLANS: dict[str, tuple[list[str], list[str], list[str]]] = {
+    "with a way in": (
+        [],
+        [
+            "machine 127.0.0.1, for app1: by via = sshpass ... (",
+            "this WILL put one file zcheck-RUN.marker",
+            "app2:/srv",
+        ],
+        ["geheim"],
+    ),
+    "read-only": (["--read-only"], ["by via = sshpass ... ("], ["marker", "geheim"]),
+    "offline": (["--offline"], ["contact nothing and write nothing"], ["via", "marker", "geheim"]),
+    "the balancer's files alone": (["--only", "balancer"], [], ["marker", "geheim"]),
+}
+
+
+@pytest.mark.parametrize(("options", "there", "not_there"), PLANS.values(), ids=PLANS)
+def test_plan_tells_what_is_run_and_never_how_it_logs_in(
+    options: list[str], there: list[str], not_there: list[str], tmp_path: Path
+) -> None:
+    ini = written_ini(
+        tmp_path,
+        "zope-conf = /srv/app1/zope.conf\nvia = sshpass -p geheim ssh zope@app1 python3",
+        "zope-conf = /srv/app2/zope.conf\nmachine = app2\nvia = ssh zope@app2 python3",
+    )
+    told = command("plan", ini, *options).stdout
+    assert [] == [words for words in there if words not in told] + [words for words in not_there if words in told], told
+
+
+def test_plan_leaves_out_the_marker_where_no_file_shares_blobs(tmp_path: Path) -> None:
+    home = files_for(tmp_path)
+    assert home.is_dir()
+    told = command("plan", written_ini(tmp_path, "zope-conf = home/etc/zope.conf\nvia = python3")).stdout
+    assert "by via = python3" in told and "marker" not in told
