@@ -46,7 +46,7 @@ CORPUS = os.environ.get("ZCHECK_CORPUS")
 SLOW = os.environ.get("ZCHECK_SLOW", "0") not in ("", "0")
 # Those that are the tests' own stay, so that worker processes see them as well.
 for _name in [name for name in os.environ if name.startswith("ZCHECK_")]:
-    if _name not in ("ZCHECK_CORPUS", "ZCHECK_SLOW", "ZCHECK_PLONE", "ZCHECK_NETWORK"):
+    if _name not in ("ZCHECK_CORPUS", "ZCHECK_SLOW", "ZCHECK_PLONE", "ZCHECK_NETWORK", "ZCHECK_ANSIBLE"):
         del os.environ[_name]
 
 

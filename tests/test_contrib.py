@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cases import split
 from test_packaging import wheel as wheel
 
 from zcheck import cli
+from zcheck.probes import compose
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIB = ROOT / "contrib"
@@ -286,3 +289,44 @@ def test_the_clients_of_the_compose_file_are_those_of_its_inventory() -> None:
         assert re.search(rf"^  {client.address.host}:", compose, re.MULTILINE)
     assert "ZEO_ADDRESS: zeo:8100" in compose
     assert ("zeo:8100",) == found.pinned_zeo
+
+
+# --- the Ansible role; make test-network plays it ------------------------------------------------------
+
+ANSIBLE = CONTRIB / "ansible"
+ROLE = ANSIBLE / "roles" / "zcheck"
+
+
+def of_yaml(path: Path) -> Any:
+    """What a YAML file says, be it a list or a mapping."""
+    return compose.parse(f"all:\n{textwrap.indent(path.read_text(), '  ')}")["all"]
+
+
+def test_the_tasks_of_the_role_are_modules_that_every_ansible_has() -> None:
+    tasks = [*of_yaml(ROLE / "tasks" / "main.yml"), *(of_yaml(ROLE / "tasks" / "client.yml")[0]["block"])]
+    used = {key for task in tasks for key in task if "." in key}
+    assert {f"ansible.builtin.{name}" for name in ("file", "command", "copy", "include_tasks", "assert")} == used
+    assert all(task.get("become") == "false" for task in tasks if task.get("delegate_to") == "localhost")
+    assert ["zcheck"] == of_yaml(ANSIBLE / "preflight.yml")[0]["roles"]
+
+
+def test_every_variable_of_the_role_is_defined_and_explained() -> None:
+    text = "".join(path.read_text() for path in (ROLE / "tasks").iterdir())
+    defined = set(of_yaml(ROLE / "defaults" / "main.yml"))
+    made = set(re.findall(r"(?:register|loop_var): (zcheck_\w+)|^    (zcheck_\w+):", text, re.MULTILINE))
+    assert defined == set(re.findall(r"zcheck_\w+", text)) - {name for pair in made for name in pair}
+    explained = re.findall(
+        r"^# .*\n(?:# .*\n)*(zcheck_\w+):", (ROLE / "defaults" / "main.yml").read_text(), re.MULTILINE
+    )
+    assert defined == set(explained)
+
+
+def test_every_option_in_the_role_is_one_of_the_command() -> None:
+    text = "".join(path.read_text() for path in (ROLE / "tasks").iterdir())
+    for command in ("gather", "preflight"):
+        told = accepted(run(sys.executable, "-m", "zcheck", command, "--help"))
+        lines = [
+            line for line in text.splitlines() if "argv" in line and ("zcheck_gather" in line) == (command == "gather")
+        ]
+        for option in re.findall(r"'(--[\w-]+)'", "\n".join(lines)):
+            assert option in told, option
