@@ -78,9 +78,9 @@ def drawings(page: str) -> str:
 def run(folder: Path) -> tuple[str, str]:
     """What the terminal and the page say of the broken cluster."""
     page = folder / "page.html"
-    env = {**os.environ, "FORCE_COLOR": "1", "ZCHECK_OUTPUT": f"html:{page}", "XDG_STATE_HOME": str(folder)}
+    env = {**os.environ, "FORCE_COLOR": "1", "XDG_STATE_HOME": str(folder)}
     env.pop("NO_COLOR", None)
-    demo = [sys.executable, "-m", "zcheck", "demo", "--fault", "copy-hidden"]
+    demo = [sys.executable, "-m", "zcheck", "demo", "--fault", "copy-hidden", "-o", f"html:{page}"]
     done = subprocess.run(demo, env=env, capture_output=True, text=True, timeout=120, check=False)
     said, shown = (
         re.sub(r"/tmp/zcheck-demo-\w+/?", "/srv/demo/", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -297,6 +298,13 @@ def test_the_command_tells_a_fault_in_its_first_finding(fault: str, expected: st
     code, text = demo_command("--fault", fault)
     assert 2 == code, text
     assert re.fullmatch(expected, findings(text)[0]), text
+
+
+def test_the_command_writes_the_forms_that_preflight_writes(tmp_path: Path) -> None:
+    code, text = demo_command("--clients", "2", "-o", "json", "-o", f"html:{tmp_path / 'page.html'}")
+    assert (0, "OK") == (code, json.loads(text)["verdict"]["status"])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('<svg class="matrix-drawing"') == page.count('<svg class="chart"') == 2
 
 
 def test_every_fault_has_a_first_finding() -> None:

@@ -88,6 +88,16 @@ GATHERED = click.option(
 )
 
 
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=Output(),
+    multiple=True,
+    metavar="FORMAT[:PATH]",
+    help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
+)
+
+
 def run_options(command: Callable[..., int]) -> Callable[..., int]:
     """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each."""
     options = [
@@ -104,14 +114,7 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
         ),
         click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer."),
         click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole run."),
-        click.option(
-            "-o",
-            "--output",
-            type=Output(),
-            multiple=True,
-            metavar="FORMAT[:PATH]",
-            help=f"{', '.join(FORMATS)}; without a path to stdout, alone. Repeatable.",
-        ),
+        OUTPUT,
         GATHERED,
         click.option("--save-facts", metavar="PATH", help="Keep what was gathered in a file; no secret is in it."),
         click.option(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import click
 
-from zcheck.cli.options import INI, Duration, completed_options, run_options
+from zcheck.cli.options import INI, OUTPUT, Duration, completed_options, run_options
 from zcheck.cli.output import deliver, echo, where_it_failed
 from zcheck.cli.runs import (
     brought_facts,
@@ -174,17 +175,22 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
     type=click.Choice(["copy", "copy-hidden", "mount", "storage", "down"]),
     help="Break the cluster first, and see what zcheck says.",
 )
+@OUTPUT
 @click.pass_context
-def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None) -> int:
+def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None, output: tuple[tuple[str, str], ...]) -> int:
     """Start a real ZEO server and real Zope clients on loopback, and run preflight on them."""
     from zcheck import demo as demonstration
 
+    forms = [word for form, path in output for word in ("--output", f"{form}:{path}" if path else form)]
+    # What programs read stands alone on stdout.
+    say = partial(click.echo, err=any(not path and form != "text" for form, path in output))
+
     def verify(path: str) -> int:
-        with preflight.make_context("zcheck preflight", [path], obj=time.perf_counter()) as context:
+        with preflight.make_context("zcheck preflight", [*forms, path], obj=time.perf_counter()) as context:
             return int(preflight.invoke(context))
 
     with interruptible():
-        return demonstration.run_demo(keep=keep, clients=clients, fault=fault, preflight=verify, say=click.echo)
+        return demonstration.run_demo(keep=keep, clients=clients, fault=fault, preflight=verify, say=say)
 
 
 @click.command()
