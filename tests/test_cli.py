@@ -221,3 +221,36 @@ def test_a_selection_that_leaves_nothing_to_judge_proves_nothing(capsys: pytest.
     out = capsys.readouterr().out
     assert "nothing was judged" in out
     assert out.splitlines()[-1].startswith("UNKNOWN: 0 of ")
+
+
+ADDRESSES = "[cluster]\nname = t\n" + "".join(f"[client:app{n}]\naddress = 192.0.2.1{n}:8080\n" for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("expected", "argv"),
+    [
+        (3, ["--offline"]),
+        (3, ["--offline", "--fail-on", "critical"]),
+        (0, ["--offline", "--only", "inventory"]),
+        (0, ["--offline", "--skip", "config"]),
+    ],
+    ids=["the whole", "only what is critical", "the inventory was asked for", "the files were left out"],
+)
+def test_a_gate_that_looked_at_no_client_does_not_open(
+    expected: int, argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ini = tmp_path / "clients.ini"
+    ini.write_text(ADDRESSES)
+    assert expected == cli.main(["preflight", *argv, str(ini)])
+    assert bool(expected) == ("nothing of any client was looked at" in capsys.readouterr().out)
+
+
+def test_one_client_that_was_looked_at_is_a_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ini = tmp_path / "clients.ini"
+    conf = "%define INSTANCE /srv/app3\ninstancehome $INSTANCE\n<zodb_db main>\n<zeoclient>\nserver 192.0.2.9:8100\n"
+    (tmp_path / "zope.conf").write_text(f"{conf}</zeoclient>\nmount-point /\n</zodb_db>\n")
+    ini.write_text(f"{ADDRESSES}zope-conf = zope.conf\n")
+    cli.main(["preflight", "--offline", str(ini)])
+    out = capsys.readouterr().out
+    assert "nothing of any client" not in out
+    assert "1 of 3 clients" in out

@@ -123,6 +123,7 @@ def examine(
         ),
         fail_on,
         [Timing(what, round(seconds, 4)) for what, seconds in spent] if timings else [],
+        left_out=reasons,
     )
     return Examination(report, facts)
 
@@ -142,13 +143,19 @@ def judge_again(
     reasons = {**saved.left_out, **reasons}
     judgement = runner.run(catalogue, saved.facts, left_out=reasons, today=saved.run.started[:10])
     run = msgspec.structs.replace(saved.run, command=command or saved.run.command)
-    return assemble(saved.facts, judgement, run, fail_on)
+    return assemble(saved.facts, judgement, run, fail_on, left_out=reasons)
 
 
 def assemble(
-    facts: Facts, judgement: Judgement, run: Run, fail_on: verdict.FailOn, timings: Iterable[Timing] = ()
+    facts: Facts,
+    judgement: Judgement,
+    run: Run,
+    fail_on: verdict.FailOn,
+    timings: Iterable[Timing] = (),
+    *,
+    left_out: Collection[str] = (),
 ) -> Report:
-    """The report of a judgement."""
+    """The report of a judgement.  ``left_out``: the checks that the user does not want, by name."""
     inventory = facts.inventory
     levels = _without_twins(consistency_levels(facts), judgement)
     coverage = _coverage(facts, judgement, levels)
@@ -157,9 +164,9 @@ def assemble(
         verdict.exit_code(judgement.findings, fail_on),
         verdict.impact(judgement.findings, inventory.client_names, _who_saves(levels)),
     )
-    if told.status == "OK" and not coverage.checks_run:
-        # A selection that leaves nothing to judge has proven nothing.
-        told = Verdict("UNKNOWN", verdict.EXIT_CODES["UNKNOWN"], "nothing was judged: every check was skipped")
+    nothing = _nothing_was_seen(judgement, coverage, left_out) if told.status == "OK" else ""
+    if nothing:
+        told = Verdict("UNKNOWN", verdict.EXIT_CODES["UNKNOWN"], nothing)
     return Report(
         tool=Tool("zcheck", __version__),
         run=run,
@@ -173,6 +180,25 @@ def assemble(
         consistency=_consistency(facts, levels),
         timings=tuple(timings),
     )
+
+
+def _nothing_was_seen(judgement: Judgement, coverage: Coverage, left_out: Collection[str]) -> str:
+    """Why a run without a finding has proven nothing; empty where it has.
+
+    A gate that was to look at clients and saw none of them, neither a file nor an answer, must not open.  Who leaves
+    out every check that would look at one has asked for nothing else.
+    """
+    if not coverage.checks_run:
+        return "nothing was judged: every check was skipped"
+    of_clients = [result for result in judgement.results if result.stage not in _BESIDE_THE_CLIENTS]
+    wanted = [result for result in of_clients if result.check not in left_out]
+    if coverage.clients_seen or not wanted or any(result.outcome != "skipped" for result in wanted):
+        return ""
+    return "nothing of any client was looked at: no zope.conf was read, and no client was asked"
+
+
+_BESIDE_THE_CLIENTS = frozenset({"inventory", "balancer"})
+"""The stages that judge what is said of the clients, not the clients."""
 
 
 def consistency_levels(facts: Facts) -> tuple[Level, ...]:
