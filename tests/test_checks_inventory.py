@@ -212,6 +212,21 @@ def test_machines(lines: tuple[str, ...], expected: Told) -> None:
     assert expected == told(judge(clients_on_several_machines, clients(*lines, more=HOSTS), DNS))
 
 
+@pytest.mark.parametrize(
+    ("expected", "names"),
+    [
+        ("add 'unknown = ADDRESS' to [hosts], or run without --offline", Names()),
+        ("add 'unknown = ADDRESS' to [hosts]: DNS does not know it here", Names(looked_up=True)),
+    ],
+    ids=["offline", "DNS was asked"],
+)
+def test_what_to_do_about_a_name_that_nothing_knows(expected: str, names: Names) -> None:
+    given = clients("address = 192.0.2.11:1", "address = unknown:1")
+    for one in (clients_on_several_machines, client_addresses_are_distinct):
+        (finding,) = judge(one, given, names).findings
+        assert expected == finding.hint
+
+
 # --- the password ----------------------------------------------------------------------------------
 
 BY_FILE = at("a:1", "b:1", more="[cluster]\nuser = admin\npassword-file = secret\n")

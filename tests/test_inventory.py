@@ -223,6 +223,9 @@ HOST_PORT = "write HOST:PORT, such as app1.example.com:8080 or [::1]:8080"
 NO_CLIENT = ": no client; write a section [client:NAME] with address = HOST:PORT"
 SECTIONS = "write one of [cluster], [client:NAME], [hosts], [zeo:NAME], [balancer:NAME], [suppress:NAME], [zcheck]"
 SERVER = "write HOST:PORT, or the path of a unix socket, as in zope.conf"
+ZOPE_CONF = (
+    "this is a zope.conf, not a clients.ini; write 'zcheck init clients.ini > clients.ini', which makes one from it"
+)
 
 REFUSED = {
     # The text as such.
@@ -251,6 +254,18 @@ REFUSED = {
     "not UTF-8": (
         client(b"machine = f\xfcr".decode("utf-8", "surrogateescape")),
         ":3: not UTF-8; save the file as UTF-8",
+    ),
+    "a zope.conf": (
+        "# of app1\n%define INSTANCE /srv/app1\ninstancehome $INSTANCE\n<zodb_db main>\n  mount-point /\n</zodb_db>\n",
+        f":2: {ZOPE_CONF}",
+    ),
+    "a zope.conf whose first line is indented": (
+        "  <zodb_db main>\n  </zodb_db>\n",
+        f":1: {ZOPE_CONF}",
+    ),
+    "a word of zope.conf in a clients.ini": (
+        client("instancehome = /srv/app1"),
+        f":3: unknown key 'instancehome' in [client:app1]; write one of {', '.join(sorted(CLIENT_KEYS))}",
     ),
     # Sections.
     "unknown section": ("[clients:app1]\n", ":1: unknown section [clients:app1]; write [client:NAME]"),

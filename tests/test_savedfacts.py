@@ -204,6 +204,57 @@ def test_without_a_first_file_the_last_good_run_is_meant(
     assert "no run of" in capsys.readouterr().err
 
 
+def dated(path: Path, started: str) -> Path:
+    """The same facts, of another day."""
+    saved = json.loads(path.read_text())
+    saved["run"]["started"] = started
+    path.write_text(json.dumps(saved))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("expected", "aside", "day"),
+    [
+        ("is new", "is older than the last run that was OK (2026-11-02T00:00:00Z)", "2026-11-01T00:00:00Z"),
+        ("is gone", "", "2026-11-03T00:00:00Z"),
+    ],
+    ids=["before the last good run", "after it"],
+)
+def test_the_file_and_the_last_good_run_are_told_in_the_order_of_their_days(
+    expected: str,
+    aside: str,
+    day: str,
+    cluster: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from zcheck.probes import state
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    ini = cluster / "clients.ini"
+    good = dated(facts_of(cluster, "good"), "2026-11-02T00:00:00Z")
+    state.keep_good(str(tmp_path / "state" / "zcheck"), str(ini), good.read_text())
+    ini.write_text(ini.read_text().partition("[client:app3]")[0])
+    other = dated(facts_of(cluster, "other"), day)
+    capsys.readouterr()
+    assert 1 == run("diff", other)
+    told = capsys.readouterr()
+    assert f"client: app3: {expected}\n" in told.out
+    assert aside in told.err
+    assert bool(aside) == bool(told.err)
+
+
+def test_two_files_are_told_as_they_are_given(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = dated(facts_of(cluster, "one"), "2026-11-02T00:00:00Z")
+    other = dated(facts_of(cluster, "other"), "2026-11-01T00:00:00Z")
+    capsys.readouterr()
+    assert 0 == run("diff", one, other)
+    assert f"{other} (2026-11-01T00:00:00Z) is older than {one}" in capsys.readouterr().err
+    assert 0 == run("diff", other, one)
+    assert "" == capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["diff"], ["diff", "a", "b", "c"], ["diff", "nowhere"]], ids=" ".join)
 def test_wrong_usage_of_diff_is_exit_code_3(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert 3 == run(*argv)

@@ -230,6 +230,8 @@ class Names(msgspec.Struct, frozen=True):
     addresses: dict[str, tuple[str, ...]] = {}
     here: tuple[str, ...] = ()
     """The addresses of the machine where zcheck itself runs."""
+    looked_up: bool = False
+    """Whether DNS was asked: what is unknown then is unknown to it."""
 
 
 class Today(msgspec.Struct, frozen=True):

@@ -422,7 +422,7 @@ class Gathering:
         found = side_by_side(jobs, lambda: min(self.settings.timeout_s, self.deadline.left()))
         known = {host: value for host, value in found.items() if isinstance(value, tuple) and value}
         here = known.pop("", ())
-        self.keep("", Names(known, here))
+        self.keep("", Names(known, here, looked_up=True))
 
     def _hosts(self) -> set[str]:
         """Every host name that a judgement may turn on."""

@@ -124,6 +124,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # Not compiled at start, which takes as long as reading a hundred clients: most files are ASCII.
 _REORDERING = "[\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 _COMMENT = re.compile(r"(?:^|\s)[;#].*$")
+_OF_ZOPE_CONF = re.compile(r"\s*(<zodb_db\b|%define\b|%import\b|%include\b|instancehome\s)", re.IGNORECASE)
 _HEADER = re.compile(r"\[([^\[\];#]*)\](?:\s+[;#].*)?$")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
@@ -291,6 +292,7 @@ def _split(text: str, file: str) -> tuple[_Part, ...]:
         number = text.count("\n", 0, barred.start()) + 1
         raise InventoryError(file, number, f"character U+{ord(barred[0]):04X} in the text", "remove it")
     lines = text.splitlines()
+    _refuse_a_zope_conf(file, lines)
     for number, line in enumerate(lines, 1):
         _refuse_line(file, number, line)
     try:
@@ -298,6 +300,16 @@ def _split(text: str, file: str) -> tuple[_Part, ...]:
     except iniconfig.ParseError as error:
         raise _split_error(file, lines, error.lineno) from None
     return tuple(_part(file, section) for section in ini)
+
+
+def _refuse_a_zope_conf(file: str, lines: Sequence[str]) -> None:
+    """Who gives the file that is to be judged is told what is wanted, not what is wrong with its first line."""
+    if any(line.startswith("[") for line in lines):
+        return
+    for number, line in enumerate(lines, 1):
+        if _OF_ZOPE_CONF.match(line):
+            advice = f"write 'zcheck init {file} > clients.ini', which makes one from it"
+            raise InventoryError(file, number, "this is a zope.conf, not a clients.ini", advice)
 
 
 def _refuse_line(file: str, number: int, line: str) -> None:

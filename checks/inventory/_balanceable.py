@@ -25,6 +25,16 @@ def is_known(host: str, inventory: Inventory, names: Names | None) -> bool:
     return bool(addresses.locate(host, inventory, names))
 
 
+def to_be_known(host: str, names: Names | None) -> str:
+    """What to do about a name that nothing knows."""
+    line = f"add '{host} = ADDRESS' to [hosts]"
+    return (
+        f"{line}: DNS does not know it here"
+        if names is not None and names.looked_up
+        else f"{line}, or run without --offline"
+    )
+
+
 def places_of(host: str, inventory: Inventory, names: Names | None) -> frozenset[str]:
     """The addresses of a machine; a name that nothing knows stands for a machine of its own."""
     return addresses.locate(host, inventory, names) or frozenset({host.rstrip(".").lower()})

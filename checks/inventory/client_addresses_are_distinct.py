@@ -32,7 +32,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.inventory._balanceable import address_lines, dialled_lines, is_known, listed, names_of, places_of
+from zcheck.checks.inventory._balanceable import (
+    address_lines,
+    dialled_lines,
+    is_known,
+    listed,
+    names_of,
+    places_of,
+    to_be_known,
+)
 from zcheck.facts import Client, Facts, Inventory, Names
 
 
@@ -82,6 +90,6 @@ def _undecided(inventory: Inventory, names: Names | None) -> Iterator[Unknown]:
         hosts = list(dict.fromkeys(client.address.host for client in nameless))
         verb = "is" if len(hosts) == 1 else "are"
         message = f"nothing tells what {listed(hosts)} {verb}: {listed(names_of(nameless))} may have the address of"
-        hint = f"add '{hosts[0]} = ADDRESS' to [hosts], or run without --offline"
+        hint = to_be_known(hosts[0], names)
         places = address_lines(inventory, nameless)
         yield Unknown(names_of(nameless), f"{message} another client", places, hint)

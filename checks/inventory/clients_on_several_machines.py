@@ -31,7 +31,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.inventory._balanceable import address_lines, balanceable, is_known, listed, names_of, places_of
+from zcheck.checks.inventory._balanceable import (
+    address_lines,
+    balanceable,
+    is_known,
+    listed,
+    names_of,
+    places_of,
+    to_be_known,
+)
 from zcheck.facts import Client, Facts, Inventory, Names
 
 
@@ -56,7 +64,7 @@ def clients_on_several_machines(facts: Facts) -> Iterator[Problem | Unknown]:
     elif len(unknown_names) == 1 and _machines(known, inventory, names) == 1:
         host = nameless[0].machine
         message = f"nothing tells what {host} is: all clients may run on one machine"
-        hint = f"add '{host} = ADDRESS' to [hosts], or run without --offline"
+        hint = to_be_known(host, names)
         yield Unknown(names_of(nameless), message, address_lines(inventory, nameless), hint)
 
 

@@ -8,7 +8,7 @@ import click
 
 from zcheck import __version__
 from zcheck.cli.options import GATHERED, Duration, completed_options
-from zcheck.cli.output import echo, say
+from zcheck.cli.output import complain, echo, say
 from zcheck.cli.runs import dumped, examine, interruptible, load_facts, read_inventory, state_folder
 
 
@@ -93,7 +93,8 @@ def _gather_client(ctx: click.Context, inventory: Any, options: dict[str, Any]) 
 def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
     """Tell what changed between two files of saved facts: conf lines, addresses, versions, processes, findings.
 
-    With one file: since the last run of that cluster that was OK.  Exit code 0: nothing changed, 1: something did.
+    With one file: since the last run of that cluster that was OK; where the file is older, from it to that run.  Exit
+    code 0: nothing changed, 1: something did.
     """
     from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
@@ -103,10 +104,24 @@ def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
         raise click.UsageError("give one or two files of saved facts", ctx)
     new = load_facts(files[-1])
     old = load_facts(files[0] if len(files) == 2 else _last_good(new.facts.inventory.file))
+    if old.run.started > new.run.started:
+        old, new = _in_order(old, new, files)
     reports = [pipeline.judge_again(saved, CATALOGUE, {}) for saved in (old, new)]
     changes = differences(old.facts, new.facts, *reports)
     echo("\n".join(map(str, changes)) if changes else f"nothing changed since {old.run.started}")
     return 1 if changes else 0
+
+
+def _in_order(old: Any, new: Any, files: tuple[str, ...]) -> tuple[Any, Any]:
+    """The older one first, unless it was given as the second; said on stderr either way."""
+    if len(files) == 2:
+        complain(f"zcheck: {files[1]} ({new.run.started}) is older than {files[0]} ({old.run.started})")
+        return old, new
+    complain(
+        f"zcheck: {files[0]} ({new.run.started}) is older than the last run that was OK ({old.run.started}): what"
+        " changed since is told"
+    )
+    return new, old
 
 
 def _last_good(ini: str) -> str:
