@@ -60,6 +60,7 @@ setup(
         "zcheck.checks.reach",
         "zcheck.cli",
         "zcheck.consistency",
+        "zcheck.init",
         "zcheck.probes",
         "zcheck.reporters",
         "zcheck.reporters.html",

@@ -147,6 +147,7 @@ TABLE = (
             "recheck",
             "isolate",
             "init",
+            "init.*",
             "gathered",
         )
     ),
