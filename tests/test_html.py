@@ -161,6 +161,36 @@ def test_the_shade_tells_the_lag(expected: str, lag_ms: float) -> None:
     assert [expected, expected] == kinds
 
 
+def luminance(colour: str) -> float:
+    """Of ``#rrggbb`` (WCAG 2)."""
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.03928 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["light", "dark"])
+def test_what_stands_in_a_drawing_can_be_read(number: int) -> None:
+    """What axe-core does not look at: text in SVG."""
+    style = str(page_of(split()).style)
+    colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", style.split(":root {")[1 + number].split("}")[0]))
+    pairs = [
+        ("front", "back"),
+        ("front", "soft"),
+        ("dim", "back"),
+        ("dim", "soft"),
+        ("bad", "bad-soft"),
+        ("bad", "back"),
+    ]
+    pairs += [("front", f"shade{shade}") for shade in range(5)] + [("unknown", "unknown-soft"), ("back", "bad")]
+    pairs += [("back", "dim"), ("good", "back"), ("bad", "soft")]
+    assert [] == [pair for pair in pairs if contrast(colours[pair[0]], colours[pair[1]]) < 4.5]
+
+
 def both_at(one: str, other: str, lag_ms: float) -> tuple[Pair, Pair]:
     return Pair(one, other, True, lag_ms), Pair(other, one, True, lag_ms)
 

@@ -96,7 +96,9 @@ def _judged(one: Judged) -> tuple[Judged, str, str, str]:
     words = {"pass": held, "fail": f"held: {held}", "unknown": "; ".join(one.unknown)}[one.result]
     mark = {"pass": "✓ holds", "fail": f"✗ {one.anomalies} broken", "unknown": "? not known"}[one.result]
     if one.unseen:
-        mark, words = "✗ split", f"{one.unseen} of the pairs of clients do not see each other's edits"
+        told = f"{one.unseen} {'pair' if one.unseen == 1 else 'pairs'} of clients not seen"
+        mark = "✗ split"
+        words = f"{told}, and {one.anomalies} anomalies" if one.anomalies else told
     small = [f"{one.transactions} transactions judged"]
     if one.fenced_reads:
         small.append(f"{one.fenced_reads} of them would have shown a missing edit")

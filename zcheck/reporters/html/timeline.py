@@ -110,7 +110,7 @@ def _placed(timeline: Timeline, clients: Sequence[str]) -> Timeline:
         bars=tuple(bars),
         ticks=tuple(_ticks(steps, at)),
         path="M" + "L".join(f"{bar.middle:.1f},{bar.y + _BAR // 2}" for bar in marked) if len(marked) > 1 else "",
-        width=int(width) + 30,
+        width=max(int(width) + 30, _NARROWEST),
         height=y + 28,
     )
 
