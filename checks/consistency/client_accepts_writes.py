@@ -35,7 +35,7 @@ from zcheck.facts import Facts, Inventory, PortAnswer
 
 HINTS: dict[Refusal, str] = {
     "wrong-password": "see 'user' and 'password-file' in clients.ini; the user must stand in the root's acl_users",
-    "no-permission": "give the user the role Manager in the root's acl_users",
+    "no-permission": "the user needs the role Manager in the root's acl_users; inside a site Contributor is enough",
     "redirected": "give the user of the root's acl_users, or the 'host-header' that the client expects",
     "not-saved": "see the client's event log at this time",
     "read-only": "remove 'read-only' from its zope.conf, or give it 'role = read-only' in clients.ini",

@@ -465,6 +465,8 @@ class _FolderLevel(Level[Door]):
             begun = time.monotonic_ns()
             try:
                 form = door.add_folder_form()
+                # What could not be removed again is not made.
+                door.must_let_delete()
                 self.may_write(name)
                 begun = time.monotonic_ns()
                 self.may_exist = True

@@ -21,10 +21,12 @@ import msgspec
 
 from zcheck.consistency.history import Refusal
 from zcheck.facts import Client
-from zcheck.probes.http import DATABASES, database_names, database_path, refusal
+from zcheck.probes.http import DATABASES, database_names, database_path, lacking, refusal
 from zcheck.probes.transport import HttpTrouble, Line, Reply, resolve
 
 FOLDER_PREFIX = "zcheck-"
+DELETE = "manage_delObjects:method"
+"""The name of the button that deletes what is ticked."""
 UNDO_BATCH = 100
 """Transactions that one look at the undo form asks for."""
 UNDO_PAGES = 10
@@ -245,14 +247,28 @@ class Door:
         request = form.request()
         return self._send(request["method"], request["url"], request)
 
+    def must_let_delete(self) -> None:
+        """:exc:`NotAccepted` where this client does not let the user delete what is at its place.
+
+        The management interface shows the button to delete to those who may; and none where there is nothing yet.
+        """
+        try:
+            form = self._listing_form(f"{self.target.place}/manage_main")
+        except NotAccepted as refused:
+            if refused.kind != "no-form":
+                raise
+            form = None
+        if form is not None and not form.has_button(DELETE):
+            raise NotAccepted("no-permission", lacking(f"{self.target.place}/manage_delObjects", 401))
+
     def delete(self, ids: str) -> Reply:
         """Delete one object at this client's place through the listing's own form."""
-        form = self._listing_form(ids)
+        form = self._listing_form(f"{self.target.place}/manage_main")
         if form is None:
             # The listing is too long to be read: any form page carries the hidden fields that a browser would send.
             form = self.add_folder_form()
             fields = [(name, value) for name, value in form.hidden() if name not in ("id", "title")]
-            data = [*fields, ("ids:list", ids), ("manage_delObjects:method", "Delete")]
+            data = [*fields, ("ids:list", ids), (DELETE, "Delete")]
             return self._send("post", f"{self.target.place}/", {"data": data})
         form.choose(ids)
         request = form.request()
@@ -261,8 +277,8 @@ class Door:
             raise NotAccepted("no-form", f"the listing's form would delete {chosen} instead of {ids}")
         return self._send(request["method"], request["url"], request)
 
-    def _listing_form(self, ids: str) -> _Form | None:
-        path = f"{self.target.place}/manage_main"
+    def _listing_form(self, path: str) -> _Form | None:
+        """The form on the listing of a container; None where the listing is too long to be read."""
         reply = self.get(path, max_body=LISTING_LIMIT, may_cut=True)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
@@ -392,11 +408,14 @@ class _Form:
         if not mine:
             raise NotAccepted("not-saved", f"its listing does not show {value}")
         mine[0]["checked"] = ""
-        self._press("manage_delObjects:method")
+        self._press(DELETE)
 
     def hidden(self) -> list[tuple[str, str]]:
         found = self._form.form.find_all("input", attrs={"type": "hidden"})
         return [(tag.get("name", ""), tag.get("value", "")) for tag in found]
+
+    def has_button(self, name: str) -> bool:
+        return self._form.form.find("input", attrs={"type": "submit", "name": name}) is not None
 
     def _press(self, name: str) -> None:
         """Press the button with this name, else the first: a browser sends the one that was pressed and no other."""

@@ -319,12 +319,33 @@ def refusal(line: Line, reply: Reply, path: str, timeout_s: float) -> tuple[Refu
     if reply.status in (401, 403):
         if reply.status == 401 and not _is_known(line, timeout_s):
             return "wrong-password", f"it does not know the user or the password is wrong (401 for {page})"
-        return "no-permission", f"the user lacks the permission for {page} ({reply.status}); give it the role Manager"
+        return "no-permission", lacking(page, reply.status)
     if reply.location:
         return "redirected", _redirect_words(reply.location, page)
     if reply.status == 404:
         return "error", f"it has no page {page} (404)"
     return "error", f"it answered {reply.status} to {page}"
+
+
+def lacking(page: str, status: int) -> str:
+    """Which right the user lacks whom this page is refused."""
+    if page.startswith("/Control_Panel/") and not page.endswith("/manage_UndoForm"):
+        return f"the user lacks the permission for {page} ({status}), which Zope shows to the role Manager alone"
+    right = next((right for pattern, right in _RIGHTS if re.search(pattern, page)), None)
+    if right is None:
+        return f"the user lacks the permission for {page} ({status}); give it the role Manager"
+    return f"the user lacks the permission '{right}' ({status} for {page}); the role Manager has it by default"
+
+
+# By the page, as Zope's own products protect them.
+_RIGHTS = (
+    ("/(folderAdd|manage_addFolder)$", "Add Folders"),
+    ("/(documentAdd|addDTMLDocument|manage_addDTMLDocument)$", "Add Documents, Images, and Files"),
+    ("/document-[0-9]+/manage_(main|edit)$", "Change DTML Documents"),
+    ("/manage_UndoForm$", "Undo changes"),
+    ("/manage_delObjects$", "Delete objects"),
+    ("/manage(_main|_workspace)?$", "View management screens"),
+)
 
 
 def _is_known(line: Line, timeout_s: float) -> bool:
