@@ -72,8 +72,15 @@ def _by_symptom() -> list[str]:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path())
-def init(files: tuple[str, ...]) -> int:
+@click.argument("files", nargs=-1, type=click.Path())
+@click.option(
+    "--ansible-inventory", metavar="FILE", help="An Ansible inventory, or what ansible-inventory --list prints."
+)
+@click.option("--ansible-group", metavar="NAME", help="The group of its hosts on which the clients run.")
+@click.pass_context
+def init(
+    ctx: click.Context, /, files: tuple[str, ...], ansible_inventory: str | None, ansible_group: str | None
+) -> int:
     """Draft a clients.ini from what a site has.
 
     FILES are zope.conf files (the ini beside each is found), a buildout's folder, an haproxy.cfg or pound.cfg, or a
@@ -81,8 +88,10 @@ def init(files: tuple[str, ...]) -> int:
     """
     from zcheck import init as drafting
 
+    if not files and ansible_inventory is None:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     try:
-        echo(drafting.draft(files))
+        echo(drafting.draft(files, ansible_inventory, ansible_group))
     except drafting.InitError as error:
         raise click.ClickException(str(error)) from None
     return 0

@@ -1,4 +1,5 @@
-"""Draft a clients.ini from what a site has: zope.conf files, a buildout's ``parts``, a balancer, a compose file.
+"""Draft a clients.ini from what a site has: zope.conf files, a buildout's ``parts``, a balancer, a compose file, an
+Ansible inventory.
 
 A draft states what the files say, and says in a comment what they do not.  Where a client's host is not known it is a
 name below ``.invalid``, which nothing can resolve (RFC 6761): a draft that nobody completed contacts nobody.
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zcheck import inventory, wsgiconf, zeoconf
+from zcheck.init import ansible
 from zcheck.init.balancers import balanced, haproxy_servers, pound_servers
 from zcheck.init.found import Everything, FoundBalancer, FoundServer, FoundZeo, InitError
 from zcheck.init.rendering import named_apart, rendered
@@ -41,22 +43,27 @@ _KINDS = (
 )
 
 
-def draft(paths: Sequence[str]) -> str:
+def draft(paths: Sequence[str], ansible_inventory: str | None = None, group: str | None = None) -> str:
     """The text of a clients.ini for what these files and folders tell; without any, for the current folder.
 
-    Paths in it are relative to where ``paths`` are: the draft belongs into the current folder.  Raises
-    :exc:`InitError`.
+    ``ansible_inventory`` is a file of that kind, of whose hosts those of ``group`` are meant.  Paths in the draft are
+    relative to where ``paths`` are: it belongs into the current folder.  Raises :exc:`InitError`.
     """
     found = Everything()
     try:
-        for path in _expanded(paths or ["."]):
+        for path in _expanded(paths or (["."] if ansible_inventory is None else [])):
             _read(path, found)
+        if ansible_inventory is not None:
+            clients, notes = ansible.hosts(ansible_inventory, group)
+            found.clients += clients
+            found.notes += notes
     except files.CannotRead as error:
         raise InitError(str(error)) from None
     for balancer in found.balancers:
         found.clients = balanced(found.clients, balancer)
     if not found.clients:
-        raise InitError(f"{', '.join(paths) or 'this folder'}: no client; give zope.conf files, or a balancer's")
+        where = ", ".join([*paths, *([ansible_inventory] if ansible_inventory else [])]) or "this folder"
+        raise InitError(f"{where}: no client; give zope.conf files, or a balancer's")
     found.clients = named_apart(found.clients)
     text = "\n".join(rendered(found)) + "\n"
     inventory.parse(text, "clients.ini")
