@@ -305,8 +305,10 @@ class Connection:
         before = markers.eight_bytes(tid + 1)
         wanted = {oid: markers.eight_bytes(oid) for oid in oids}
         try:
-            # One wait for all that the cache does not have; then each is there, or is asked for and told to be missing.
-            self.wait(storage._server.prefetch(list(wanted.values()), before))
+            # One wait for all that the cache does not have, and then has; what is not there is asked for once more.
+            missing = [oid for oid in wanted.values() if not storage._cache.loadBefore(oid, before)]
+            if missing:
+                self.wait(storage._server.prefetch(missing, before))
             return {n: self._record(partial(self._load_at, storage, oid, before)) for n, oid in wanted.items()}
         except NoAnswer:
             raise
