@@ -120,8 +120,13 @@ _IMPACTS = (
     ),
     _Impact(
         "split",
-        ("zeo-passes-writes-on", "every-database-is-one"),
+        ("every-database-is-one",),
         "{clients} are not on one database: users would see different pages, and edits would vanish",
+    ),
+    _Impact(
+        "split",
+        ("zeo-passes-writes-on",),
+        "writes do not reach all of {clients}: users would see different pages, and edits would vanish",
     ),
     _Impact(
         "split",
@@ -138,6 +143,16 @@ _IMPACTS = (
         "missing",
         ("mount-points-agree", "database-names-agree", "root-mount-exists"),
         "parts of the site are missing on some of {clients}",
+    ),
+    _Impact(
+        "stale",
+        ("no-torn-or-stale-reads",),
+        "{clients}: pages can show what was replaced long ago, and be saved like that",
+    ),
+    _Impact(
+        "overwrite",
+        ("conflicts-are-detected",),
+        "{clients}: who saves at the same time overwrites the other, unnoticed",
     ),
     _Impact("start", ("zope-conf-parses",), "{clients} would not start with the zope.conf on disk"),
 )
