@@ -254,3 +254,33 @@ def test_one_client_that_was_looked_at_is_a_look(tmp_path: Path, capsys: pytest.
     out = capsys.readouterr().out
     assert "nothing of any client" not in out
     assert "1 of 3 clients" in out
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "path", "mend"),
+    [
+        ("zope-conf", "zope-conf = app2/zope.conf", "app2/zope.conf", "or copy the file there"),
+        ("env-file", "env-file = app2/env", "app2/env", "or copy the file there"),
+        ("zope-conf", "zope-conf = app2", "app2", "correct zope-conf of [client:app2]"),
+    ],
+    ids=["no such zope.conf", "no such file of variables", "a folder"],
+)
+def test_a_path_that_is_wrong_is_one_finding_with_its_line(
+    key: str, line: str, path: str, mend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app2").mkdir()
+    (tmp_path / "zope.conf").write_text("<zodb_db main>\n</zodb_db>\n")
+    ini = tmp_path / "clients.ini"
+    text = ADDRESSES.replace(
+        "app2]\n", f"app2]\n{'' if key == 'zope-conf' else 'zope-conf = zope.conf' + chr(10)}{line}\n"
+    )
+    ini.write_text(text)
+    at = text.splitlines().index(line) + 1
+    # Nothing is contacted, and what would be is to be skipped for the same reason.
+    assert 3 == cli.main(["preflight", "--offline", "-o", "json", str(ini)])
+    (finding,) = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["severity"] == "UNKNOWN"]
+    assert "zope-conf-parses" == finding["check"]
+    assert ["app2"] == finding["clients"]
+    assert str(tmp_path / path) in finding["message"]
+    assert mend in finding["hint"]
+    assert [(str(ini), at)] == [(place["file"], place["line"]) for place in finding["places"]]

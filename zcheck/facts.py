@@ -27,6 +27,9 @@ class NotGathered(msgspec.Struct, frozen=True, tag=True):
     """What to do so that it can be had."""
     told_by: str = ""
     """Of the checks that need it, the one that is UNKNOWN for this reason; the others are skipped because of it."""
+    file: str = ""
+    line: int | None = None
+    """The line that is to be mended, where one is known."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, tag=True):

@@ -335,7 +335,7 @@ class Gathering:
             conf = zopeconf.parse(text, client.zope_conf, env, _reader(self.inventory, client.zope_conf))
             return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
         except files.CannotRead as error:
-            return NotGathered(str(error))
+            return _unreadable(self.inventory, client, error)
 
     def _wsgi_conf(self, client: Client) -> WsgiConf | NotGathered | LeftOut:
         brought = self.settings.gathered.raw(WsgiConf, client.name)
@@ -446,6 +446,15 @@ class Gathering:
             for database in conf.databases
             for endpoint in addresses.endpoints((setting.value for setting in database.servers), client)
         ]
+
+
+def _unreadable(inventory: Inventory, client: Client, error: files.CannotRead) -> NotGathered:
+    """A file that clients.ini names and that cannot be read: one check tells it, with the line that names it."""
+    key = "env-file" if error.path == client.env_file else "zope-conf"
+    mend = f"correct {key} of [{client.section.name}]"
+    hint = f"{mend}, which is relative to {inventory.file}, or copy the file there" if error.is_missing else mend
+    line = client.section.line_of(key)
+    return NotGathered(str(error), hint, "zope-conf-parses", file=inventory.file, line=line)
 
 
 def _reader(inventory: Inventory, path: str) -> Callable[[str], str]:

@@ -118,6 +118,11 @@ def _finding(check: str, stage: str, severity: Severity, one: Problem | Unknown)
     )
 
 
+def _untold(missing: NotGathered, clients: Iterable[str]) -> Unknown:
+    places = (Place(missing.file, missing.line),) if missing.file else ()
+    return Unknown(tuple(clients), missing.reason, places, missing.hint)
+
+
 class _Case:
     """One check before one set of facts."""
 
@@ -189,7 +194,7 @@ class _Case:
         if self._nothing_hinders():
             return self.clients
         judged = []
-        unknown: dict[tuple[str, str], list[str]] = {}
+        unknown: dict[NotGathered, list[str]] = {}
         for client in self.clients:
             blocked = self._earlier(client, ("problem", "suppressed"))
             missing = self._missing(client)
@@ -206,9 +211,9 @@ class _Case:
                 if cause is not None:
                     self.skip([client], cause)
                 else:
-                    unknown.setdefault((missing.reason, missing.hint), []).append(client)
-        for (reason, hint), clients in unknown.items():
-            self._take(Unknown(tuple(clients), reason, hint=hint))
+                    unknown.setdefault(missing, []).append(client)
+        for missing, clients in unknown.items():
+            self._take(_untold(missing, clients))
         return tuple(judged)
 
     def _nothing_hinders(self) -> bool:
@@ -254,7 +259,7 @@ class _Case:
                 self.skip(clients, missing.because or missing.reason)
                 return False
             if missing is not None and self._tells(missing):
-                self._take(Unknown(clients, missing.reason, hint=missing.hint))
+                self._take(_untold(missing, clients))
                 return False
             if missing is not None:
                 self.skip(clients, missing.told_by)
