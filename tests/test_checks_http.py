@@ -197,14 +197,14 @@ CONNECTED: dict[str, tuple[list[Any], Any, str, Told]] = {
         [],
         running(NotGathered("the user lacks the permission")),
         "unknown",
-        [("UNKNOWN", ("app1",), "the user lacks the permission")],
+        [("UNKNOWN", ("app1",), "the Control Panel of app1 cannot be read: the user lacks the permission")],
     ),
     "no credentials": ([], running(LeftOut("clients.ini gives no user and password")), "skipped", []),
     "nothing was gathered": (
         [],
         [HttpAnswer("http")],
         "unknown",
-        [("UNKNOWN", ("app1",), "its Control Panel was not read")],
+        [("UNKNOWN", ("app1",), "the Control Panel of app1 cannot be read: it was not asked for")],
     ),
 }
 

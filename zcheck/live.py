@@ -252,7 +252,15 @@ class LiveWaves:
             client, credentials.user, secret, self.settings.timeout_s, self.inventory.hosts
         )
         self.gathering.progress(client.name, "waiting for the others")
-        return panel
+        return self._told_once(panel) if isinstance(panel, NotGathered) else panel
+
+    def _told_once(self, missing: NotGathered) -> NotGathered:
+        """What a client refused to show: one check tells it, with the line of clients.ini that gives the user."""
+        credentials = self.inventory.credentials
+        missing = msgspec.structs.replace(missing, told_by="client-is-connected-to-zeo")
+        if credentials is None or not missing.hint:
+            return missing
+        return msgspec.structs.replace(missing, file=self.inventory.file, line=credentials.line)
 
     def _tell_processes_apart(self) -> None:
         """Where clients look like one process: whether they are."""

@@ -19,9 +19,9 @@ OK
 >>> read_only = ClientState("app2", joined=True, refused="read-only", detail="its storage is read-only (500)")
 >>> show(client_accepts_writes, http_run("app1 > app2", app2=read_only), app1=[], app2=[])
 CRITICAL app2: app2 did not accept an edit: its storage is read-only (500)
->>> unknown = ClientState("app1", refused="wrong-password", detail="it does not know the user or the password is wrong")
+>>> unknown = ClientState("app1", refused="wrong-password", detail="the user is not known there")
 >>> show(client_accepts_writes, http_run(app1=unknown), app1=[])
-UNKNOWN app1: no edit was tried through app1: it does not know the user or the password is wrong
+UNKNOWN app1: no edit was tried through app1: the user is not known there
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.consistency._histories import OURS, histories, inside, unnamed, wrote
 from zcheck.consistency.history import ClientState, History, HttpHistories, Refusal
-from zcheck.facts import Facts, Inventory, PortAnswer
+from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer
 
 HINTS: dict[Refusal, str] = {
     "wrong-password": "see 'user' and 'password-file' in clients.ini; the user must stand in the root's acl_users",
@@ -49,7 +49,7 @@ HINTS: dict[Refusal, str] = {
     "client-accepts-writes",
     stage="consistency",
     needs=[HttpHistories],
-    uses=[PortAnswer],
+    uses=[ControlPanel, PortAnswer],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
@@ -77,6 +77,8 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
         if state.refused and (accepted or state.refused not in OURS):
             message = f"{inside(history)}{state.client} did not accept an edit: {state.detail}"
             yield Problem((state.client,), message, (), HINTS[state.refused])
+        elif state.refused in OURS and _is_told(state.client, facts):
+            yield Skipped((state.client,), TELLS_OF_THE_USER)
         elif state.joined is False:
             yield Skipped((state.client,), "edits-are-seen-everywhere")
         elif state.because:
@@ -87,6 +89,16 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
         names = tuple(state.client for state in states)
         message = f"{inside(history)}no edit was tried through {', '.join(names)}: {why}"
         yield Unknown(names, message, _credentials(facts.inventory, states), HINTS.get(states[0].refused, ""))
+
+
+TELLS_OF_THE_USER = "client-is-connected-to-zeo"
+
+
+def _is_told(client: str, facts: Facts) -> bool:
+    """Whether another check tells that the user was refused: not where it may be suppressed, which this cannot be."""
+    panel = facts.raw(ControlPanel, client)
+    suppressed = any(one.check == TELLS_OF_THE_USER for one in facts.inventory.suppressions)
+    return isinstance(panel, NotGathered) and panel.told_by == TELLS_OF_THE_USER and not suppressed
 
 
 def _credentials(inventory: Inventory, states: list[ClientState]) -> tuple[Place, ...]:

@@ -32,7 +32,7 @@ CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected); 
 (does not answer the connect within 3 s)
 >>> refused = [HttpAnswer("http"), (ControlPanel, NotGathered("the user lacks the permission"))]
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=refused)
-UNKNOWN app2: the user lacks the permission
+UNKNOWN app2: the Control Panel of app2 cannot be read: the user lacks the permission
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
     """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
     hung, there = _hung(facts), facts.each(SeenThere)
     owing = (facts.maybe(ServerLists) or ServerLists()).not_asked
-    unknown: dict[tuple[str, str], list[str]] = {}
+    unknown: dict[NotGathered, list[str]] = {}
     for client in facts.each(HttpAnswer):
         panel, seen = facts.raw(ControlPanel, client), there.get(client)
         if client in hung:
@@ -80,9 +80,14 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
         elif isinstance(panel, LeftOut):
             yield Skipped((client,), panel.reason)
         else:
-            told = panel or NotGathered("its Control Panel was not read")
-            unknown.setdefault((told.reason, told.hint), []).append(client)
-    yield from (Unknown(tuple(clients), reason, hint=hint) for (reason, hint), clients in unknown.items())
+            unknown.setdefault(panel or NotGathered("it was not asked for"), []).append(client)
+    yield from (_not_shown(missing, clients) for missing, clients in unknown.items())
+
+
+def _not_shown(missing: NotGathered, clients: list[str]) -> Unknown:
+    """One finding for all clients that refuse for the same reason, which is the user's as a rule."""
+    message = f"the Control Panel of {', '.join(clients)} cannot be read: {missing.reason}"
+    return Unknown(tuple(clients), message, (Place(missing.file, missing.line),) if missing.file else (), missing.hint)
 
 
 def _hanging(client: str, panel: object, seen: SeenThere | None) -> Problem:

@@ -432,7 +432,7 @@ def test_a_wrong_password_is_told_and_is_not_the_clients_fault(cluster: Cluster)
     assert 0 == history.transactions
     judgement = judged(cluster, history, client_accepts_writes)
     assert [("UNKNOWN", ("app1", "app2", "app3"))] == [(f.severity, f.clients) for f in judgement.findings]
-    assert "does not know the user or the password is wrong" in judgement.findings[0].message
+    assert "the user is not known there, or the password is wrong" in judgement.findings[0].message
     unproven = judged(cluster, history, edits_are_seen_everywhere)
     assert ((), "client-accepts-writes") == (unproven.findings, unproven.results[0].because)
     assert "not-the-password" not in judgement.findings[0].message

@@ -402,6 +402,15 @@ def test_a_client_that_hears_late_is_no_fault_and_our_own_deadline_is_held_again
         between.close()
 
 
+def test_a_zope_conf_that_is_not_there_is_one_finding(cluster: Cluster) -> None:
+    ini = write_ini(cluster, "path", instead={"app2": {"zope-conf": "app2/zope.conf"}})
+    outcome = preflight(ini)
+    assert (3, [("UNKNOWN", "zope-conf-parses", ("app2",))]) == (outcome.code, outcome.told)
+    because = outcome.skipped_for("app2")
+    assert {"zope-conf-parses"} == {because[check] for check in ("zeo-server-answers", "client-restarted-since-edit")}
+    assert "correct zope-conf of [client:app2]" in outcome.finding("zope-conf-parses")["hint"]
+
+
 # --- credentials ---------------------------------------------------------------------------------------
 
 OF_THE_PANEL = ("client-is-connected-to-zeo", "database-locations-agree")
@@ -426,10 +435,35 @@ def test_a_wrong_password_is_unknown_and_nobodys_fault(cluster: Cluster, options
     ini = write_ini(cluster, "wrong", without=["password-file"], cluster_lines=["password-file = wrong"])
     outcome = preflight(ini, *options)
     assert (3, "UNKNOWN") == (outcome.code, outcome.status)
-    assert {"UNKNOWN"} == {severity for severity, _, _ in outcome.told}
-    assert len(outcome.told) <= 3, "one finding a check, whoever says so"
-    assert all("password is wrong" in finding["message"] for finding in outcome.findings)
+    assert [("UNKNOWN", "client-is-connected-to-zeo", ALL)] == outcome.told
+    (finding,) = outcome.findings
+    assert (
+        "of app1, app2, app3 cannot be read: the user is not known there, or the password is wrong"
+        in finding["message"]
+    )
+    assert "role Manager" in finding["hint"]
+    assert [(str(ini), "password-file = wrong")] == [
+        (place["file"], ini.read_text().splitlines()[place["line"] - 1]) for place in finding["places"]
+    ]
     assert "open-sesame" not in outcome.out + outcome.err + str(outcome.report)
+
+
+@pytest.mark.parametrize(
+    ("more", "options"),
+    [
+        ("", ["--skip", "client-is-connected-to-zeo"]),
+        ("[suppress:it]\ncheck = client-is-connected-to-zeo\nreason = a trial", []),
+    ],
+    ids=["left out", "suppressed"],
+)
+def test_a_wrong_password_is_told_whoever_may_not_tell_it(cluster: Cluster, more: str, options: list[str]) -> None:
+    lines = ["password-env = ZCHECK_TEST_NO_PASSWORD"]
+    ini = write_ini(cluster, "wrong-told", without=["password-file"], cluster_lines=lines, more=more)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ZCHECK_TEST_NO_PASSWORD", "open-sesame-4711")
+        outcome = preflight(ini, *options)
+    assert (3, "UNKNOWN") == (outcome.code, outcome.status)
+    assert "client-accepts-writes" in outcome.of("UNKNOWN")
 
 
 def test_a_password_file_that_is_missing_is_unknown(cluster: Cluster) -> None:

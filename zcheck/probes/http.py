@@ -116,7 +116,7 @@ def probe_control_panel(
         return NotGathered(f"{client.name} {trouble.words}")
     except _Refused as refused:
         # No client is named: where all refuse the same user, it is one finding.
-        return NotGathered(f"the Control Panel was not shown: {refused}")
+        return NotGathered(str(refused), _USER if refused.is_of_the_user else "")
     finally:
         if line is not None:
             line.close()
@@ -136,6 +136,13 @@ def _plone_version(line: Line, site: str, timeout_s: float) -> str | None:
 class _Refused(Exception):
     """The page was answered and is not the one that was asked for; says why."""
 
+    def __init__(self, why: str, kind: Refused = "error") -> None:
+        super().__init__(why)
+        self.is_of_the_user = kind in ("wrong-password", "no-permission", "redirected")
+
+
+_USER = "give a user of the root's acl_users with the role Manager, and this user's password"
+
 
 def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
     end = time.monotonic() + 2 * timeout_s
@@ -146,7 +153,8 @@ def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
             raise _Refused(f"its Control Panel was not read within {2 * timeout_s:g} s")
         reply = line.ask("GET", path, timeout_s=min(timeout_s, left))
         if reply.status != 200:
-            raise _Refused(why_not(line, reply, path, min(timeout_s, left)))
+            kind, why = refusal(line, reply, path, min(timeout_s, left))
+            raise _Refused(why, kind)
         return reply.text
 
     names = database_names(page(DATABASES))
@@ -304,13 +312,8 @@ class _Rows(HTMLParser):
 Refused = Literal["wrong-password", "no-permission", "redirected", "read-only", "error"]
 
 
-def why_not(line: Line, reply: Reply, path: str, timeout_s: float) -> str:
-    """In words, why ``reply`` is not the page that was asked for; may ask one more question to tell."""
-    return refusal(line, reply, path, timeout_s)[1]
-
-
 def refusal(line: Line, reply: Reply, path: str, timeout_s: float) -> tuple[Refused, str]:
-    """The same, with its kind.
+    """Why ``reply`` is not the page that was asked for, as a kind and in words; may ask one more question to tell.
 
     Zope answers 401 to a wrong password and to a user who lacks the permission alike.  ``/manage_workspace`` tells
     them apart: it redirects every user that it knows, and answers 401 to all others (App/Management.py).
@@ -318,7 +321,7 @@ def refusal(line: Line, reply: Reply, path: str, timeout_s: float) -> tuple[Refu
     page = f"{path.partition('?')[0]}"
     if reply.status in (401, 403):
         if reply.status == 401 and not _is_known(line, timeout_s):
-            return "wrong-password", f"it does not know the user or the password is wrong (401 for {page})"
+            return "wrong-password", f"the user is not known there, or the password is wrong (401 for {page})"
         return "no-permission", lacking(page, reply.status)
     if reply.location:
         return "redirected", _redirect_words(reply.location, page)
