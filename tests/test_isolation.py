@@ -17,6 +17,7 @@ from zcheck.consistency.isolation import (
     Level,
     Past,
     Verdict,
+    components,
     held,
     judge,
     judge_part,
@@ -169,6 +170,15 @@ FAULTS: dict[str, tuple[list[str], History]] = {
         history(AB, *WRITES, r("x", 8, {"snapshot": 3}, a=3, b=4)),
     ),
     "D a fractured read": (["fractured read"], history(AB, *WRITES, r("x", 8, a=1, b=4))),
+    "D half of a transaction": (
+        ["fractured read"],
+        history(
+            log(a=[1, 5], b=[2, 5]),
+            *WRITES[:2],
+            op("p", 4, 5, writes={"a": 5, "b": 5}, bases={"a": 1, "b": 2}),
+            r("x", 8, a=5, b=2),
+        ),
+    ),
     "D not there beside what came later": (["fractured read"], history(AB, *WRITES, r("x", 8, a=0, b=4))),
     "D there no more, beside what was before": (
         ["fractured read"],
@@ -198,6 +208,18 @@ FAULTS: dict[str, tuple[list[str], History]] = {
     "E a write before what it had read": (
         ["write before what was read"],
         history(log(a=[5], b=[1]), op("q", 0, 9, writes={"a": 5}), r("p", 2, a=5), w("p", 4, "b", 1), r("x", 10, a=5)),
+    ),
+    "E a write before what it had read, with something older in between": (
+        ["write before what was read"],
+        history(
+            log(a=[5], b=[1], c=[3]),
+            w("s", 0, "b", 1),
+            op("q", 1, 9, writes={"a": 5}),
+            r("p", 2, a=5),
+            r("p", 4, b=1),
+            w("p", 6, "c", 3),
+            r("x", 10, a=5),
+        ),
     ),
     # F: the clock
     "F a fenced read does not see a commit": (
@@ -456,7 +478,24 @@ def test_versions_are_counted_from_one() -> None:
 
 def test_lags_are_those_of_unfenced_reads() -> None:
     given = history(AB, *WRITES, r("x", 8, a=3), r("x", 20, a=3), r("y", 30, FENCED, a=3), r("p", 9, b=4))
+    unanswered = w("p", 10, "a", 9, 3, outcome="info"), r("x", 12, a=9)
+    given = history(log(a=[1, 3, 9], b=[2, 4]), *given.operations, *unanswered)
     assert [("p", "x", 4.0), ("q", "p", 3.0)] == [(lag.writer, lag.reader, lag.ms) for lag in lags(given)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "edges"),
+    [
+        pytest.param([[0], [1], [2]], {0: {1}, 1: {2}, 2: set()}, id="none"),
+        pytest.param([[0, 1]], {0: {1}, 1: {0}}, id="two"),
+        pytest.param([[0, 1, 2]], {0: {1}, 1: {2}, 2: {0}}, id="three, one after the other"),
+        pytest.param([[0, 1, 2, 3]], {0: {1}, 1: {2}, 2: {3, 1}, 3: {0}}, id="one within another"),
+        pytest.param([[0, 1], [2, 3]], {0: {1}, 1: {0, 2}, 2: {3}, 3: {2}}, id="two that are joined"),
+        pytest.param([[0], [1, 2, 3]], {0: {1, 3}, 1: {2}, 2: {3}, 3: {1}}, id="one that leads to a cycle"),
+    ],
+)
+def test_what_lies_on_a_cycle_belongs_together(expected: list[list[int]], edges: dict[int, set[int]]) -> None:
+    assert expected == sorted(sorted(part) for part in components(edges))
 
 
 @pytest.mark.parametrize(("expected", "share"), [(1, 0.0), (2, 0.5), (4, 0.95), (4, 1.0), (1, 0.25), (2, 0.26)])

@@ -13,7 +13,7 @@ beside the plain ones, with Elle's suffixes ``-process`` (a session's order) and
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
@@ -207,9 +207,7 @@ class _Object:
 
     def before(self, tid: str) -> str:
         """The version that this transaction's replaced."""
-        place = bisect_right(self.tids, tid) - 1
-        if place >= 0 and self.tids[place] == tid:
-            place -= 1
+        place = bisect_left(self.tids, tid) - 1
         return self.tids[place] if place >= 0 else ZERO
 
     def at(self, snapshot: str) -> int:
