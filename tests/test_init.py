@@ -381,6 +381,40 @@ def test_haproxy_alone() -> None:
     assert [8081, 8082, 8083] == [client.address.port for client in found.clients]
 
 
+SOCKETS = {
+    "none": ("global\n maxconn 10\n# stats socket /run/a.sock", None, False),
+    "a path": ("global\n stats socket /run/haproxy/admin.sock mode 660 level admin", "/run/haproxy/admin.sock", True),
+    "for looking only": ("global\n stats socket /run/a.sock mode 660", "/run/a.sock", False),
+    "the one that opens": ("stats socket /run/a.sock\nstats socket /run/b.sock level admin", "/run/b.sock", True),
+    "with a family": ("stats socket unix@/run/a.sock level admin", "/run/a.sock", True),
+    "a port": ("stats socket ipv4@127.0.0.1:9999 level admin", "127.0.0.1:9999", True),
+    "a port of all addresses": ("stats socket *:9999 level admin", "localhost:9999", True),
+    "of HAProxy's own": ("stats socket fd@3 level admin\nstats timeout 2m", None, False),
+    "a template": ("stats socket ${dir}/a.sock level admin", None, False),
+}
+
+
+@pytest.mark.parametrize(("text", "expected", "opens"), SOCKETS.values(), ids=SOCKETS)
+def test_the_admin_socket_of_haproxy(text: str, expected: str | None, opens: bool) -> None:
+    text, found = drafted(write("haproxy.cfg", f"{text}\nbackend plone\n    server app1 192.0.2.11:8080 check\n"))
+    assert expected == found.balancers[0].values.get("admin-socket")
+    assert (expected is not None and not opens) == ("needs 'level admin' on its line" in text)
+
+
+@pytest.mark.parametrize(
+    ("expected", "host"),
+    [
+        ("it listens on 127.0.0.1 alone, where no balancer on another machine reaches it", "127.0.0.1"),
+        ("write this machine's name in place of localhost where the balancer is on another", "0.0.0.0"),
+    ],
+)
+def test_what_a_balancer_on_another_machine_needs_is_a_comment(expected: str, host: str, tmp_path: Path) -> None:
+    write("app1/etc/zope.ini", f"[server:main]\nuse = egg:waitress#main\nhost = {host}\nport = 8080\n")
+    text, found = drafted(write("app1/etc/zope.conf", f"instancehome {tmp_path}\n<zodb_db main>\n</zodb_db>\n"))
+    assert HostPort("localhost", 8080) == found.client("app1").address
+    assert f"address: {expected}" in comments(text)
+
+
 SERVER_LINES = {
     "usual": ("backend a\n server b 1.2.3.4:80 check", [("a", "b", "1.2.3.4:80")]),
     "in a listen section": ("listen a\n server b c:80", [("a", "b", "c:80")]),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zcheck import inventory, wsgiconf, zeoconf
 from zcheck.init import ansible
-from zcheck.init.balancers import balanced, haproxy_servers, pound_servers
+from zcheck.init.balancers import balanced, haproxy_servers, haproxy_socket, pound_servers
 from zcheck.init.found import Everything, FoundBalancer, FoundServer, FoundZeo, InitError
 from zcheck.init.rendering import named_apart, rendered
 from zcheck.init.services import of_compose
@@ -104,7 +104,7 @@ def _read(path: str, found: Everything) -> None:
     elif kind == "zeo":
         found.zeo_servers.append(FoundZeo(name_of(path), zeoconf.parse(text, path, {}, reader(path))))
     elif kind == "haproxy":
-        found.balancers.append(FoundBalancer("haproxy", path, tuple(haproxy_servers(text))))
+        found.balancers.append(FoundBalancer("haproxy", path, tuple(haproxy_servers(text)), haproxy_socket(text)))
     elif kind == "pound":
         found.balancers.append(FoundBalancer("pound", path, tuple(pound_servers(text))))
     elif kind == "compose":

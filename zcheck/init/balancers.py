@@ -9,7 +9,7 @@ import msgspec
 
 from zcheck import addresses, inventory, redact
 from zcheck.facts import HostPort
-from zcheck.init.found import Found, FoundBalancer, FoundServer, sanitised
+from zcheck.init.found import AdminSocket, Found, FoundBalancer, FoundServer, sanitised
 
 
 def haproxy_servers(text: str) -> Iterator[FoundServer]:
@@ -21,6 +21,23 @@ def haproxy_servers(text: str) -> Iterator[FoundServer]:
             section = words[1] if len(words) > 1 and words[0] in ("backend", "listen") else ""
         elif len(words) > 2 and words[0] == "server":
             yield FoundServer(section, words[1], re.sub(r"^ipv[46]@", "", words[2]))
+
+
+def haproxy_socket(text: str) -> AdminSocket | None:
+    """The ``stats socket`` by which servers can be opened, else one that only shows them; None where there is none.
+
+    Its level is ``operator`` where the line names none (HAProxy's configuration manual, section 3.1).
+    """
+    found = []
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if words[:2] == ["stats", "socket"] and len(words) > 2:
+            address = re.sub(r"^(unix|ipv[46])@", "", words[2])
+            address = re.sub(r"^\*?(?=:[0-9]+$)", "localhost", address)
+            level = words[words.index("level") + 1 :][:1] if "level" in words[3:] else []
+            if "@" not in address and "$" not in address:
+                found.append(AdminSocket(address, level == ["admin"]))
+    return next((one for one in found if one.opens), found[0] if found else None)
 
 
 def pound_servers(text: str) -> Iterator[FoundServer]:

@@ -37,12 +37,20 @@ class FoundServer(msgspec.Struct, frozen=True):
     address: str
 
 
+class AdminSocket(msgspec.Struct, frozen=True):
+    """Where HAProxy takes commands: a path or HOST:PORT; ``opens``: whether it opens and closes servers there."""
+
+    address: str
+    opens: bool
+
+
 class FoundBalancer(msgspec.Struct, frozen=True):
     """A balancer's own file."""
 
     type: str
     file: str
     servers: tuple[FoundServer, ...]
+    socket: AdminSocket | None = None
 
 
 class FoundZeo(msgspec.Struct, frozen=True):

@@ -164,6 +164,10 @@ def _balancer(balancer: FoundBalancer, number: int) -> Iterator[str]:
     yield _key("config", balancer.file)
     if ranked:
         yield _key("backend", ranked[0])
+    if balancer.socket is not None:
+        yield _key("admin-socket", balancer.socket.address)
+        if not balancer.socket.opens:
+            yield _comment("admin-socket: it shows servers; zcheck haproxy enable needs 'level admin' on its line")
     if len(ranked) > 1:
         yield _comment(f"servers are in {', '.join(ranked[1:])} as well: remove clients above that are no Zope clients")
 

@@ -73,13 +73,12 @@ def _address(listens: object, name: str, is_here: bool) -> tuple[HostPort | None
     everywhere, loopback = first.host == "*", addresses.is_loopback(first.host)
     if not everywhere and not loopback:
         return first, more
+    bound = f"address: it listens on {first.host} alone, where no balancer on another machine reaches it"
     if is_here:
         elsewhere = "address: write this machine's name in place of localhost where the balancer is on another"
-        return HostPort("localhost", first.port), ((elsewhere, *more) if everywhere else more)
-    if loopback:
-        bound = f"address: it listens on {first.host} alone, where no balancer on another machine reaches it"
-        return HostPort("", first.port), (bound, *more)
-    return HostPort("", first.port), ("address: the files tell the port, not the machine", *more)
+        return HostPort("localhost", first.port), (elsewhere if everywhere else bound, *more)
+    nowhere = "address: the files tell the port, not the machine"
+    return HostPort("", first.port), (bound if loopback else nowhere, *more)
 
 
 def _role(conf: ZopeConf) -> tuple[str, tuple[str, ...]]:
