@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zcheck import targets
-from zcheck.facts import Facts, HostPort, ZopeConf
+from zcheck.facts import Facts, HostPort, ListeningProcess, Names, SeenThere, ServerFromThere, ZopeConf
 from zcheck.testing import inventory, zope_conf
 
 INI = """
@@ -116,3 +116,40 @@ def test_a_storage_pinned_alone_tells_no_server_to_recognise_a_client_by() -> No
     facts = Facts().with_fact("", inventory(INI.format(cluster="storage = 1", client="")))
     assert targets.pinned_target(facts.inventory, None) is None
     assert "no zope.conf" in targets.may_start_http(facts, facts.inventory.client("app1"))
+
+
+def seen(addresses: str) -> SeenThere:
+    server = ServerFromThere("main", "zeo1:8100", "zope.conf", 3, "answers", addresses=tuple(addresses.split()))
+    return SeenThere("m", process=ListeningProcess(7), distributions={"zope": "6.3"}, servers=(server,))
+
+
+STRANGE = {
+    "the same here": ("", "10.0.0.5", ["10.0.0.5", "10.0.0.5"], ""),
+    "the same for one of them": ("", "10.0.0.5", ["10.0.0.5", "10.0.0.6"], ""),
+    "another for all of them": (
+        "zeo1 is 192.0.2.5 for zcheck, and 10.0.0.5 for them: give its address in [hosts] of clients.ini",
+        "192.0.2.5",
+        ["10.0.0.5", "10.0.0.5"],
+        "",
+    ),
+    "another, and [hosts] says which": ("", "192.0.2.5", ["10.0.0.5", "10.0.0.5"], "[hosts]\nzeo1 = 10.0.0.5"),
+    "another, and [zeo:main] says how to get there": (
+        "",
+        "192.0.2.5",
+        ["10.0.0.5", "10.0.0.5"],
+        "[zeo:main]\naddress = zeo1:8100\nconnect = 127.0.0.1:18100",
+    ),
+    "their own machine, by its loopback address": ("", "192.0.2.5", ["127.0.1.1", "127.0.1.1"], ""),
+}
+
+
+@pytest.mark.parametrize(("expected", "here", "there", "more"), STRANGE.values(), ids=STRANGE)
+def test_nothing_is_written_where_a_name_leads_from_here_alone(
+    expected: str, here: str, there: list[str], more: str
+) -> None:
+    clients = "".join(f"[client:app{n}]\naddress = 10.0.1.{n}:8080\n" for n in (1, 2))
+    facts = Facts().with_fact("", inventory(f"{clients}{more}")).with_fact("", Names({"zeo1": (here,)}))
+    for number, addresses in enumerate(there, 1):
+        facts = facts.with_fact(f"app{number}", zope_conf(server="zeo1:8100"))
+        facts = facts.with_fact(f"app{number}", seen(addresses))
+    assert [expected, expected] == [target.not_written for target in targets.zeo_targets(facts)]

@@ -341,16 +341,22 @@ def test_offline_runs_no_command(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_way_that_leads_nowhere_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [(["config", "identity"], ["zope-conf-parses"]), (["config", "reach", "identity"], [])],
+    ids=["without a look at the ports", "with a look at the ports, which do not answer either"],
+)
+def test_a_way_that_leads_nowhere_is_told_once(only: list[str], expected: list[str], tmp_path: Path) -> None:
     sections = ["zope-conf = /srv/zope.conf\nvia = no-such-program-of-anybody", "via = no-such-program-of-anybody"]
     inventory = inventory_of(tmp_path, *sections)
     settings = gather.Settings(run_id="0a0b0c0d0e0f", timeout_s=1.0, deadline_s=20.0, read_only=True)
-    reasons = preflight.left_out(CATALOGUE, ["config", "identity"], [], offline=False, read_only=True)
+    reasons = preflight.left_out(CATALOGUE, only, [], offline=False, read_only=True)
     report = preflight.run(
         inventory, CATALOGUE, settings, command="preflight", reasons=reasons, secret=NotGathered("none")
     )
-    told = [f for f in report.findings if "no-such-program" in f.message]
-    assert [("zope-conf-parses", ("app1", "app2"))] == [(f.check, f.clients) for f in told]
+    told = [(f.check, f.clients) for f in report.findings if "no-such-program" in f.message]
+    assert [(check, ("app1", "app2")) for check in expected] == told
+    assert ("reach" in only) == any(f.check == "client-port-answers" for f in report.findings)
 
 
 # --- brought as files -----------------------------------------------------------------------------------------

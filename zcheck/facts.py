@@ -26,7 +26,10 @@ class NotGathered(msgspec.Struct, frozen=True, tag=True):
     hint: str = ""
     """What to do so that it can be had."""
     told_by: str = ""
-    """Of the checks that need it, the one that is UNKNOWN for this reason; the others are skipped because of it."""
+    """Of the checks that need it, the one that is UNKNOWN for this reason; the others are skipped because of it.
+
+    Several names, with blanks between: the first that is part of the run.
+    """
     file: str = ""
     line: int | None = None
     """The line that is to be mended, where one is known."""
@@ -1128,6 +1131,8 @@ class ZeoIdentity(msgspec.Struct, frozen=True):
     scope: ClassVar[str] = "cluster"
     databases: dict[str, tuple[StorageProof, ...]] = {}
     loads: dict[str, tuple[LoadsCount, ...]] = {}
+    same_way: dict[str, dict[str, str]] = {}
+    """By database, of very many clients: by client, the one whose connection stood for it."""
     why_not: str = ""
     """Why no connection was made at all; the others are then empty."""
 

@@ -165,7 +165,8 @@ class LiveWaves:
                 for kind in (ZopeConf, WsgiConf, SeenThere):
                     fact = facts.raw(kind, name)
                     if isinstance(fact, NotGathered) and fact.reason == found.reason:
-                        told = msgspec.structs.replace(fact, told_by="client-port-answers")
+                        others = fact.told_by or "zope-conf-parses"
+                        told = msgspec.structs.replace(fact, told_by=f"client-port-answers {others}")
                         self.gathering.keep(name, told, kind)
 
     def _look_around(self, door: via.Door) -> via.Peers | NotGathered:

@@ -207,7 +207,7 @@ class _Case:
             else:
                 cause = self._earlier(client, ("unknown", "skipped"))
                 if cause is None and not self._tells(missing):
-                    cause = missing.told_by
+                    cause = self._teller(missing)
                 if cause is not None:
                     self.skip([client], cause)
                 else:
@@ -262,13 +262,17 @@ class _Case:
                 self._take(_untold(missing, clients))
                 return False
             if missing is not None:
-                self.skip(clients, missing.told_by)
+                self.skip(clients, self._teller(missing))
                 return False
         return True
 
     def _tells(self, missing: NotGathered) -> bool:
         """Whether it is for this check to tell that the fact is missing."""
-        return missing.told_by in ("", self.check.name) or missing.told_by in self.left_out
+        return self._teller(missing) in ("", self.check.name)
+
+    def _teller(self, missing: NotGathered) -> str:
+        """The first of those that would tell it which is not left out; empty: each tells it."""
+        return next((name for name in missing.told_by.split() if name not in self.left_out), "")
 
     def _take(self, one: Yield) -> None:
         if isinstance(one, Note):

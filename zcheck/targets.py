@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from zcheck import addresses
-from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, Setting, ZeoTls, ZopeConf
+from zcheck.facts import Client, Database, Facts, HostPort, Inventory, Names, SeenThere, Setting, ZeoTls, ZopeConf
 
 # Storages that keep writes from the server below them: what a client writes there, no other client can see.
 _KEEP_WRITES = frozenset({"demostorage", "before"})
@@ -48,14 +48,67 @@ def zeo_targets(facts: Facts) -> tuple[ZeoTarget, ...]:
     """Every client's way to every database on ZEO that its zope.conf describes completely."""
     found = []
     names = facts.raw(Names)
+    strange = _meant_otherwise(facts)
     for client in facts.inventory.clients:
         conf = facts.raw(ZopeConf, client.name)
         if isinstance(conf, ZopeConf):
             for database in conf.databases:
                 target = _target(facts.inventory, client, database, names if isinstance(names, Names) else None)
                 if target is not None:
-                    found.append(target)
+                    found.append(_not_where_it_is_strange(target, strange))
     return tuple(found)
+
+
+def _meant_otherwise(facts: Facts) -> dict[str, str]:
+    """The names of ZEO servers that mean something else here than on every machine that was asked, with what."""
+    names, inventory = facts.raw(Names), facts.inventory
+    told: dict[str, set[str]] = {}
+    for client in inventory.clients:
+        seen = facts.raw(SeenThere, client.name)
+        for server in seen.servers if isinstance(seen, SeenThere) and seen.is_inside else ():
+            for end in addresses.endpoints([server.server], client):
+                if not end.is_local and not addresses.is_literal(end.host):
+                    told.setdefault(end.host, set()).update(server.addresses)
+    strange = {}
+    for host, there in told.items():
+        here = addresses.locate(host, inventory, names if isinstance(names, Names) else None)
+        own = addresses.HERE in here or any(map(addresses.is_loopback, there))
+        if here and there and not own and not here & there:
+            strange[host] = f"{host} is {', '.join(sorted(here))} for zcheck, and {', '.join(sorted(there))} for them"
+    return strange
+
+
+def _not_where_it_is_strange(target: ZeoTarget, strange: dict[str, str]) -> ZeoTarget:
+    """Nothing is written to a server of which no client says that it is its own."""
+    hosts = [dialled.host for dialled in target.dialled if isinstance(dialled, HostPort)]
+    reason = next((strange[host] for host in hosts if host in strange), "")
+    if not reason or target.not_written:
+        return target
+    return msgspec.structs.replace(target, not_written=f"{reason}: give its address in [hosts] of clients.ini")
+
+
+MOST_CONNECTIONS = 8
+"""Connections of ours to one storage by one and the same way; a ZEO server's clients are many enough without us."""
+
+
+def standing_for_all(ways: Sequence[ZeoTarget]) -> tuple[list[ZeoTarget], dict[str, dict[str, str]]]:
+    """The ways that are tried, and by database, for each client whose way is not, the one whose way is the same.
+
+    What is dialled from here for two clients by equal lines is one thing, however many write so: a few connections
+    prove of it what a thousand would.
+    """
+    tried: dict[object, list[ZeoTarget]] = {}
+    same: dict[str, dict[str, str]] = {}
+    for way in ways:
+        key = (way.database, way.storage, way.servers, way.dialled, way.unreachable, way.not_written, way.blobs)
+        peers = tried.setdefault(key, [])
+        if len(peers) < MOST_CONNECTIONS:
+            peers.append(way)
+        else:
+            others = same.setdefault(way.database, {})
+            others[way.client] = peers[len(others) % MOST_CONNECTIONS].client
+    kept = {id(way) for peers in tried.values() for way in peers}
+    return [way for way in ways if id(way) in kept], same
 
 
 def pinned_target(inventory: Inventory, names: Names | None) -> ZeoTarget | None:

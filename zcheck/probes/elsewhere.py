@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from zcheck import addresses, wsgiconf, zopeconf
+from zcheck import addresses, targets, wsgiconf, zopeconf
 from zcheck.facts import (
     BlobMarker,
     Client,
@@ -221,11 +221,7 @@ def folders(conf: ZopeConf) -> tuple[Folder, ...]:
     """Where a client keeps blobs and caches; only paths that say by themselves where they are."""
     found = []
     for database in conf.databases:
-        shared = database.leaf is not None and database.leaf.value("shared-blob-dir", "off").lower() in (
-            "yes",
-            "true",
-            "on",
-        )
+        shared = targets.blobs_of(database) == "shared"
         lines: list[tuple[Literal["blobs", "blob-cache", "cache"], Setting | None]] = [
             ("blobs" if shared else "blob-cache", _first(database, "blob-dir")),
             ("cache", _first(database, "var")),
