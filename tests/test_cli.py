@@ -196,6 +196,35 @@ def test_plan_tells_what_would_be_written_and_contacts_nobody(capsys: pytest.Cap
     assert "WILL write" not in capsys.readouterr().out
 
 
+def test_the_plan_names_every_file_and_what_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ini = tmp_path / "clients.ini"
+    lines = {1: "zope-conf = app1/zope.conf", 2: "zope-conf = app2/zope.conf\nwsgi-ini = two.ini"}
+    clients = "".join(f"[client:app{n}]\naddress = 192.0.2.1{n}:80\n{line}\n" for n, line in lines.items())
+    zeo = "[zeo:main]\naddress = 192.0.2.9:8100\nconf = zeo/zeo.conf\n"
+    ini.write_text(f"[cluster]\nname = t\nuser = admin\npassword-file = none\nzeo = 192.0.2.9:8100\n{clients}{zeo}")
+    assert cli.main(["plan", str(ini)]) == 0
+    out = capsys.readouterr().out
+    app1 = tmp_path / "app1"
+    assert f"  {app1 / 'zope.ini'} or {app1 / 'wsgi.ini'}, where there is one (app1)\n" in out
+    assert f"  {tmp_path / 'two.ini'} (app2)\n" in out
+    assert "app2/zope.ini" not in out
+    assert f"  {tmp_path / 'zeo/zeo.conf'} (ZEO server 192.0.2.9:8100)\n" in out
+    assert f"\nkeep in {tmp_path / 'zcheck'}, on this machine: " in out
+    cannot = f"it CANNOT write through the running clients, which will be UNKNOWN: {tmp_path / 'none'}: No such file"
+    assert cannot in out
+    assert "as user admin" not in out
+    (tmp_path / "none").write_text("secret-4711\n")
+    assert cli.main(["plan", "--no-state", str(ini)]) == 0
+    out = capsys.readouterr().out
+    assert "CANNOT" not in out and "keep in" not in out and "4711" not in out
+    assert cli.main(["plan", "--offline", str(ini)]) == 0
+    assert "keep in" not in capsys.readouterr().out
+    assert [] == [path for path in tmp_path.iterdir() if path.name == "zcheck"], "it touches nothing"
+
+
 def test_the_plan_of_the_longer_test(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     history = tmp_path / "history"
     assert (

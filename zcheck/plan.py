@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from zcheck import gather, targets
+from zcheck import gather, targets, wsgiconf
 from zcheck.balancer import program
 from zcheck.consistency.history import HttpHistories, ZeoHistories
 from zcheck.facts import (
@@ -40,6 +40,8 @@ def tell(
     deadline_s: float,
     offline: bool,
     read_only: bool,
+    secret: str | NotGathered = "",
+    state_folder: str | None = None,
     gathered: Facts = _NONE,
     isolation: gather.Isolation | None = None,
     max_rate: float = 20.0,
@@ -47,6 +49,7 @@ def tell(
     """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
 
     ``kinds``: those that the chosen checks make the run gather.  ``gathered``: what was brought from the machines.
+    ``secret``: the password, or why there is none.  ``state_folder``: where the run keeps what it has to remember.
     ``isolation``: the plan of ``zcheck isolation``, with so many commits a second at most.
     """
     settings = gather.Settings(
@@ -80,10 +83,18 @@ def tell(
     if read_only:
         lines += ["write nothing (--read-only)"]
     elif ZeoHistories in kinds:
-        lines += [*_zeo_writes(ways), *(_http_writes(facts, inventory) if HttpHistories in kinds else ())]
-        lines += list(_longer_writes(isolation, max_rate)) if isolation is not None else []
+        through = [*_http_writes(facts, inventory, secret)] if HttpHistories in kinds else []
+        lines += [*_zeo_writes(ways), *through]
+        if isolation is not None:
+            lines += _longer_writes(isolation, max_rate, through_clients=any("WILL" in line for line in through))
     else:
         lines += ["write nothing (the checks that write are left out)"]
+    if state_folder is not None:
+        lines += [
+            "",
+            f"keep in {state_folder}, on this machine: a journal while it writes, which clients owe an answer, and the"
+            " facts of the last run that was OK (--no-state: nothing)",
+        ]
     usual = "a second or two" if isolation is None else f"{isolation.duration_s:g} s for each database and level"
     lines += [
         "",
@@ -133,6 +144,14 @@ def _files(inventory: Inventory) -> Iterable[str]:
             if path:
                 there = f"{client.machine}:" if key in client.lie_there else ""
                 yield f"{there}{path} ({client.name})"
+        if client.zope_conf and not client.wsgi_ini and "zope-conf" not in client.lie_there:
+            beside = " or ".join(wsgiconf.candidates(client.zope_conf))
+            yield f"{beside}, where there is one ({client.name})"
+    if any(client.zope_conf for client in inventory.clients):
+        yield "what these files include, within their own folders and that of clients.ini"
+    for server in inventory.zeo_servers:
+        if server.conf:
+            yield f"{server.conf} (ZEO server {server.address})"
     for section in inventory.balancers:
         for path in program.config_files(section, inventory):
             yield f"{path} (balancer {section.name})"
@@ -180,7 +199,7 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
         yield f"not write to database {database} of {', '.join(clients)}: {reason}"
 
 
-def _longer_writes(longer: gather.Isolation, max_rate: float) -> Iterable[str]:
+def _longer_writes(longer: gather.Isolation, max_rate: float, *, through_clients: bool) -> Iterable[str]:
     """What the longer test writes beside that."""
     commits = int(max_rate * (longer.duration_s + 1))
     if longer.zeo:
@@ -189,7 +208,7 @@ def _longer_writes(longer: gather.Isolation, max_rate: float) -> Iterable[str]:
             f" of {len(longer.workloads)} workloads ({', '.join(longer.workloads)}) upon more such objects: at most"
             f" {commits} commits, about {commits * BYTES_A_COMMIT / 1e6:.1f} MB until the next pack; all deleted"
         )
-    if longer.http:
+    if longer.http and through_clients:
         yield (
             f"and the documents in the folder at the root are edited again and again for {longer.duration_s:g} s, at"
             f" most {max_rate:g} times a second"
@@ -206,9 +225,12 @@ def _with_blobs(ways: Iterable[targets.ZeoTarget]) -> dict[str, list[str]]:
     return found
 
 
-def _http_writes(facts: Facts, inventory: Inventory) -> Iterable[str]:
+def _http_writes(facts: Facts, inventory: Inventory, secret: str | NotGathered) -> Iterable[str]:
     if inventory.credentials is None:
         yield "write nothing through the running clients: clients.ini gives no user and password"
+        return
+    if isinstance(secret, NotGathered):
+        yield f"it CANNOT write through the running clients, which will be UNKNOWN: {secret.reason}; {secret.hint}"
         return
     starters = [client.name for client in inventory.clients if not targets.may_start_http(facts, client)]
     if not starters:

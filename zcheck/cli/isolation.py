@@ -9,7 +9,7 @@ import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options
 from zcheck.cli.output import FORMATS, deliver, echo
-from zcheck.cli.runs import examiner, interruptible, read_inventory, why_left_out
+from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
 
 
 @click.command()
@@ -56,7 +56,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
     options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
     if options["only_plan"]:
-        echo(_told_plan(ctx, options, inventory, plan))
+        echo(_told_plan(ctx, options, inventory, secret, plan))
         return 0
     try:
         if plan.history:
@@ -73,7 +73,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     return int(found.report.verdict.exit_code)
 
 
-def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, chosen: Any) -> str:
+def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, secret: Any, chosen: Any) -> str:
     from zcheck import isolate
     from zcheck import plan as planning
     from zcheck.checks import CATALOGUE
@@ -88,6 +88,8 @@ def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, chos
         deadline_s=options["deadline"],
         offline=options["offline"],
         read_only=options["read_only"],
+        secret=secret,
+        state_folder=None if options["no_state"] else state_folder(),
         isolation=chosen,
         max_rate=options["max_rate"],
     )

@@ -151,7 +151,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
     from zcheck.checks import CATALOGUE
     from zcheck.gather import wanted_kinds
 
-    inventory, _ = read_inventory(ini)
+    inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
     reasons = why_left_out(ctx, options, inventory)
     text = planning.tell(
@@ -161,6 +161,8 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
         deadline_s=options["deadline"],
         offline=options["offline"],
         read_only=options["read_only"],
+        secret=secret,
+        state_folder=None if options["no_state"] else state_folder(),
         **({"gathered": brought_facts(inventory, options["gathered"])} if options["gathered"] else {}),
     )
     echo(text)

@@ -10,6 +10,7 @@ import re
 import stat
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from zcheck.facts import Inventory, NotGathered, SecretFile, SecretFiles
@@ -129,6 +130,7 @@ def password(inventory: Inventory, ini_text: str, environ: Mapping[str, str]) ->
     credentials = inventory.credentials
     if credentials is None:
         return NotGathered("clients.ini gives no user and password-file", HOW_TO_GIVE_CREDENTIALS)
+    none = partial(NotGathered, file=inventory.file, line=credentials.line)
     if credentials.source == "password":
         found, where = inline_password(ini_text) or "", credentials.reference
         hint = "write the password of 'user' there, or use password-file or password-env"
@@ -141,11 +143,11 @@ def password(inventory: Inventory, ini_text: str, environ: Mapping[str, str]) ->
         try:
             found = read_text(where, MAX_PASSWORD).split("\n", 1)[0].rstrip("\r")
         except CannotRead as error:
-            return NotGathered(str(error), hint)
+            return none(str(error), hint)
     if not found:
-        return NotGathered(f"{where}: no password in it", hint)
+        return none(f"{where}: no password in it", hint)
     if any("\ud800" <= character <= "\udfff" for character in found):
-        return NotGathered(f"{where}: the password is not UTF-8", hint)
+        return none(f"{where}: the password is not UTF-8", hint)
     return found
 
 
