@@ -68,7 +68,14 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/preflight.py
 	$(BIN)/python benchmarks/judge.py
+	$(BIN)/python benchmarks/matrix.py
+	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/offline.py
+
+# Those that take minutes, and 3 GB: what a long test of isolation keeps in memory, and thirty running clients.
+bench-long: $(VENV)/.demo
+	$(BIN)/python benchmarks/soak.py
+	$(BIN)/python benchmarks/all_pairs.py
 
 # Every small change to the judge of isolation has to be noticed by its tests; prints those that are not, and the score.
 #   make mutation MUTATION="--sample 60"
