@@ -17,7 +17,7 @@ DEMO ?=
 PYTEST ?= -n 4 --dist worksteal
 MUTATION ?=
 
-.PHONY: demo test test-rendered lint docs pictures axe contrib bench clean test-plone test-network mutation
+.PHONY: demo test test-rendered lint docs pictures axe contrib bench bench-long clean test-plone test-network mutation
 
 demo: $(VENV)/.demo
 	@$(BIN)/zcheck demo $(DEMO)
