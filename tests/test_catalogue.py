@@ -112,8 +112,12 @@ def shown(check: Check) -> list[str]:
 
 
 def can_be_unknown(check: Check) -> bool:
-    """Whether a fact that the check reads can be missing: clients.ini is always there, or nothing is judged at all."""
-    return bool({*check.needs, *check.uses} - {Inventory})
+    """Whether a fact that the check reads can be missing: clients.ini is always there, or nothing is judged at all.
+
+    Advice that needs nothing else is given or not given.
+    """
+    advice = check.severity is Severity.ADVICE and not check.needs
+    return bool({*check.needs, *check.uses} - {Inventory}) and not advice
 
 
 @every_check

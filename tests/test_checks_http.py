@@ -79,10 +79,18 @@ def test_the_place_is_the_line_of_the_address_that_is_dialled() -> None:
         "[client:app2]\naddress = app2:8080\n"
     )
     refused = PortAnswer("x", "refused", "refuses connections")
-    findings = judge(client_port_answers, cluster, app1=refused, app2=refused).findings
-    places = [(finding.places[0].line, finding.places[0].text) for finding in findings]
+    # The same of many clients is one finding.
+    (finding,) = judge(client_port_answers, cluster, app1=refused, app2=refused).findings
+    places = [(place.line, place.text) for place in finding.places]
     assert [(5, "connect = 127.0.0.1:18081"), (7, "address = app2:8080")] == places
-    assert all(finding.hint for finding in findings)
+    assert ("app1", "app2") == finding.clients
+    assert finding.hint
+
+
+def test_different_troubles_are_findings_of_their_own() -> None:
+    refused, silent = PortAnswer("x", "refused", "refuses connections"), PortAnswer("y", "timeout", "did not answer")
+    findings = judge(client_port_answers, app1=refused, app2=silent, app3=refused).findings
+    assert [("app1", "app3"), ("app2",)] == [finding.clients for finding in findings]
 
 
 ANSWERS: dict[str, tuple[HttpAnswer, str | None]] = {
@@ -427,7 +435,7 @@ RUNS: dict[str, tuple[HttpHistories, int, Verdicts, Verdicts]] = {
     "every write is lost": (
         http_run(app1=state("app1", "not-saved", joined=None), app2=state("app2", "not-saved", joined=None)),
         2,
-        ("problem", [("CRITICAL", ("app1",)), ("CRITICAL", ("app2",))]),
+        ("problem", [("CRITICAL", ("app1", "app2"))]),
         ("skipped", []),
     ),
     "it was stopped before the first write": (
@@ -516,7 +524,8 @@ MESSAGES: dict[str, tuple[HttpHistories, str]] = {
     ),
     "the folder was not there": (
         http_run("app1 > ", app2=state("app2", joined=False), app3=state("app3", joined=False)),
-        "app2, app3 do not show what is saved through app1 (app2: because; app3: because)",
+        "app2, app3 do not show what is saved through app1 (app2: because; app3: because);"
+        " nothing was written through app2, app3, so what they see of each other is not known",
     ),
 }
 
@@ -534,6 +543,22 @@ def test_the_hint_shows_what_the_clients_themselves_name() -> None:
     assert f"{NINE} on app1, {LOCAL} on app2" in finding.hint
     (finding,) = judge(edits_are_seen_everywhere, history, app1=at("same"), app2=at("same")).findings
     assert "Control Panels" not in finding.hint
+
+
+def test_spellings_of_one_server_are_no_difference() -> None:
+    history = http_run("app1 > !app2", "app2 > !app1")
+    one_machine = inventory(
+        "[cluster]\nname = x\n[client:app1]\naddress = 127.0.0.1:8081\n[client:app2]\naddress = 127.0.0.1:8082\n"
+    )
+    spelt = {"app1": at("[('localhost', 8100)]"), "app2": at(LOCAL)}
+    (finding,) = judge(edits_are_seen_everywhere, one_machine, history, **spelt).findings
+    assert "Control Panels" not in finding.hint
+
+
+def test_no_side_of_a_split_is_called_the_wrong_one() -> None:
+    (finding,) = judge(edits_are_seen_everywhere, http_run("app1 > !app2", "app2 > !app1"), app1=[], app2=[]).findings
+    assert "smaller" not in finding.hint
+    assert "the one whose edits you need" in finding.hint
 
 
 def test_the_users_line_is_shown_where_the_user_is_refused() -> None:

@@ -8,6 +8,7 @@ dialled by (no port, two servers on one line) is refused here.
 
 from __future__ import annotations
 
+import ast
 import ipaddress
 import posixpath
 import re
@@ -227,6 +228,27 @@ def endpoints(servers: Iterable[str], client: Client) -> tuple[Endpoint, ...]:
         except InvalidAddress:
             continue
     return tuple(found)
+
+
+def labelled(label: str, client: Client) -> tuple[Endpoint, ...]:
+    """The servers in a ZEO client's own label, as ``[('127.0.0.1', 8100), '/run/zeo.sock']``.
+
+    Empty where the label is something else: a name, or a file's path.
+    """
+    try:
+        listed = ast.literal_eval(label) if label.startswith("[") and len(label) < LONGEST_LABEL else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    return endpoints((_as_text(address) for address in listed), client) if isinstance(listed, list) else ()
+
+
+LONGEST_LABEL = 10_000
+
+
+def _as_text(address: object) -> str:
+    if isinstance(address, tuple) and len(address) >= 2 and isinstance(address[1], int):
+        return str(HostPort(str(address[0]), address[1]))
+    return str(address)
 
 
 def pinned(inventory: Inventory) -> tuple[Endpoint, ...]:

@@ -70,13 +70,13 @@ def client_accepts_writes(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
 
 def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     unknown: dict[str, list[ClientState]] = {}
+    refused: dict[tuple[Refusal, str], list[str]] = {}
     accepted = any(wrote(history, state.client) for state in history.clients)
     for state in history.clients:
         if state.client not in facts.clients or state.client not in facts.inventory.writers:
             continue
         if state.refused and (accepted or state.refused not in OURS):
-            message = f"{inside(history)}{state.client} did not accept an edit: {state.detail}"
-            yield Problem((state.client,), message, (), HINTS[state.refused])
+            refused.setdefault((state.refused, state.detail), []).append(state.client)
         elif state.refused in OURS and _is_told(state.client, facts):
             yield Skipped((state.client,), TELLS_OF_THE_USER)
         elif state.joined is False:
@@ -85,6 +85,9 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
             yield Skipped((state.client,), state.because)
         elif not wrote(history, state.client):
             unknown.setdefault(state.detail or history.stopped or "it gave no usable answer", []).append(state)
+    for (kind, why), clients in refused.items():
+        message = f"{inside(history)}{', '.join(clients)} did not accept an edit: {why}"
+        yield Problem(tuple(clients), message, (), HINTS[kind])
     for why, states in unknown.items():
         names = tuple(state.client for state in states)
         message = f"{inside(history)}no edit was tried through {', '.join(names)}: {why}"

@@ -13,9 +13,10 @@ What it does not prove
     That it always was so, or that it will be after a restart from files that disagree: see the config checks. Nor
     anything about isolation under load: see ``zcheck isolation``.
 How to repair it
-    Take the smaller side out of the balancer first. Compare "Database Location" on the clients' Control Panels and
-    their zope.conf files, then restart the clients of the wrong side. What was saved there since the split is in the
-    other database: export it before that one is deleted.
+    Let the balancer send users to one side only, until both are one. Which side that is no tool can tell: it is the one
+    with the edits that you cannot do without. Compare "Database Location" on the clients' Control Panels and their
+    zope.conf files, then restart the clients of the other side. What was saved there since the split is in the other
+    database: export it before that one is deleted.
 
 >>> from zcheck.checks.consistency._histories import http_run
 >>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
@@ -37,8 +38,9 @@ UNKNOWN app1, app2: clients.ini gives no user and password
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from zcheck.addresses import labelled, same_servers
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.consistency._histories import (
     histories,
@@ -51,14 +53,14 @@ from zcheck.checks.consistency._histories import (
 )
 from zcheck.consistency.history import History, HttpHistories
 from zcheck.consistency.judge import SeenPair
-from zcheck.facts import ControlPanel, Facts, PortAnswer
+from zcheck.facts import ControlPanel, Facts, Names, PortAnswer
 
 
 @check(
     "edits-are-seen-everywhere",
     stage="consistency",
     needs=[HttpHistories],
-    uses=[ControlPanel, PortAnswer],
+    uses=[ControlPanel, Names, PortAnswer],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
@@ -92,12 +94,17 @@ def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPai
     for reader, unseen_writers in missed.items():
         readers.setdefault(tuple(unseen_writers), []).append(reader)
     told = [
-        f"{', '.join(names)} do{'es' * (len(names) == 1)} not show what is saved through {', '.join(writers)}"
-        for writers, names in sorted(readers.items(), key=lambda item: item[1])
+        f"{', '.join(names)} do{'es' * (len(names) == 1)} not show what is saved through {', '.join(others)}"
+        for others, names in sorted(readers.items(), key=lambda item: item[1])
     ]
     known = {s.client: s.behind or (s.detail if s.joined is False else "") for s in history.clients}
     details = [f"{client}: {why}" for client, why in known.items() if client in missed and why]
     message = inside(history) + "; ".join(told) + (f" ({'; '.join(details)})" if any(details) else "")
+    apart = [
+        n for n in missed if (state := history.state(n)) and state.joined is False and n in writers(facts, history)
+    ]
+    if len(apart) > 1:
+        message += f"; nothing was written through {', '.join(apart)}, so what they see of each other is not known"
     named = [pair for pair in found if pair.seen is not None]
     clients = tuple(n for n in facts.clients if any(n in (pair.writer, pair.reader) for pair in named))
     return Problem(clients, message, hint=_hint(history, clients, facts), about=history.database)
@@ -111,11 +118,19 @@ def _hint(history: History, clients: Sequence[str], facts: Facts) -> str:
     for name, page in pages.items():
         if page is not None:
             locations.setdefault(page.location, []).append(name)
-    what = "take the smaller side out of the balancer, then mend it and restart it"
-    if len(locations) < 2:
+    what = "balance one side only, the one whose edits you need, until the other is mended and restarted"
+    if len(locations) < 2 or _all_one_server(locations, facts):
         return what
     shown = ", ".join(f"{location} on {', '.join(names)}" for location, names in locations.items())
     return f"{what}; their Control Panels say: {shown}"
+
+
+def _all_one_server(locations: Mapping[str, Sequence[str]], facts: Facts) -> bool:
+    """Whether these are spellings of one server, by their clients' own machines."""
+    servers = [
+        labelled(location, facts.inventory.client(name)) for location, names in locations.items() for name in names
+    ]
+    return all(one and same_servers(one, servers[0], facts.inventory, facts.maybe(Names)) for one in servers)
 
 
 def _not_proven(history: History, found: Sequence[SeenPair], writers: Sequence[str]) -> Iterator[Unknown | Skipped]:

@@ -6,7 +6,6 @@ them (``self.__name__ = name or str(addr)``, ZEO/ClientStorage.py); a file stora
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 from zcheck import addresses
 from zcheck.addresses import Endpoint
 from zcheck.check import Place, Problem
-from zcheck.facts import Client, ControlPanel, Database, Facts, HostPort, Names, Setting, ZopeConf
+from zcheck.facts import Client, ControlPanel, Database, Facts, Names, Setting, ZopeConf
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -55,7 +54,7 @@ def _location(client: Client, name: str, label: str, connected: bool | None, con
         database=name,
         shown=label,
         on_zeo=connected is not None,
-        running=_endpoints(label, client),
+        running=addresses.labelled(label, client),
         named=named,
         configured=configured,
         lines=lines,
@@ -73,23 +72,6 @@ def _of_the_file(client: Client, database: Database | None) -> tuple[str, tuple[
         return "", (), ()
     servers = addresses.endpoints((line.value for line in database.servers), client)
     return ", ".join(line.value for line in lines), servers, lines
-
-
-def _endpoints(label: str, client: Client) -> tuple[Endpoint, ...]:
-    """The servers in a label such as ``[('127.0.0.1', 8100), '/run/zeo.sock']``; empty where it is something else."""
-    try:
-        listed = ast.literal_eval(label) if label.startswith("[") and len(label) < 10_000 else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return ()
-    if not isinstance(listed, list):
-        return ()
-    return addresses.endpoints((_as_text(address) for address in listed), client)
-
-
-def _as_text(address: object) -> str:
-    if isinstance(address, tuple) and len(address) >= 2 and isinstance(address[1], int):
-        return str(HostPort(str(address[0]), address[1]))
-    return str(address)
 
 
 def agrees_with_file(location: Location, facts: Facts) -> bool | None:

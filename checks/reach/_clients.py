@@ -1,8 +1,12 @@
-"""Where a client's address stands in clients.ini."""
+"""What the checks of the clients' ports share: where an address stands, and one finding for many clients."""
 
 from __future__ import annotations
 
-from zcheck.check import Place
+from collections.abc import Iterator
+
+import msgspec
+
+from zcheck.check import Place, Problem
 from zcheck.facts import HttpAnswer, Inventory
 
 
@@ -12,6 +16,25 @@ def address_of(inventory: Inventory, client: str) -> Place:
     key = "connect" if known.connect is not None else "address"
     place = Place.in_ini(inventory.file, known.section, key)
     return Place(place.file, place.line, f"{key} = {known.dialled}")
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What is wrong with one client: ``words`` go on from where it is."""
+
+    client: str
+    where: str
+    words: str
+    place: Place
+    hint: str
+
+
+def told_once(troubles: list[Trouble]) -> Iterator[Problem]:
+    """The same trouble of many clients as one finding that names them all."""
+    for words, hint in dict.fromkeys((trouble.words, trouble.hint) for trouble in troubles):
+        alike = [trouble for trouble in troubles if (trouble.words, trouble.hint) == (words, hint)]
+        where = ", ".join(trouble.where for trouble in alike)
+        message = f"{where}: each {words}" if len(alike) > 1 else f"{where} {words}"
+        yield Problem(tuple(t.client for t in alike), message, tuple(t.place for t in alike), hint)
 
 
 # Written by caches and proxies, and by nothing that a Zope client is served with.

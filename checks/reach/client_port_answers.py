@@ -17,6 +17,9 @@ OK
 >>> show(client_port_answers, app1=PortAnswer("10.0.0.1:8080", "open"),
 ...      app2=PortAnswer("10.0.0.2:8080", "refused", "refuses connections"))
 CRITICAL app2: app2 at 10.0.0.2:8080 refuses connections
+>>> show(client_port_answers, app1=PortAnswer("10.0.0.1:8080", "refused", "refuses connections"),
+...      app2=PortAnswer("10.0.0.2:8080", "refused", "refuses connections"))
+CRITICAL app1, app2: app1 at 10.0.0.1:8080, app2 at 10.0.0.2:8080: each refuses connections
 >>> show(client_port_answers, app1=PortAnswer("zope1:8080", "unknown-name", "has a name that nothing here resolves"))
 UNKNOWN app1: app1 at zope1:8080 has a name that nothing here resolves
 """
@@ -26,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.reach._clients import address_of
+from zcheck.checks.reach._clients import Trouble, address_of, told_once
 from zcheck.facts import Facts, PortAnswer
 
 HINTS = {
@@ -39,11 +42,13 @@ HINTS = {
 @check("client-port-answers", stage="reach", needs=[PortAnswer], severity=Severity.CRITICAL)
 def client_port_answers(facts: Facts) -> Iterator[Problem | Unknown]:
     """A name that nothing here resolves may be known to the balancer: that is not known, the rest is the peer's."""
+    troubles = []
     for client, answer in facts.each(PortAnswer).items():
-        message = f"{client} at {answer.dialled} {answer.detail or answer.outcome}"
+        where, words = f"{client} at {answer.dialled}", answer.detail or answer.outcome
         place = address_of(facts.inventory, client)
         if answer.outcome == "unknown-name":
             hint = "give its address in [hosts], or another way to it by 'connect'"
-            yield Unknown((client,), message, (place,), hint)
+            yield Unknown((client,), f"{where} {words}", (place,), hint)
         elif answer.outcome != "open":
-            yield Problem((client,), message, (place,), HINTS[answer.outcome])
+            troubles.append(Trouble(client, where, words, place, HINTS[answer.outcome]))
+    yield from told_once(troubles)

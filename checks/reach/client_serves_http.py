@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.reach._clients import address_of
+from zcheck.checks.reach._clients import Trouble, address_of, told_once
 from zcheck.facts import Facts, HttpAnswer
 
 LOG = "its event log tells why"
@@ -49,12 +49,13 @@ HINTS = {
 )
 def client_serves_http(facts: Facts) -> Iterator[Problem]:
     """What a balancer would send users to has to answer them."""
+    troubles = []
     for client, answer in facts.each(HttpAnswer).items():
         where = f"{client} at {facts.inventory.client(client).dialled}"
         place = address_of(facts.inventory, client)
         if answer.outcome != "http":
-            message = f"{where} {answer.detail or answer.outcome}"
-            yield Problem((client,), message, (place,), HINTS[answer.outcome])
+            troubles.append(Trouble(client, where, answer.detail or answer.outcome, place, HINTS[answer.outcome]))
         elif answer.status is not None and answer.status >= 500:
-            message = f"{where} answers a request for / with status {answer.status}"
-            yield Problem((client,), message, (place,), LOG)
+            words = f"answers a request for / with status {answer.status}"
+            troubles.append(Trouble(client, where, words, place, LOG))
+    yield from told_once(troubles)

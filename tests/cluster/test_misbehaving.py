@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import http.server
 import os
@@ -161,8 +162,13 @@ def test_a_full_disk_under_the_zeo_server(make_cluster: Callable[..., Cluster]) 
     assert pid is not None
     with full_disk(pid, cluster.main_zeo.data_fs().stat().st_size):
         outcome = preflight(cluster, *QUICK)
-    assert outcome.code in (2, 3)
-    assert 0 == outcome.counts[0]
+    told = [finding for finding in outcome.told if finding[0] in ("CRITICAL", "UNKNOWN")]
+    accepts = ("CRITICAL", "client-accepts-writes", ("app1", "app2"))
+    assert [accepts, ("UNKNOWN", "zeo-passes-writes-on", ("app1",))] == told
+    # The server's own words; of a full disk it would say that no space is left.
+    assert os.strerror(errno.EFBIG) in outcome.finding("zeo-passes-writes-on")["message"]
+    assert "app1, app2 did not accept an edit" in outcome.finding("client-accepts-writes")["message"]
+    assert (2, 0) == (outcome.code, outcome.counts[0])
     assert outcome.seconds < BOUND_S
     assert commit_takes(cluster) < 5
     again = preflight(cluster)

@@ -21,6 +21,8 @@ AnyDoor = TypeVar("AnyDoor", bound=Door)
 DOORS_AT_ONCE = 16
 """Clients that are spoken to side by side."""
 TIME_IS_OVER = "the time for this run was over"
+FOR_A_WRITE_S = 1.0
+"""Nothing is written with less time left: of a write that is not waited for nobody knows whether it was done."""
 
 
 class Stopped(Exception):
@@ -45,6 +47,8 @@ class Level(Generic[AnyDoor]):
         progress: Callable[[str, str], None],
     ) -> None:
         self.doors = {door.name: door for door in doors}
+        for door in self.doors.values():
+            door.limit = self.limit
         self.states = {name: ClientState(name) for name in self.doors}
         self.run_id = run_id
         self.before_write = before_write
@@ -90,8 +94,9 @@ class Level(Generic[AnyDoor]):
 
     def may_write(self, name: str) -> None:
         """To be called right before a write; raises :exc:`Stopped` where there must be none."""
-        self.must_go_on()
         reason = self.before_write(name)
+        if self.left() < min(FOR_A_WRITE_S, self.timeout_s):
+            raise Stopped(TIME_IS_OVER)
         if reason is not None:
             raise Stopped(reason)
 

@@ -158,7 +158,7 @@ class SiteDoor(Door):
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        return self._line(0).ask(method, path, timeout_s=self.timeout_s, body=body, headers=headers)
+        return self._line(0).ask(method, path, timeout_s=self.limit(), body=body, headers=headers)
 
     def _must_be(self, reply: Reply, accepted: Sequence[int], path: str, right: str = _SEE) -> None:
         """``right``: what the user lacks where the site refuses it, and what gives it that."""
@@ -201,7 +201,7 @@ class SiteDoor(Door):
         request = form.request()
         data = [*(pair for pair in request["data"] if "buttons." not in pair[0]), (button, "1")]
         try:
-            response = self.session.request(request["method"], request["url"], data=data, timeout=self.timeout_s)
+            response = self.session.request(request["method"], request["url"], data=data, timeout=self.limit())
         except HttpTrouble as trouble:
             words = f"it {trouble.words} ({path})"
             raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None

@@ -99,6 +99,8 @@ class Door:
         self.target = target
         self.name = target.name
         self.timeout_s = timeout_s
+        self.limit: Callable[[], float] = lambda: timeout_s
+        """Seconds that one request may take now, where it is not told otherwise."""
         self._user = user
         self._password = password
         self._hosts = hosts
@@ -112,7 +114,7 @@ class Door:
 
     def get(self, path: str, timeout_s: float | None = None, *, thread: int = 0, **options: Any) -> Reply:
         """One GET on the connection of this thread; :exc:`HttpTrouble`."""
-        return self._line(thread).ask("GET", path, timeout_s=timeout_s or self.timeout_s, **options)
+        return self._line(thread).ask("GET", path, timeout_s=timeout_s or self.limit(), **options)
 
     def at_once(self, paths: Sequence[str], timeout_s: float) -> list[tuple[int, int, list[Reply] | HttpTrouble]]:
         """GET these paths as often as the client has threads, all at one time: (begin, end, answers) in nanoseconds.
@@ -303,7 +305,7 @@ class Door:
         path = path_of(url)
         try:
             response = self.session.request(
-                method, url, data=request.get("data"), files=request.get("files"), timeout=self.timeout_s
+                method, url, data=request.get("data"), files=request.get("files"), timeout=self.limit()
             )
         except HttpTrouble as trouble:
             words = f"it {trouble.words} (asked to write by {path})"
