@@ -71,6 +71,7 @@ class LiveWaves:
         self.worker: ZeoWorker | None = None
         self.asked: dict[Dialled, Asked | NotGathered] = {}
         self.ways: list[targets.ZeoTarget] = []
+        self.same_way: dict[str, dict[str, str]] = {}
         self.failures: tuple[Failure, ...] = ()
         self.journal: str | None = None
         self.held: int | None = None
@@ -139,10 +140,12 @@ class LiveWaves:
         doors = self.gathering.doors if SeenThere in wants else ()
         jobs |= {("there", number): partial(self._look_around, door) for number, door in enumerate(doors)}
         found = side_by_side(jobs, self.gathering.deadline.left)
-        for number, door in enumerate(doors):
-            for client in door.clients:
-                seen = self.gathering.seen_there(client, found["there", number])
-                self.gathering.keep(client.name, seen, SeenThere)
+        seen = {
+            client.name: self.gathering.seen_there(client, found["there", number])
+            for number, door in enumerate(doors)
+            for client in door.clients
+        }
+        self.gathering.facts = self.gathering.facts.with_facts(SeenThere, seen)
         for client in self.inventory.clients if PortAnswer in wants else ():
             answers = found[client.name]
             for kind in (PortAnswer, HttpAnswer, ControlPanel):
@@ -379,6 +382,7 @@ class LiveWaves:
             self.gathering.keep("", nothing, ZeoHistories)
             return
         assert self.worker is not None
+        ways, self.same_way = targets.standing_for_all(ways)
         for way in ways:
             self.gathering.progress(way.client, "connecting to its ZEO server")
         self.failures = self.worker.connect([zeo_target(way) for way in ways], within_s=self._within())
@@ -416,7 +420,7 @@ class LiveWaves:
             proofs = databases.get(failure.database, ())
             if not any(proof.client == failure.client for proof in proofs):
                 databases[failure.database] = (*proofs, StorageProof(failure.client, "", error=failure.reason))
-        return ZeoIdentity(databases, identity.loads)
+        return ZeoIdentity(databases, identity.loads, self.same_way)
 
     # --- without a write: what the clients' own servers list -----------------------------------------
 
@@ -477,10 +481,14 @@ class LiveWaves:
                     matrix = partial(self.worker.matrix, database, within_s=self._within(), **self._gently())
                     blobs.append(matrix(rounds=1, blobs=True))
         if histories:
-            self.gathering.keep("", ZeoHistories(tuple(histories), tuple(blobs)))
+            done = (map(self._with_the_same_way, one) for one in (histories, blobs))
+            self.gathering.keep("", ZeoHistories(*map(tuple, done)))
         else:
             reasons = dict.fromkeys(way.not_written for way in self.ways)
             self.gathering.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
+
+    def _with_the_same_way(self, history: History) -> History:
+        return msgspec.structs.replace(history, same_way=self.same_way.get(history.database, {}))
 
     def _work_on(self, worker: ZeoWorker, database: str) -> History:
         """The matrix, or the longer test where that was asked for."""
@@ -796,6 +804,11 @@ class LiveWaves:
             for operation in history.operations
             if operation.action == "write" and operation.outcome == "ok"
         ]
+        wrote = set(written)
+        for history in histories:
+            # What one connection wrote is where the connections of all lead that are made as it was.
+            stood = history.same_way.items()
+            written += [(name, history.database) for name, one in stood if (one, history.database) in wrote]
         text = f"zcheck run={self.settings.run_id}"
         shown = {session: text for session, database in written if there.get(session) == database}
         if (shown or (written and not place.path)) and self.inventory.pinned_zeo:

@@ -29,7 +29,7 @@ from msgspec import Meta
 from zcheck.facts import Client, NotGathered, ThereOutcome
 from zcheck.redact import seal_key, without_userinfo
 
-MAX_ANSWER = 16 * 1024 * 1024
+MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer, banners and all."""
 MAX_COMPLAINT = 64 * 1024
 """Bytes of stderr that are looked at for the reason of a failure."""
