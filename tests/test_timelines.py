@@ -6,13 +6,15 @@ import json
 import random
 
 import jsonschema
+import msgspec
 import pytest
 from cases import stale, stale_history
 
 from zcheck import recheck
-from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Version
-from zcheck.consistency.isolation import Lag, Verdict, judge
+from zcheck.consistency.history import ClientState, History, HttpHistories, Lag, Operation, Version
+from zcheck.consistency.isolation import Verdict, judge
 from zcheck.consistency.record import Origin, Recorded
+from zcheck.consistency.windows import MOST_LAGS, Windows
 from zcheck.facts import Facts, Inventory
 from zcheck.report import Anomaly, Pair
 from zcheck.reporters import json as as_json
@@ -89,6 +91,44 @@ def test_of_many_points_the_slowest_and_a_sample_are_kept(count: int) -> None:
     assert sorted(kept, key=lambda lag: lag.at_ns) == kept
     assert sorted(found, key=lambda lag: -lag.ms)[:10] == sorted(kept, key=lambda lag: -lag.ms)[:10]
     assert not count or kept[-1].at_ns >= 0.9 * (count - 1)
+
+
+def parts(count: int, of: int) -> list[History]:
+    """A long history in parts, each write seen after one, two, three ... ms."""
+    found = []
+    for part in range(count):
+        operations = []
+        for number in range(of):
+            at = (part * of + number) * 10_000
+            operations.append(write("app1", number, at))
+            operations.append(read("app2", number, at + 2, 1 + part * of + number, app1=f"app1-{number}"))
+        found.append(history(*operations, log={}))
+    return found
+
+
+@pytest.mark.parametrize(("expected", "count"), [(None, 3), (MOST_LAGS, 2 * MOST_LAGS // 100), (MOST_LAGS, 150)])
+def test_of_a_long_run_lag_is_told_of_its_whole_time(expected: int | None, count: int) -> None:
+    windows = Windows()
+    for part in parts(count, 100):
+        windows.take(part)
+    lags = lags_of(windows.history(history(), ()), 1000.0)
+    assert lags is not None
+    assert 100 * count == lags.whole.count
+    assert lags.sampled is None if expected is None else expected <= (lags.sampled or 0) < 2 * MOST_LAGS + 2
+    assert 2.0 + 100 * count - 1 == lags.whole.max_ms, "the slowest was the last"
+    assert lags.whole.median_ms == pytest.approx(50 * count, rel=0.01)
+    assert lags.whole.end_s == pytest.approx(1000 * count, rel=0.02)
+
+
+def test_of_a_long_run_no_version_is_numbered_wrongly() -> None:
+    given = stale_history()
+    assert given.log is not None
+    windows = Windows()
+    windows.take(given)
+    kept = windows.history(msgspec.structs.replace(given, operations=()), ())
+    (anomaly,) = anomalies_of(kept, windows.verdict(), ())
+    words = ", ".join(f"a version of {name}" for name in ("app1", "app2", "app3", "app4"))
+    assert [(1, "app3", f"read {words}")] == told(anomaly)
 
 
 def told(anomaly: Anomaly) -> list[tuple[int, str, str]]:

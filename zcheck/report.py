@@ -117,6 +117,8 @@ class Level(msgspec.Struct, frozen=True):
     level: Literal["http", "zeo"]
     database: str
     pairs: tuple[Pair, ...]
+    same_way: dict[str, str] = {}
+    """Of very many clients: by client, the one whose connection stood for it; ``pairs`` are of the others."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -158,7 +160,9 @@ class Lags(msgspec.Struct, frozen=True, kw_only=True):
     """What is expected of the slowest."""
     windows: tuple[LagWindow, ...] = ()
     points: tuple[LagPoint, ...] = ()
-    """Of many: the slowest, and a sample of the others; the figures above are of all."""
+    """Of many: the slowest, and a sample of the others."""
+    sampled: int | None = None
+    """Of a very long run the figures are those of so many, evenly taken; null: of all."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from zcheck.consistency.history import History, Operation
-from zcheck.consistency.isolation import Lag, Verdict, lags, quantile, singly
+from zcheck.consistency.history import History, Lag, Operation
+from zcheck.consistency.isolation import Verdict, lags, quantile, singly
 from zcheck.report import Anomaly, Judged, LagPoint, Lags, LagWindow, Pair, Step
 
 MOST_POINTS = 500
@@ -53,19 +53,22 @@ def judged(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> Judged:
 
 def lags_of(history: History, limit_ms: float) -> Lags | None:
     """How long writes took to arrive at those who did not ask for them; None where nothing shows it."""
-    found = sorted(lags(history), key=lambda lag: (lag.at_ns, lag.writer, lag.reader))
+    found = sorted(history.lags or lags(history), key=lambda lag: (lag.at_ns, lag.writer, lag.reader))
     if not found:
         return None
     first = found[0].at_ns
+    whole = _window(found, first, found[0].at_ns, found[-1].at_ns)
+    count = history.lags_counted or len(found)
     return Lags(
         level=history.level,
         database=history.database,
-        whole=_window(found, first, found[0].at_ns, found[-1].at_ns),
+        whole=msgspec.structs.replace(whole, count=count),
         limit_ms=limit_ms,
         windows=tuple(_windows(found)),
         points=tuple(
             LagPoint(_seconds(lag.at_ns - first), round(lag.ms, 3), lag.writer, lag.reader) for lag in thinned(found)
         ),
+        sampled=len(found) if len(found) < count else None,
     )
 
 
@@ -261,6 +264,9 @@ class _Around:
 def _versions(history: History) -> dict[tuple[str, str], int]:
     """By marker and nonce: which version it is, counted from 1; in the order of the log where that was read."""
     numbers: dict[tuple[str, str], int] = {}
+    if history.judged is not None:
+        # Of its log only the newest versions were kept: nothing can be counted.
+        return numbers
     if history.log is not None:
         for marker, versions in history.log.items():
             ordered = sorted(versions, key=lambda version: version.tid)
@@ -274,29 +280,39 @@ def _versions(history: History) -> dict[tuple[str, str], int]:
 
 
 def _what(op: Operation, first: Iterable[str], versions: Mapping[tuple[str, str], int]) -> str:
-    parts = [_named(op.reads, "read", first, versions), _named(op.writes, "wrote", first, versions)]
+    written = dict.fromkeys(op.writes, op.tid or "")
+    parts = [
+        _named(op.reads, op.read_tids, "read", first, versions),
+        _named(op.writes, written, "wrote", first, versions),
+    ]
     told = "; ".join(part for part in parts if part) or _DEEDS.get(op.action, op.action)
     return _short(f"{told} ({op.error})" if op.error else told)
 
 
 def _named(
-    given: Mapping[str, str | None], verb: str, first: Iterable[str], versions: Mapping[tuple[str, str], int]
+    given: Mapping[str, str | None],
+    tids: Mapping[str, str],
+    verb: str,
+    first: Iterable[str],
+    versions: Mapping[tuple[str, str], int],
 ) -> str:
     """``read version 2 of app1, version 1 of app2``; the markers that matter first, of many a few."""
     if not given:
         return ""
     order = [marker for marker in first if marker in given]
     order += [marker for marker in given if marker not in set(order)]
-    shown = [_version(marker, given[marker], versions) for marker in order[:_MOST_MARKERS]]
+    shown = [_version(marker, given[marker], tids.get(marker, ""), versions) for marker in order[:_MOST_MARKERS]]
     more = f" and {len(order) - _MOST_MARKERS} more" if len(order) > _MOST_MARKERS else ""
     return f"{verb} {', '.join(shown)}{more}"
 
 
-def _version(marker: str, nonce: str | None, versions: Mapping[tuple[str, str], int]) -> str:
+def _version(marker: str, nonce: str | None, tid: str, versions: Mapping[tuple[str, str], int]) -> str:
     if not nonce:
         return f"{marker}: not there" if nonce is None else f"{marker}: removed"
     number = versions.get((marker, nonce))
-    return f"version {number} of {marker}" if number is not None else f"a version of {marker} that is in no log"
+    if number is None and versions:
+        return f"an unknown version of {marker}"
+    return f"version {number or tid} of {marker}" if number or tid else f"a version of {marker}"
 
 
 def _short(text: str) -> str:

@@ -30,8 +30,8 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.consistency._isolation import ALONE, connected, members, not_judged, where, zeo_histories
-from zcheck.consistency.history import History, HttpHistories, ZeoHistories
-from zcheck.consistency.isolation import Lag, behind, lags, quantile
+from zcheck.consistency.history import History, HttpHistories, Lag, ZeoHistories
+from zcheck.consistency.isolation import behind, lags, quantile
 from zcheck.facts import Facts, Thresholds
 
 

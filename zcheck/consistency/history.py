@@ -87,6 +87,17 @@ class ClientState(msgspec.Struct, frozen=True):
     behind: str = ""
 
 
+class Lag(msgspec.Struct, frozen=True):
+    """From the acknowledgement of a write to the first unfenced read of another session that showed it."""
+
+    writer: str
+    reader: str
+    marker: str
+    ms: float
+    at_ns: int = 0
+    """When the write was acknowledged."""
+
+
 class Found(msgspec.Struct, frozen=True):
     """One thing that the judge found, with its witness in words."""
 
@@ -139,6 +150,12 @@ class History(msgspec.Struct, frozen=True):
     """By nonce: what that version of a bank account holds."""
     judged: Judged | None = None
     """Of a history so long that it was judged while it was made, and of which only what tells most was kept."""
+    lags: tuple[Lag, ...] = ()
+    """Of such a history: how long writes took to arrive; of very many an even sample, and the slowest."""
+    lags_counted: int = 0
+    """How many there were."""
+    same_way: dict[str, str] = {}
+    """Of very many clients: by client, the one whose connection stood for it, to the same servers and storage."""
     place: str = ""
     """Where in the tree it was written through the running clients: a mount point's path; empty for the root."""
     blobs: bool = False

@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from zcheck.consistency.history import Found, History, Judged, Operation, Version
+from zcheck.consistency.history import Found, History, Judged, Lag, Operation, Version
 
 Level = Literal["snapshot-isolation", "strong-session-si", "strong-si", "serializable"]
 LEVELS: tuple[Level, ...] = ("snapshot-isolation", "strong-session-si", "strong-si")
@@ -97,17 +97,6 @@ class Verdict(msgspec.Struct, frozen=True):
             f"{passed_s:.0f} s: {commits} commits, {self.operations} operations judged, "
             f"{self.fenced_reads} of them fenced reads; {found}; held so far: {self.held or 'nothing'}"
         )
-
-
-class Lag(msgspec.Struct, frozen=True):
-    """From the acknowledgement of a write to the first unfenced read of another session that showed it."""
-
-    writer: str
-    reader: str
-    marker: str
-    ms: float
-    at_ns: int = 0
-    """When the write was acknowledged."""
 
 
 def judge(history: History) -> Verdict:

@@ -7,13 +7,17 @@ way, and after a look by every session, behind a fence, at all that there is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from zcheck.consistency.history import Found, History, Judged, Operation
-from zcheck.consistency.isolation import Past, Verdict, behind, judge_part, singly, together, verdict_of
+from zcheck.consistency.history import Found, History, Judged, Lag, Operation
+from zcheck.consistency.isolation import Past, Verdict, behind, judge_part, lags, singly, together, verdict_of
 
 MOST_FOUND = 20
 """Anomalies that are kept with their witnesses; beyond, they are counted."""
+MOST_LAGS = 4000
+"""So many are kept at least, once there are as many; beyond, every second, fourth, eighth ... is."""
 
 
 class Windows:
@@ -24,6 +28,7 @@ class Windows:
         self.past = Past()
         self._judged = Judged()
         self._witnesses: list[Operation] = []
+        self._lags = Lags()
 
     def take(self, part: History) -> None:
         """Judge what came after all that was taken before; the log holds the versions that were written since."""
@@ -32,6 +37,7 @@ class Windows:
         room = MOST_FOUND - len(self._judged.found)
         kept = tuple(self._with_witnesses(one, operations) for one in found.found[: max(room, 0)])
         self._judged = together(self._judged, msgspec.structs.replace(found, found=kept), MOST_FOUND)
+        self._lags.take(lags(part))
         self.parts += 1
 
     def _with_witnesses(self, found: Found, operations: tuple[Operation, ...]) -> Found:
@@ -50,8 +56,39 @@ class Windows:
     def history(self, last: History, kept: tuple[Operation, ...]) -> History:
         """The whole, of which ``last`` tells what is known at the end: its verdict, and what was kept of it."""
         return msgspec.structs.replace(
-            last, operations=(*self._witnesses, *kept), log=self.past.log, judged=self._judged, values={}
+            last,
+            operations=(*self._witnesses, *kept),
+            log=self.past.log,
+            judged=self._judged,
+            values={},
+            lags=self._lags.kept(),
+            lags_counted=self._lags.count,
         )
+
+
+class Lags:
+    """How long writes took to arrive, evenly sampled: no chance has a say, and the slowest is always kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._step = 1
+        self._sample: list[Lag] = []
+        self._slowest: Lag | None = None
+
+    def take(self, found: Iterable[Lag]) -> None:
+        for lag in found:
+            if self.count % self._step == 0:
+                self._sample.append(lag)
+            self.count += 1
+            if self._slowest is None or lag.ms > self._slowest.ms:
+                self._slowest = lag
+        while len(self._sample) >= 2 * MOST_LAGS:
+            self._sample = self._sample[::2]
+            self._step *= 2
+
+    def kept(self) -> tuple[Lag, ...]:
+        slowest = [self._slowest] if self._slowest is not None and self._slowest not in self._sample else []
+        return (*self._sample, *slowest)
 
 
 def slowest(part: History) -> tuple[Operation, ...]:

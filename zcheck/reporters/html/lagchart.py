@@ -64,7 +64,8 @@ def draw(lags: Lags) -> Chart:
         how="through the running clients" if lags.level == "http" else "over ZEO",
         told=f"{whole.count} times a write was awaited: half took at most {milliseconds(whole.median_ms)}, "
         f"95 % at most {milliseconds(whole.p95_ms)}, 99 % at most {milliseconds(whole.p99_ms)}, "
-        f"the slowest {milliseconds(whole.max_ms)}; all are expected within {milliseconds(lags.limit_ms)}",
+        f"the slowest {milliseconds(whole.max_ms)}; all are expected within {milliseconds(lags.limit_ms)}"
+        + (f" (figures of {lags.sampled} of them, evenly taken)" if lags.sampled is not None else ""),
         points="".join(f"M{across(point.at_s):.0f},{up(point.ms):.0f}h0" for point in lags.points),
         across=across.ticks(),
         upward=up.ticks(),
