@@ -18,9 +18,12 @@ from cluster.test_soak import doors
 from cluster.wire import Cut, Fault, Message, wire
 from cluster.zeo_servers import ZeoServer, zeo_server
 
+from zcheck.checks.consistency.conflicts_are_detected import conflicts_are_detected
+from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
+from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_reads
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.consistency import http
-from zcheck.consistency.history import History, ZeoHistories
+from zcheck.consistency.history import History, HttpHistories, ZeoHistories
 from zcheck.consistency.isolation import judge
 from zcheck.consistency.judge import pairs
 from zcheck.consistency.zeo import Target, ZeoWorker
@@ -54,6 +57,15 @@ def connect(worker: ZeoWorker, *addresses: HostPort) -> None:
 
 def isolate(worker: ZeoWorker, *workloads: str) -> History:
     return worker.isolate("main", duration_s=2, workloads=workloads, seed=1, within_s=LIMIT_S, max_rate=200)
+
+
+def worst(history: History, check: Any) -> str:
+    """What a check says of this history, among three clients of which nothing else is known."""
+    clients = tuple(Client(name, HostPort(name, 1), IniSection(f"client:{name}", 1), name) for name in NAMES)
+    kind = HttpHistories if history.level == "http" else ZeoHistories
+    facts = Facts().with_fact("", Inventory("clients.ini", "test", clients)).with_fact("", kind((history,)))
+    found = [finding.severity for finding in judge_by([check], facts).findings]
+    return next((severity for severity in ("CRITICAL", "UNKNOWN", "WARNING") if severity in found), "OK")
 
 
 def kinds(history: History) -> set[str]:
@@ -122,6 +134,7 @@ def test_invalidations(expected: set[str], fault: Callable[[], Fault], server: Z
     assert expected <= kinds(history) <= expected | {"broken sum", "acknowledged commit not seen"}
     assert {"app2"} >= {anomaly.sessions[0] for anomaly in verdict.anomalies}
     assert () == history.left
+    assert ("CRITICAL" if expected else "OK") == worst(history, no_torn_or_stale_reads)
 
 
 # --- loads ---------------------------------------------------------------------------------------
@@ -147,6 +160,7 @@ def test_a_load_that_is_newer_than_its_transaction(server: ZeoServer, worker: Ze
         history = isolate(worker, "bank")
     assert fault.done
     assert "read from the future" in kinds(history)
+    assert "CRITICAL" == worst(history, no_torn_or_stale_reads)
     assert {"app2"} == {one.sessions[0] for one in judge(history).anomalies if one.kind == "read from the future"}
 
 
@@ -177,6 +191,7 @@ def test_a_connection_that_ends_while_the_server_finishes(number: int, server: Z
     assert fault.done
     verdict = judge(history)
     assert ("unknown", (), ()) == (verdict.result, verdict.anomalies, history.left)
+    assert "UNKNOWN" == worst(history, zeo_passes_writes_on)
     (unknown,) = [op for op in history.operations if op.outcome == "info"]
     assert "app2" == unknown.session
     assert "" == zeo.wait_until_free(server.address, "1", timeout_s=3)
@@ -209,6 +224,7 @@ def test_a_commit_that_was_acknowledged_and_is_not_there(server: ZeoServer, work
         history = worker.matrix("main", within_s=LIMIT_S)
     assert fault.done
     assert {"lost write"} <= kinds(history)
+    assert "CRITICAL" == worst(history, no_torn_or_stale_reads)
 
 
 class ForgetsReadCurrent(Fault):
@@ -228,6 +244,7 @@ def test_read_current_that_is_not_looked_at(server: ZeoServer, worker: ZeoWorker
         history = isolate(worker, "write-skew-current")
     assert fault.done
     assert (False, {"write skew"}) == (judge(history).serializable, kinds(history))
+    assert "CRITICAL" == worst(history, conflicts_are_detected)
 
 
 class TakesAnything(Fault):
@@ -257,6 +274,7 @@ def test_a_conflict_that_nobody_notices(server: ZeoServer, worker: ZeoWorker) ->
         history = isolate(worker, "counter")
     assert fault.done
     assert "lost update" in kinds(history)
+    assert "CRITICAL" == worst(history, conflicts_are_detected)
     assert {"app2"} == {one.sessions[0] for one in judge(history).anomalies if one.kind == "lost update"}
 
 
@@ -273,10 +291,7 @@ def test_two_servers_on_one_file(server: ZeoServer, tmp_path: Path, worker: ZeoW
     # Each overwrites what the other has just written, so who reads what is a matter of luck; but it is not right.
     assert False in {seen[pair] for pair in seen if "app2" in pair}
     assert "pass" != judge(history).result
-    clients = tuple(Client(name, HostPort(name, 1), IniSection(f"client:{name}", 1), name) for name in NAMES)
-    facts = Facts().with_fact("", Inventory("clients.ini", "test", clients))
-    findings = judge_by([zeo_passes_writes_on], facts.with_fact("", ZeoHistories((history,)))).findings
-    assert "CRITICAL" in {finding.severity for finding in findings}
+    assert "CRITICAL" == worst(history, zeo_passes_writes_on)
 
 
 # --- a running client ----------------------------------------------------------------------------
@@ -353,6 +368,7 @@ def test_a_running_client(
     seen = {(pair.writer, pair.reader): pair.seen for pair in pairs(history, NAMES, NAMES)}
     assert all_seen is all(seen.values())
     assert all(found for (_, reader), found in seen.items() if reader != "app3")
+    assert ("OK" if all_seen else "CRITICAL") == worst(history, edits_are_seen_everywhere)
     if not all_seen:
         state = history.state("app3")
         assert state is not None and "a stale cache" in state.behind
