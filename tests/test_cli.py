@@ -313,3 +313,40 @@ def test_a_path_that_is_wrong_is_one_finding_with_its_line(
     assert str(tmp_path / path) in finding["message"]
     assert mend in finding["hint"]
     assert [(str(ini), at)] == [(place["file"], place["line"]) for place in finding["places"]]
+
+
+def shown_defaults(command: str) -> dict[str, object]:
+    return {option.name or "": option.default for option in cli.zcheck.commands[command].params}
+
+
+def test_the_defaults_that_monitor_shows_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    from zcheck.cli.verify import MONITOR
+
+    shown = shown_defaults("monitor")
+    assert [MONITOR[name] for name in ("timeout", "deadline")] == [
+        float(str(shown[n])) for n in ("timeout", "deadline")
+    ]
+    assert ("5", "60") == (shown_defaults("preflight")["timeout"], shown_defaults("preflight")["deadline"])
+    assert 0 == cli.main(["monitor", "--help"])
+    out = capsys.readouterr().out
+    assert "[default: 8]" in out and "[default: 60]" not in out
+    assert 0 == cli.main(["isolation", "--help"])
+    assert "Beyond the durations" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("expected", "argv"),
+    [
+        ("s;;8;0 ", ["monitor", "--offline", HEALTHY]),
+        ("s;;4;0 ", ["monitor", "--offline", "--deadline", "4", HEALTHY]),
+        ("s;;8;0 clients=U", ["monitor", "nowhere.ini"]),
+        ("s;;2.5;0 clients=U", ["monitor", "--deadline", "2.5", "nowhere.ini"]),
+        ("s;;60;0 ", ["preflight", "--offline", "-o", "nagios", HEALTHY]),
+    ],
+    ids=["monitor", "another deadline", "no report", "no report, another deadline", "preflight"],
+)
+def test_the_time_that_is_critical_is_the_deadline(
+    expected: str, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(argv)
+    assert expected in capsys.readouterr().out.splitlines()[0]

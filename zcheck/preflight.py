@@ -120,6 +120,7 @@ def examine(
             duration_s=round(ended - begun + startup_s, 3),
             offline=settings.offline,
             read_only=settings.read_only,
+            deadline_s=settings.deadline_s,
         ),
         fail_on,
         [Timing(what, round(seconds, 4)) for what, seconds in spent] if timings else [],

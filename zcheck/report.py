@@ -75,6 +75,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     offline: bool = False
     read_only: bool = False
+    deadline_s: float = 60.0
+    """How long it was allowed to take."""
 
 
 class Cluster(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options
+from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
 from zcheck.cli.output import FORMATS, deliver, echo
 from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
 
@@ -29,7 +29,7 @@ from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folde
 @click.option(
     "--plan", "only_plan", is_flag=True, help="Tell what would be read, contacted and written; touch nothing."
 )
-@run_options
+@run_options_with(deadline_is="Beyond the durations, each of which may take twice as long.")
 @click.pass_context
 def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Find out what isolation the cluster guarantees, and whether it held: the longer test.

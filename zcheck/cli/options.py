@@ -98,11 +98,20 @@ OUTPUT = click.option(
 )
 
 
-def run_options(command: Callable[..., int]) -> Callable[..., int]:
-    """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each."""
+def run_options_with(
+    *,
+    timeout: str = "5",
+    deadline: str = "60",
+    deadline_is: str = "The whole run.",
+    read_only: str = "Write nothing anywhere; less is proven.",
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each.
+
+    What differs between commands: the defaults of some, and what is said of them.
+    """
     options = [
         click.option("--offline", is_flag=True, help="Judge the files alone: open no socket, look up no name."),
-        click.option("--read-only", is_flag=True, help="Write nothing anywhere; less is proven."),
+        click.option("--read-only", is_flag=True, help=read_only),
         click.option("--only", type=Names(), multiple=True, metavar="NAMES", help="Only these checks or stages."),
         click.option("--skip", type=Names(), multiple=True, metavar="NAMES", help="Leave these out."),
         click.option(
@@ -112,8 +121,8 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
             show_default=True,
             help="The mildest finding that makes the exit code other than 0.",
         ),
-        click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer."),
-        click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole run."),
+        click.option("--timeout", type=Duration(), default=timeout, show_default=True, help="One wait for a peer."),
+        click.option("--deadline", type=Duration(), default=deadline, show_default=True, help=deadline_is),
         OUTPUT,
         GATHERED,
         click.option("--save-facts", metavar="PATH", help="Keep what was gathered in a file; no secret is in it."),
@@ -132,9 +141,16 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
         click.option("-v", "--verbose", is_flag=True, help="Tell each check."),
         click.option("-q", "--quiet", is_flag=True, help="Tell the verdict alone."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+run_options = run_options_with()
 
 
 def completed_options(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from zcheck.cli.options import INI, OUTPUT, Duration, completed_options, run_options
+from zcheck.cli.options import INI, OUTPUT, Duration, completed_options, run_options, run_options_with
 from zcheck.cli.output import deliver, echo, where_it_failed
 from zcheck.cli.runs import (
     brought_facts,
@@ -54,12 +54,13 @@ GRACE_S = 0.5
 
 @click.command()
 @INI
-@run_options
+@run_options_with(timeout="2.5", deadline="8", read_only="It writes nothing in any case.")
 @click.pass_context
 def monitor(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """The same for Nagios and its like: writes nothing, answers in one line within 8 s.
 
-    Short for preflight with --read-only, --output nagios, --deadline 8 and --timeout 2.5; an option that is given wins.
+    Short for preflight with --read-only, --output nagios, --deadline 8 and --timeout 2.5; one of the last three that is
+    given on the command line wins; neither the environment nor [zcheck] of clients.ini changes them.
     Every running client is asked once for the transactions that its ZEO server lists; not with --no-state.
     """
     from zcheck.reporters import nagios
@@ -73,7 +74,7 @@ def monitor(ctx: click.Context, /, ini: str, **options: Any) -> int:
             if isinstance(error, click.ClickException)
             else f"internal error: {where_it_failed(error)}"
         )
-        click.echo(nagios.unknown(why, time.perf_counter() - ctx.obj), nl=False)
+        click.echo(nagios.unknown(why, time.perf_counter() - ctx.obj, options["deadline"]), nl=False)
         raise
 
 

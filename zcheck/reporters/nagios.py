@@ -28,10 +28,10 @@ def render(report: Report, limit: int = LIMIT) -> str:
     return text
 
 
-def unknown(why: str, seconds: float, limit: int = LIMIT) -> str:
+def unknown(why: str, seconds: float, deadline_s: float, limit: int = LIMIT) -> str:
     """The line of a run that came to no report at all."""
     perfdata = (
-        f" | time={seconds:.1f}s;;60;0 clients=U;;;0 pairs=U;;;0 zeo_pairs=U;;;0 lag_max=U;1;10;0"
+        f" | time={seconds:.1f}s;;{deadline_s:g};0 clients=U;;;0 pairs=U;;;0 zeo_pairs=U;;;0 lag_max=U;1;10;0"
         " critical=U warnings=U unknown=U\n"
     )
     return _fit(_plain(f"ZCHECK UNKNOWN - {why}"), limit - len(perfdata.encode())) + perfdata
@@ -54,7 +54,7 @@ def _perfdata(report: Report, live: list[Finding]) -> str:
     count = Counter(finding.severity for finding in live)
     return " ".join(
         [
-            f"time={report.run.duration_s:.1f}s;;60;0",
+            f"time={report.run.duration_s:.1f}s;;{report.run.deadline_s:g};0",
             f"clients={coverage.clients_seen};;;0",
             f"pairs={coverage.pairs_proven if 'http' in tried else 'U'};;;0",
             f"zeo_pairs={coverage.zeo_pairs_proven if 'zeo' in tried else 'U'};;;0",
