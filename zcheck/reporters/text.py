@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from typing import Protocol
 
 import msgspec
 
@@ -26,6 +26,8 @@ _COLOURS = {
 """Of the fixed part of the palette, halfway between black and white: legible on both."""
 _LARGEST_TABLE = 12
 _MOST_GAPS = 12
+_MOST_PLACES = 24
+"""Of one finding: a thousand lines that say the same are read by nobody."""
 _FEW = 3
 """So many findings are seen at a glance; of more their number is told as well."""
 
@@ -93,9 +95,12 @@ def lines_of(finding: Finding, paint: _Paint | None = None) -> Iterator[str]:
     yield f"{begin}{severity}: {finding.check}: {clean(finding.message)}"
     if head is not None and head.note:
         yield f"  {where(head)}: note: {clean(head.note)}"
-    for place in others:
+    shown = others if len(others) <= _MOST_PLACES + 1 else others[:_MOST_PLACES]
+    for place in shown:
         if place is not None:
             yield f"  {where(place)}: note: {clean(place.note or place.text)}"
+    if len(shown) < len(others):
+        yield f"  note: and {len(others) - len(shown)} more places, all of them in -o json"
     if finding.hint:
         yield f"  help: {clean(finding.hint)}"
 
@@ -130,13 +135,10 @@ def _group(findings: list[Finding], paint: _Paint, *, verbose: bool) -> Iterator
 
 def _told_once(findings: list[Finding]) -> list[list[Finding]]:
     """The findings, those together that differ in nothing but the name of their one client."""
-    ordered = sorted(range(len(findings)), key=lambda n: (_first_alike(findings, n), n))
-    return [[findings[n] for n in group] for _, group in groupby(ordered, key=lambda n: _first_alike(findings, n))]
-
-
-def _first_alike(findings: list[Finding], number: int) -> int:
-    shape = _shape(findings[number])
-    return next(n for n, finding in enumerate(findings) if n == number or (shape and shape == _shape(finding)))
+    alike: dict[object, list[Finding]] = {}
+    for number, finding in enumerate(findings):
+        alike.setdefault(_shape(finding) or number, []).append(finding)
+    return list(alike.values())
 
 
 def _shape(finding: Finding) -> tuple[str, ...] | None:
@@ -150,7 +152,9 @@ def _shape(finding: Finding) -> tuple[str, ...] | None:
 
 def _the_same(others: list[Finding]) -> Iterator[str]:
     if len(others) > _FEW:
-        yield f"  note: the same for {', '.join(clean(finding.clients[0]) for finding in others)}"
+        names = [clean(finding.clients[0]) for finding in others]
+        more = f" and {len(names) - _MOST_PLACES} more" if len(names) > _MOST_PLACES + 1 else ""
+        yield f"  note: the same for {', '.join(names[:_MOST_PLACES] if more else names)}{more}"
         return
     for finding in others:
         place = finding.places[0] if finding.places else None
@@ -183,13 +187,29 @@ def _checks(checks: Iterable[CheckResult]) -> Iterable[str]:
         yield f"{result.outcome:>10}  {result.stage}: {result.check}{because}"
 
 
+class Tested(Protocol):
+    """What belongs to one database, tried at one level."""
+
+    @property
+    def level(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+
+
+def tested(one: Tested) -> str:
+    """What was tried, and through what: ``database main, over ZEO``."""
+    what = "inside" if one.database.startswith("/") else "database"
+    how = "through the running clients" if one.level == "http" else "over ZEO"
+    return f"{what} {clean(one.database)}, {how}"
+
+
 def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | None) -> Iterator[str]:
     """Who saw whose write: a row for each writer, a column for each reader; large clusters get the gaps alone."""
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
-    how = "through the running clients" if level.level == "http" else "over ZEO"
     proven = sum(pair.seen is True for pair in level.pairs)
-    what = "inside" if level.database.startswith("/") else "database"
-    yield f"{what} {clean(level.database)}, {how}: {proven} of {len(level.pairs)} pairs proven"
+    stood = len({*level.same_way.values()})
+    standing = f"; {stood} connections stood for {stood + len(level.same_way)} clients" if stood else ""
+    yield f"{tested(level)}: {proven} of {len(level.pairs)} pairs proven{standing}"
     if len(clients) > _LARGEST_TABLE or not level.pairs:
         yield from _gaps(level.pairs, clients)
         yield ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from zcheck.report import Finding, Judged, Page, Report
 from zcheck.reporters.html import drawing, lagchart, matrix, timeline
-from zcheck.reporters.text import clean, last_line, not_proven, where
+from zcheck.reporters.text import clean, last_line, not_proven, tested, where
 
 _WORDS = {"CRITICAL": "do not balance", "WARNING": "works today", "UNKNOWN": "not known", "OK": "can be balanced"}
 
@@ -44,6 +44,7 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
     text: str = environment.get_template("page.html").render(
         report=report,
         word=_WORDS[report.verdict.status],
+        tested=tested,
         summary=last_line(report),
         tried={level.level for level in report.consistency.levels},
         judged=[_judged(one) for one in report.consistency.judged],

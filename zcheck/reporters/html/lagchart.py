@@ -32,7 +32,6 @@ class Quantile(msgspec.Struct, frozen=True):
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     lags: Lags
-    how: str
     told: str
     points: str
     """The path of all points."""
@@ -61,7 +60,6 @@ def draw(lags: Lags) -> Chart:
     windows = lags.windows or (whole,)
     return Chart(
         lags=lags,
-        how="through the running clients" if lags.level == "http" else "over ZEO",
         told=f"{whole.count} times a write was awaited: half took at most {milliseconds(whole.median_ms)}, "
         f"95 % at most {milliseconds(whole.p95_ms)}, 99 % at most {milliseconds(whole.p99_ms)}, "
         f"the slowest {milliseconds(whole.max_ms)}; all are expected within {milliseconds(lags.limit_ms)}"

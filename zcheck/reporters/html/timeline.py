@@ -15,7 +15,7 @@ import msgspec
 from zcheck.report import Anomaly, Step
 from zcheck.reporters.html.drawing import short
 from zcheck.reporters.html.matrix import milliseconds
-from zcheck.reporters.text import clean
+from zcheck.reporters.text import clean, tested
 
 _LEFT, _TOP, _BAR, _GAP, _LANE_PAD = 120, 34, 16, 6, 9
 _NARROWEST, _WIDEST = 560, 860
@@ -56,7 +56,6 @@ class Tick(msgspec.Struct, frozen=True):
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     anomaly: Anomaly
-    how: str
     title: str
     witnesses: tuple[str, ...]
     """What each of them did, in words."""
@@ -76,8 +75,7 @@ def draw(anomaly: Anomaly, clients: Sequence[str]) -> Timeline:
     """The timeline of one anomaly; without steps there are words alone."""
     timeline = Timeline(
         anomaly=anomaly,
-        how="through the running clients" if anomaly.level == "http" else "over ZEO",
-        title=f"{anomaly.kind}, database {anomaly.database}",
+        title=f"{anomaly.kind}, {tested(anomaly)}",
         witnesses=tuple(_told(step) for step in sorted(anomaly.steps, key=_number) if step.witness is not None),
         rows=tuple(_row(step) for step in anomaly.steps),
     )
