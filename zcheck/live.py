@@ -640,8 +640,12 @@ class LiveWaves:
         from zcheck.consistency import site
 
         path = self.inventory.site
-        if path is None or not targets.site_keeps_blobs(self.gathering.facts):
+        if not targets.site_keeps_blobs(self.gathering.facts):
             return ()
+        if path is None:
+            database = next((door.database for door in doors), ROOT.database)
+            why = "Zope itself keeps no file as a blob; inside a site ('site' in clients.ini) they are proven"
+            return (self._not_tried(database, why, blobs=True),)
         shown = {state.client for history in pages if not history.stopped for state in history.clients if state.joined}
         able = [door for door in doors if door.name in shown]
         return (site.run(able, path, files=True, **self._through_clients(user, secret)),) if able else ()
@@ -652,10 +656,25 @@ class LiveWaves:
         """A folder in every other database that is in the tree, through the clients that have shown the root's."""
         fared = {state.client: state for state in root.clients}
         able = [c for c in self.inventory.clients if (one := fared.get(c.name)) and one.joined and not one.hung]
+        places = targets.mounted_places(self.gathering.facts) if able else ()
         return [
-            self._write_at(place, root, able, user, secret, owing)
-            for place in (targets.mounted_places(self.gathering.facts) if able else ())
+            *(self._write_at(place, root, able, user, secret, owing) for place in places),
+            *(self._not_tried(name, "no zope.conf tells where it is mounted") for name in self._mounted_somewhere()),
         ]
+
+    def _mounted_somewhere(self) -> list[str]:
+        """Databases on ZEO that the running clients list and no zope.conf that was read mounts."""
+        facts = self.gathering.facts
+        every = [client.name for client in self.inventory.clients]
+        confs = [conf for name in every if isinstance(conf := facts.raw(ZopeConf, name), ZopeConf)]
+        panels = [panel for name in every if isinstance(panel := facts.raw(ControlPanel, name), ControlPanel)]
+        known = {database.name for conf in confs for database in conf.databases} or {ROOT.database}
+        listed = dict.fromkeys(page.name for panel in panels for page in panel.databases if page.connected is not None)
+        # A client that lists one alone has it at the root, whatever it is called.
+        return [name for name in listed if name not in known and len(listed) > 1]
+
+    def _not_tried(self, database: str, why: str, *, blobs: bool = False) -> History:
+        return History("http", database, self.settings.run_id, nothing=why, blobs=blobs)
 
     def _write_at(
         self,

@@ -24,7 +24,7 @@ def not_in_the_tree(facts: Facts) -> Iterator[Note]:
     found = facts.the(HttpHistories)
     for history in (*found.histories, *found.blobs):
         if history.nothing:
-            what = f"files inside {history.database} are" if history.blobs else f"database {history.database} is"
+            what = f"what blobs hold in {history.database} is" if history.blobs else f"database {history.database} is"
             yield Note(facts.clients, f"{what} not proven through the running clients: {history.nothing}")
 
 

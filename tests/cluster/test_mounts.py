@@ -171,6 +171,13 @@ def test_a_client_of_which_no_file_tells_is_proven_with_the_others(mounted: Clus
     assert EVERY_PAIR == preflight(ini).pairs("http", "archive")
 
 
+def test_a_database_that_no_file_tells_of_is_told_as_not_proven(mounted: Cluster) -> None:
+    outcome = preflight(write_ini(mounted, "bare", pinned=False, without=("zope-conf",)))
+    assert EVERY_PAIR == outcome.pairs("http")
+    assert {None} == set(outcome.pairs("http", "archive").values())
+    assert "database archive is not proven through the running clients: no zope.conf tells" in notes(outcome)
+
+
 def test_a_database_of_one_process_is_left_alone(make_cluster: Callable[..., Cluster]) -> None:
     own = "<zodb_db sessions>\n<mappingstorage>\n</mappingstorage>\nmount-point /sessions\n</zodb_db>\n"
     cluster = make_cluster([ClientSpec(name=name, more=own) for name in ("app1", "app2")])

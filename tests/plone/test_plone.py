@@ -236,17 +236,22 @@ def test_a_site_that_is_not_there_is_unknown_and_no_split(plone: Cluster) -> Non
 
 
 def test_a_page_that_a_killed_run_left_is_found_and_removed(plone: Cluster) -> None:
-    page = {
+    page: dict[str, Any] = {
         "@type": "Document",
         "id": "zcheck-dead",
         "title": f"zcheck {'0' * 32} run dead, which removes it itself; may be deleted",
     }
+    file = {**page, "@type": "File", "id": "zcheck-dead-file"}
+    file |= {"title": "Test folder of zcheck run dead-file, which removes it itself; may be deleted"}
+    file |= {"file": {"data": "a line", "filename": "zcheck.txt"}}
     mine = {"@type": "Document", "id": "zcheck-notes", "title": "What we know of zcheck"}
     assert 201 == ask(plone, "POST", "/Plone", json=page).status_code
+    assert 201 == ask(plone, "POST", "/Plone", json=file).status_code
     assert 201 == ask(plone, "POST", "/Plone", json=mine).status_code
     try:
         found = in_process("leftovers", plone.ini)
-        assert (1, True) == (found.code, "/Plone/zcheck-dead" in found.out)
+        assert (1, True) == (found.code, "/Plone/zcheck-dead\n" in found.out)
+        assert "/Plone/zcheck-dead-file" in found.out
         assert "zcheck-notes" not in found.out
         assert 0 == in_process("leftovers", plone.ini, "--remove").code
         assert ["zcheck-notes"] == ours(plone)
