@@ -350,3 +350,13 @@ def test_the_time_that_is_critical_is_the_deadline(
 ) -> None:
     cli.main(argv)
     assert expected in capsys.readouterr().out.splitlines()[0]
+
+
+def test_what_is_no_part_of_a_command_is_not_said_to_be_left_out_by_an_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.main(["isolation", "--offline", "--duration", "1s", "--skip", "zope-conf-parses", "-o", "json", HEALTHY])
+    reasons = {one["check"]: one["because"] for one in json.loads(capsys.readouterr().out)["checks"]}
+    assert "not part of zcheck isolation" == reasons["mount-points-agree"]
+    assert "left out by --skip" == reasons["zope-conf-parses"]
+    assert "left out by --offline" == reasons["no-torn-or-stale-reads"]

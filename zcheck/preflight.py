@@ -47,8 +47,12 @@ def left_out(
     offline: bool,
     read_only: bool,
     credentials: bool = True,
+    without: Collection[str] = (),
+    command: str = "",
 ) -> dict[str, str]:
     """Why each check that is not wanted is left out, by name.  Raises :exc:`UnknownCheck`.
+
+    ``without``: the checks and stages that ``command`` leaves out, whatever the user wants.
 
     Who gives no ``credentials`` and skips the proof through the running clients by name wants no edit tried either.
     """
@@ -65,11 +69,17 @@ def left_out(
             reasons[check.name] = "not asked for by --only"
         elif {check.name, check.stage} & set(skip):
             reasons[check.name] = "left out by --skip"
+        elif {check.name, check.stage} & set(without):
+            reasons[check.name] = f"not part of zcheck {command}"
         elif offline and check.stage not in OFFLINE_STAGES:
             reasons[check.name] = "left out by --offline"
         elif read_only and set(check.needs) & set(gather.WRITES):
             reasons[check.name] = "left out by --read-only"
-        elif not credentials and check.name == "client-accepts-writes" and "edits-are-seen-everywhere" in skip:
+        elif (
+            not credentials
+            and check.name == "client-accepts-writes"
+            and "edits-are-seen-everywhere" in {*skip, *without}
+        ):
             reasons[check.name] = "clients.ini gives no user and password-file"
     return reasons
 

@@ -54,7 +54,7 @@ def _must_prove(ctx: click.Context, options: dict[str, Any], inventory: Any, wit
         if options[name]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} proves too little to open a server by", ctx)
-    reasons = why_left_out(ctx, {**options, "skip": (*options["skip"], without)}, inventory)
+    reasons = why_left_out(ctx, options, inventory, without=without)
     missed = [check.name for check in CATALOGUE if check.name in reasons and is_indispensable(check)]
     if missed:
         raise click.UsageError(f"without {missed[0]} too little is proven to open a server by", ctx)

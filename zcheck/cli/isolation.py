@@ -79,8 +79,7 @@ def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, secr
     from zcheck.checks import CATALOGUE
     from zcheck.gather import wanted_kinds
 
-    without = {**options, "skip": (*options["skip"], isolate.left_out(chosen))}
-    reasons = why_left_out(ctx, without, inventory)
+    reasons = why_left_out(ctx, options, inventory, "isolation", isolate.left_out(chosen))
     return planning.tell(
         inventory,
         wanted_kinds(check for check in CATALOGUE if check.name not in reasons),

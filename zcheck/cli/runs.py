@@ -56,8 +56,10 @@ def load_facts(path: str) -> Any:
         raise click.ClickException(f"{path}: {error}") from None
 
 
-def why_left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) -> dict[str, str]:
-    """Why each check that these options do not want is left out, by name."""
+def why_left_out(
+    ctx: click.Context, options: Mapping[str, Any], inventory: Any, command: str = "", without: Sequence[str] = ()
+) -> dict[str, str]:
+    """Why each check that these options do not want, or that the command leaves out, is left out, by name."""
     from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
 
@@ -69,6 +71,8 @@ def why_left_out(ctx: click.Context, options: dict[str, Any], inventory: Any) ->
             offline=options["offline"],
             read_only=options["read_only"],
             credentials=inventory.credentials is not None,
+            without=without,
+            command=command,
         )
     except pipeline.UnknownCheck as error:
         raise click.UsageError(str(error), ctx) from None
@@ -136,7 +140,7 @@ def examine(
     from zcheck.probes.waiting import within
     from zcheck.terminal import LiveLines
 
-    reasons = why_left_out(ctx, {**options, "skip": (*options["skip"], tuple(without))}, inventory)
+    reasons = why_left_out(ctx, options, inventory, command, without)
     settings = Settings(
         run_id=secrets.token_hex(6),
         offline=options["offline"],
