@@ -18,7 +18,15 @@ version = re.search(r'__version__ = "([^"]+)"', (here / "zcheck" / "__init__.py"
 assert version is not None
 
 demo = ["Zope[wsgi]>=5.8", "Paste"]
-test = ["edn_format", "Products.ZODBMountPoint", "pytest", "pytest-xdist", "hypothesis", "jsonschema", "setuptools>=70.1"]
+test = [
+    "edn_format",
+    "Products.ZODBMountPoint",
+    "pytest",
+    "pytest-xdist",
+    "hypothesis",
+    "jsonschema",
+    "setuptools>=70.1",
+]
 lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
 docs = ["sphinx", "furo"]
 # What reads the files of contrib/, as far as it is a package.
