@@ -142,7 +142,8 @@ def proven_one(identity: ZeoIdentity | None, database: str, one: str, other: str
     if identity is None:
         return False
     found = storage_groups(identity.databases.get(database, ()), identity.loads.get(database, ()))
-    return any({one, other} <= set(group) for group in found.groups)
+    stood = identity.same_way.get(database, {})
+    return any({stood.get(one, one), stood.get(other, other)} <= set(group) for group in found.groups)
 
 
 # --- what the running clients' own servers list ---------------------------------------------------

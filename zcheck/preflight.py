@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -217,10 +218,11 @@ def consistency_levels(facts: Facts) -> tuple[Level, ...]:
     inventory = facts.inventory
     levels = []
     for history in (*_histories(facts), *_histories(facts, blobs=True)):
-        pairs = judge.pairs(history, inventory.writers, inventory.client_names)
+        tried = tuple(name for name in inventory.client_names if name not in history.same_way)
+        pairs = judge.pairs(history, [name for name in inventory.writers if name not in history.same_way], tried)
         shown = tuple(Pair(p.writer, p.reader, p.seen, _rounded(p.lag_ms)) for p in pairs)
         database = f"{history.database} (blobs)" if history.blobs else history.database
-        levels.append(Level(history.level, database, shown))
+        levels.append(Level(history.level, database, shown, history.same_way))
     return tuple(levels)
 
 
@@ -312,7 +314,7 @@ def _coverage(facts: Facts, judgement: Judgement, levels: tuple[Level, ...]) -> 
         clients_seen=sum(_seen(facts, name) for name in inventory.client_names),
         clients_total=len(inventory.clients),
         pairs_proven=_proven(levels, "http"),
-        zeo_pairs_proven=_proven(levels, "zeo"),
+        zeo_pairs_proven=_proven(levels, "zeo") + _proven_by_others(levels, inventory),
         pairs_total=inventory.pairs_total,
     )
 
@@ -325,6 +327,26 @@ def _proven(levels: tuple[Level, ...], name: str) -> int:
             for pair in level.pairs:
                 by_pair.setdefault((pair.writer, pair.reader), []).append(pair.seen)
     return sum(True in seen and False not in seen for seen in by_pair.values())
+
+
+def _proven_by_others(levels: tuple[Level, ...], inventory: Inventory) -> int:
+    """Pairs over ZEO of clients for which another one's connection stood; each counts as that one's do."""
+    standing = [level for level in levels if level.level == "zeo"]
+    who = {client: stood for level in standing for client, stood in level.same_way.items()}
+    if not who:
+        return 0
+    writers, everybody = inventory.writers, inventory.client_names
+    as_writer = Counter(who.get(client, client) for client in writers)
+    as_reader = Counter(who.get(client, client) for client in everybody)
+    seen: dict[tuple[str, str], list[bool | None]] = {}
+    for pair in (pair for level in standing for pair in level.pairs):
+        seen.setdefault((pair.writer, pair.reader), []).append(pair.seen)
+    proven = {pair for pair, told in seen.items() if True in told and False not in told}
+    between = sum(as_writer[writer] * as_reader[reader] - 1 for writer, reader in proven)
+    both = {writer for writer, _ in proven} & {reader for _, reader in proven}
+    # Two clients for which one connection stood: it saw what others wrote, and others saw what it wrote.
+    within = sum(as_writer[name] * (as_reader[name] - 1) for name in both)
+    return between + within
 
 
 def _seen(facts: Facts, client: str) -> bool:

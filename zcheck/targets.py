@@ -4,6 +4,7 @@ run itself cannot differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec

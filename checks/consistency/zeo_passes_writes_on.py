@@ -60,6 +60,7 @@ def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
         barred = {client: why for client in readers if (why := may_not_write(history, client))}
         found = _tried(facts, history, barred)
         proven |= {name for pair in found for name in (pair.writer, pair.reader)}
+        proven |= {name for name, stood in history.same_way.items() if stood in proven}
         yield from _told(history, found)
         for client in barred.keys() - proven:
             yield Skipped((client,), barred[client])
@@ -107,6 +108,7 @@ def _about(history: History) -> str:
 def _problem(history: History, found: Sequence[SeenPair], split: list[SeenPair]) -> Problem:
     named = {name for pair in found if pair.seen is not None for name in (pair.writer, pair.reader)}
     clients = tuple(state.client for state in history.clients if state.client in named)
+    clients += tuple(name for name, stood in history.same_way.items() if stood in named)
     hint = "compare the 'server' and 'storage' lines of both sides, and what stands between them and the server"
     return Problem(clients, f"{_where(history)}: {sides(split)}", hint=hint, about=_about(history))
 

@@ -42,7 +42,9 @@ transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.checks.identity._lists import through_the_clients
@@ -75,6 +77,7 @@ def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     for proofs in identity.databases.values():
         usable = [proof.client for proof in proofs if not proof.error and proof.client in facts.clients]
         compared |= set(usable) if len(usable) > 1 else set()
+    compared |= {c for stood in identity.same_way.values() for c, other in stood.items() if other in compared}
     alone = tuple(client for client in facts.clients if client not in compared)
     yield Skipped(tuple(c for c in _elsewhere(facts) if c not in told), "edits-are-seen-everywhere")
     yield Skipped(alone, identity.why_not or "there is no other client's connection to a ZEO server to compare with")
@@ -100,9 +103,18 @@ def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown
         yield from _not_examined(database, proofs)
         if sum(not proof.error for proof in proofs) > 1:
             found = storage_groups(proofs, identity.loads.get(database, ()))
+            found = _of_all(found, identity.same_way.get(database, {}))
             if len(found.groups) > 1:
                 yield _split(database, found, proofs)
             yield from _not_proven(database, found)
+
+
+def _of_all(found: StorageGroups, same_way: Mapping[str, str]) -> StorageGroups:
+    """The groups with the clients for which another one's connection stood."""
+    if not same_way:
+        return found
+    groups = [(*group, *(name for name, stood in same_way.items() if stood in group)) for group in found.groups]
+    return msgspec.structs.replace(found, groups=tuple(groups))
 
 
 def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]) -> Problem:
@@ -111,7 +123,7 @@ def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]
         reach = "reaches" if len(group) == 1 else "reach"
         sides.append(f"{', '.join(group)} {reach} {shown(proof for proof in proofs if proof.client in group)}")
     count = NUMBERS.get(len(sides), str(len(sides)))
-    clients = tuple(proof.client for proof in proofs if any(proof.client in group for group in found.groups))
+    clients = tuple(client for group in found.groups for client in group)
     return Problem(clients, f"database {database} is {count} storages: {'; '.join(sides)}", (), HINT, about=database)
 
 

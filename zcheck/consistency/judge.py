@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from zcheck.consistency.history import History, Operation
+from zcheck.consistency.history import ClientState, History, Operation
 
 
 class SeenPair(msgspec.Struct, frozen=True):
@@ -34,21 +34,26 @@ def pairs(history: History, writers: Iterable[str], readers: Iterable[str]) -> t
     reads = _reads_by_client(history)
     written = _writes_by_client(history)
     all_fenced = any(op.fenced for client in reads.values() for op in client)
+    states = {state.client: state for state in history.clients}
     found = []
     for writer in writers:
         for reader in readers:
             if writer != reader:
                 some, seen = written.get(writer, []), reads.get(reader, [])
-                found.append(_pair(history, writer, reader, some, seen, all_fenced))
+                found.append(_pair(states.get(reader), writer, reader, some, seen, all_fenced))
     return tuple(found)
 
 
 def _pair(
-    history: History, writer: str, reader: str, writes: list[Operation], reads: list[Operation], all_fenced: bool
+    state: ClientState | None,
+    writer: str,
+    reader: str,
+    writes: list[Operation],
+    reads: list[Operation],
+    all_fenced: bool,
 ) -> SeenPair:
     if not writes:
         return SeenPair(writer, reader)
-    state = history.state(reader)
     if state is not None and state.joined is False and not state.hung:
         # It never showed the folder in which every other client's documents are.
         return SeenPair(writer, reader, seen=False)
