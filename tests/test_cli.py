@@ -360,3 +360,29 @@ def test_what_is_no_part_of_a_command_is_not_said_to_be_left_out_by_an_option(
     assert "not part of zcheck isolation" == reasons["mount-points-agree"]
     assert "left out by --skip" == reasons["zope-conf-parses"]
     assert "left out by --offline" == reasons["no-torn-or-stale-reads"]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100])
+@pytest.mark.parametrize("argv", [["explain"], ["explain", "editors lose changes"], ["plan", HEALTHY]], ids=" ".join)
+def test_at_a_terminal_nothing_is_broken_within_a_word(
+    argv: list[str], columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(argv) == 0
+    whole = capsys.readouterr().out
+    for module in ("zcheck.cli.output", "zcheck.cli.documents"):
+        monkeypatch.setattr(f"{module}.terminal_width", lambda: columns)
+    assert cli.main(argv) == 0
+    shown = capsys.readouterr().out
+    assert whole.split() == shown.split()
+    # What is longer than the terminal is one word, such as a path, which nothing could be gained by breaking.
+    assert [] == [line for line in shown.splitlines() if len(line) > columns and len(line.split()) > 1]
+    assert len(shown.splitlines()) > len(whole.splitlines())
+
+
+def test_the_columns_of_the_catalogue_are_straight(capsys: pytest.CaptureFixture[str]) -> None:
+    from zcheck.checks import CATALOGUE
+
+    assert cli.main(["explain"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    starts = {line.index(check.title) for check in CATALOGUE for line in lines if line.split()[:1] == [check.name]}
+    assert 1 == len(starts)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import textwrap
+from functools import partial
 
 import click
 
@@ -31,7 +34,8 @@ def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: b
     from zcheck.symptoms import nearest
 
     if check is None:
-        say("\n".join([*_catalogue(), "", *_by_symptom()]) + "\n")
+        width = terminal_width()
+        say("\n".join([*_catalogue(width), "", *_by_symptom(width)]) + "\n")
         return 0
     known = {one.check: one for one in all_pages()}
     if check in known:
@@ -45,30 +49,48 @@ def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: b
     near = difflib.get_close_matches(check, known, 1)
     symptom = nearest(check) if " " in check.strip() or not near else None
     if symptom is not None:
-        titles = [f"  {name:<30} {known[name].title}" for name in symptom.checks if name in known]
-        say("\n".join([symptom.name, *titles]) + "\n")
+        found = [known[name] for name in symptom.checks if name in known]
+        column = max(len(one.check) for one in found)
+        titles = [_beside(f"  {one.check:<{column}}", one.title, terminal_width()) for one in found]
+        say("\n".join([symptom.name, *itertools.chain(*titles)]) + "\n")
         return 0
     raise click.UsageError(f"there is no check {check!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
 
 
-def _catalogue() -> list[str]:
+def _catalogue(width: int | None) -> list[str]:
     from zcheck.check import STAGES
 
+    pages = all_pages()
+    column = max(len(one.check) for one in pages)
     lines = []
     for stage in STAGES:
         lines.append(stage)
-        lines += [f"  {one.check:<30} {one.severity:<9} {one.title}" for one in all_pages() if one.stage == stage]
+        for one in pages:
+            if one.stage == stage:
+                lines += _beside(f"  {one.check:<{column}} {one.severity:<9}", one.title, width)
     return lines
 
 
-def _by_symptom() -> list[str]:
+def _beside(head: str, text: str, width: int | None) -> list[str]:
+    """A text beside its head, wrapped at words; below it where the terminal leaves too little room."""
+    if width is None:
+        return [f"{head} {text}"]
+    fill = partial(textwrap.wrap, width=width, break_on_hyphens=False, break_long_words=False)
+    if width - len(head) < 30:
+        above = fill(" ".join(head.split()), initial_indent="  ", subsequent_indent=" " * 4)
+        return [*above, *fill(text, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    return fill(text, initial_indent=f"{head} ", subsequent_indent=" " * (len(head) + 1))
+
+
+def _by_symptom(width: int | None) -> list[str]:
+    from zcheck.reporters.text import wrapped
     from zcheck.symptoms import SYMPTOMS
 
     known = {one.check for one in all_pages()}
     lines = ["by symptom"]
     for symptom in SYMPTOMS:
         lines.append(f"  {symptom.name}: {', '.join(name for name in symptom.checks if name in known)}")
-    return lines
+    return lines if width is None else list(wrapped(lines, width))
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
-from zcheck.cli.output import FORMATS, deliver, echo
+from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped
 from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
 
 
@@ -56,7 +56,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
     options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
     if options["only_plan"]:
-        echo(_told_plan(ctx, options, inventory, secret, plan))
+        echo_wrapped(_told_plan(ctx, options, inventory, secret, plan))
         return 0
     try:
         if plan.history:

@@ -131,6 +131,14 @@ def echo(text: str) -> None:
     say("\n".join(clean(line) for line in text.splitlines()) + "\n")
 
 
+def echo_wrapped(text: str) -> None:
+    """The same; at a terminal no line is broken within a word."""
+    from zcheck.reporters.text import wrapped
+
+    width = terminal_width()
+    echo(text if width is None else "\n".join(wrapped(text.splitlines(), width)))
+
+
 def in_colours() -> bool:
     from zcheck.terminal import colours
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from zcheck.cli.options import INI, OUTPUT, Duration, completed_options, run_options, run_options_with
-from zcheck.cli.output import deliver, echo, where_it_failed
+from zcheck.cli.output import deliver, echo, echo_wrapped, where_it_failed
 from zcheck.cli.runs import (
     brought_facts,
     examine,
@@ -166,7 +166,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
         state_folder=None if options["no_state"] else state_folder(),
         **({"gathered": brought_facts(inventory, options["gathered"])} if options["gathered"] else {}),
     )
-    echo(text)
+    echo_wrapped(text)
     return 0
 
 
