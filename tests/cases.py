@@ -48,7 +48,7 @@ SPLIT = Finding(
     severity="CRITICAL",
     clients=CLIENTS,
     message="app3 does not show what is saved through app1, app2: it runs on another database",
-    hint="take the smaller side out of the balancer, then mend it and restart it",
+    hint="balance one side only, the one whose edits you need, until the other is mended and restarted",
     fingerprint="5b1d0c9e8f7a6b5c",
 )
 MOUNTS = Finding(
