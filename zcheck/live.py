@@ -156,8 +156,11 @@ class LiveWaves:
             self._tell_processes_apart()
         self.asked = {key[1]: value for key, value in found.items() if isinstance(key, tuple) and key[0] == "zeo"}
         if ZeoAnswers in wants:
-            for client in self.inventory.clients:
-                self.gathering.keep(client.name, self._zeo_answers(client), ZeoAnswers)
+            by_client: dict[str, list[targets.ZeoTarget]] = {}
+            for way in targets.zeo_targets(self.gathering.facts):
+                by_client.setdefault(way.client, []).append(way)
+            said = {one.name: self._zeo_answers(one, by_client.get(one.name, ())) for one in self.inventory.clients}
+            self.gathering.facts = self.gathering.facts.with_facts(ZeoAnswers, said)
 
     def _leave_the_telling_to_the_port(self) -> None:
         """A machine that is gone is one finding: neither its client's port nor the way to look from it answers."""
@@ -308,17 +311,16 @@ class LiveWaves:
 
         return zeo.ask(dialled, timeout_s=timeout_s or self.settings.timeout_s)
 
-    def _zeo_answers(self, client: Client) -> ZeoAnswers | NotGathered | LeftOut:
+    def _zeo_answers(self, client: Client, ways: Sequence[targets.ZeoTarget]) -> ZeoAnswers | NotGathered | LeftOut:
         conf = self.gathering.facts.raw(ZopeConf, client.name)
         if not isinstance(conf, ZopeConf):
             return conf if isinstance(conf, NotGathered | LeftOut) else NotGathered("its zope.conf was not read")
         answers = []
-        for way in targets.zeo_targets(self.gathering.facts):
-            if way.client == client.name:
-                try:
-                    answers += self._answers_on(way, conf)
-                except _OwnFault as fault:
-                    return fault.instead
+        for way in ways:
+            try:
+                answers += self._answers_on(way, conf)
+            except _OwnFault as fault:
+                return fault.instead
         return ZeoAnswers(tuple(answers)) if answers else LeftOut("its zope.conf names no ZEO server")
 
     def _answers_on(self, way: targets.ZeoTarget, conf: ZopeConf) -> list[ZeoAnswer]:
