@@ -411,6 +411,8 @@ def enable(
     closed: tuple[str, ...] = ()
     if close_failed and examination is not None:
         closed = _close_failed(gate, examination, [doors[name] for name in open_now])
+    elif examination is not None:
+        _tell_failed(gate, examination, open_now)
     for name, reason in refused.items():
         gate.say(f"{name}: stays closed: {reason}" if name not in open_now else f"{name}: {reason}")
     return Outcome(CRITICAL if not_in else code, opened, refused, closed, examination)
@@ -491,6 +493,17 @@ def _close_failed(gate: Gate, examination: Examination, doors: Sequence[Door]) -
             gate.empty(door.server)
             closed.append(door.client.name)
     return tuple(closed)
+
+
+def _tell_failed(gate: Gate, examination: Examination, names: Sequence[str]) -> None:
+    """Users are sent to a client that must not have them: say so, and how that ends."""
+    critical = [one for one in failing(examination, "critical") if one.severity == "CRITICAL"]
+    for name in names:
+        found = about(critical, [name])
+        if found:
+            gate.say(
+                f"{name}: is open and failed: {_told(found)}; --close-failed would close it, as does haproxy drain"
+            )
 
 
 # --- drain ---------------------------------------------------------------------------------------

@@ -244,9 +244,15 @@ def test_nothing_is_closed_but_by_request_and_never_the_last(make_cluster: Calla
     with fronted(make_cluster, 3) as (cluster, balancer):
         assert 0 == enable(cluster).code
         cluster.stop_client("app3")
-        assert 2 == enable(cluster).code
+        run = enable(cluster)
+        assert 2 == run.code
         assert {"app1", "app2", "app3"} == opened(balancer)
-        assert 2 == enable(cluster, "--close-failed", "--min-up", "3").code
+        assert "app3: is open and failed: critical: client-port-answers: " in run.err
+        assert "; --close-failed would close it" in run.err
+        assert "app1: is open and failed" not in run.err
+        run = enable(cluster, "--close-failed", "--min-up", "3")
+        assert 2 == run.code
+        assert "would close it" not in run.err
         assert {"app1", "app2", "app3"} == opened(balancer)
         assert 2 == enable(cluster, "--close-failed").code
         assert {"app1", "app2"} == opened(balancer)

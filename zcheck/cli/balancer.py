@@ -165,7 +165,8 @@ def _files_alone(inventory: Any) -> Any:
 def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Judge the balancer: its files, its health check, and what runs now against clients.ini.
 
-    Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.
+    Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.  Whether the
+    clients behind it are one site is another question, which preflight answers, and enable before it opens anything.
     """
     from zcheck import gate
     from zcheck.facts import Balancers
@@ -239,8 +240,8 @@ def _table(door: Any) -> str:
 def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **options: Any) -> int:
     """Open the servers of these clients (of all that are balanced), after a preflight has proven them.
 
-    What is open is left as it is.  Where something is open, a client that disagrees with it is refused; where nothing
-    is, one finding about a client to be opened opens none.
+    What is open is left as it is, whatever is found, but with --close-failed.  Where something is open, a client that
+    disagrees with it is refused; where nothing is, one finding about a client to be opened opens none.
     """
     from zcheck import gate
 
