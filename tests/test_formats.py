@@ -6,6 +6,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -347,6 +349,27 @@ def test_what_is_no_file_is_written_into_and_stays_what_it_is(tmp_path: Path) ->
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert ["pipe"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_symlink_stays_one_and_leads_to_the_whole_report(tmp_path: Path) -> None:
+    (tmp_path / "www").mkdir()
+    link = tmp_path / "zcheck.prom"
+    link.symlink_to("www/now.prom")
+    ini = str(SAMPLES / "healthy" / "clients.ini")
+    assert 0 == cli.main(["preflight", "--offline", "--no-state", "-q", "-o", f"prometheus:{link}", ini])
+    assert link.is_symlink()
+    assert "zcheck_status" in (tmp_path / "www" / "now.prom").read_text()
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_by_a_name_of_its_own_is_written_into(path: str) -> None:
+    before = os.lstat("/dev/stdout")
+    words = ["preflight", "--offline", "--no-state", "-q", "-o", f"nagios:{path}"]
+    command = [sys.executable, "-m", "zcheck", *words, str(SAMPLES / "healthy" / "clients.ini")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert ["ZCHECK OK", "OK: "] == [done.stdout[:9], done.stdout.splitlines()[-1][:4]]
+    assert before.st_ino == os.lstat("/dev/stdout").st_ino
 
 
 def test_the_step_summary_is_added_to_the_file_that_github_names(

@@ -144,6 +144,7 @@ TABLE = (
             "gate",
             "export",
             "receipt",
+            "whole",
             "recheck",
             "isolate",
             "init",

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import shlex
 import subprocess
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from zcheck import whole
 from zcheck.addresses import is_literal, is_loopback
 from zcheck.balancer import render
 from zcheck.balancer.socket import RUNNING, STOPPED, Runtime, ServerState, Trouble
@@ -215,11 +215,9 @@ class Gate:
         if self._notes is None:
             return
         noted = {**self._noted(), f"{self.runtime.address} {self.backend}/{server}": time.time()}
-        unfinished = self._notes.with_suffix(f".{os.getpid()}.part")
         with contextlib.suppress(OSError):
             self._notes.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(msgspec.json.encode(noted))
-            unfinished.replace(self._notes)
+            whole.write(str(self._notes), msgspec.json.encode(noted))
 
     def _proven(self, server: str) -> str:
         """Wait until a server in drain has passed all its health checks; why it has not, or nothing."""
@@ -269,13 +267,9 @@ class Gate:
         path = self.section.values.get("state-file")
         if path is None:
             return
-        unfinished = Path(f"{path}.{os.getpid()}.part")
         try:
-            unfinished.write_text(self.runtime.dump())
-            unfinished.replace(path)
+            whole.write(path, self.runtime.dump().encode())
         except (OSError, Trouble) as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
             self.say(f"{path}: what is open could not be noted for the next reload: {error}")
 
 

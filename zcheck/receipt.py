@@ -10,12 +10,11 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from zcheck import __version__
+from zcheck import __version__, whole
 from zcheck.facts import (
     Balancers,
     ControlPanel,
@@ -108,13 +107,7 @@ def make(report: Report, facts: Facts, *, now: float | None = None) -> Receipt:
 
 def write(receipt: Receipt, path: str) -> None:
     """Put it into a file whole; OSError where that cannot be done."""
-    unfinished = Path(f"{path}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(receipt), indent=1) + b"\n")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    whole.write(path, msgspec.json.format(msgspec.json.encode(receipt), indent=1) + b"\n")
 
 
 def read(path: str) -> Receipt:

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from zcheck import whole
+
 FORMATS = ("text", "nagios", "json", "junit", "github", "sarif", "prometheus", "html")
 
 
@@ -108,15 +110,6 @@ def _summarise(report: Any) -> None:
         complain(f"{path}: cannot be written: {error.strerror}")
 
 
-def write_into(path: str, text: str) -> None:
-    """Write to what is there already."""
-    try:
-        with Path(path).open("w", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
-
-
 def terminal_width() -> int | None:
     """The terminal's columns; None where stdout is none."""
     from zcheck.terminal import lives
@@ -146,20 +139,8 @@ def in_colours() -> bool:
 
 
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
-    """Put a report into a file whole: a reader finds the old one or the new one, never a part.
-
-    Whoever collects reports runs as another user, and there is no secret in one.  What is no file, such as a pipe or
-    ``/dev/null``, is written into: nothing may take its place.
-    """
-    if Path(path).exists() and not Path(path).is_file():
-        write_into(path, text)
-        return
-    unfinished = f"{path}.{os.getpid()}.part"
+    """Put a report into a file whole; there is no secret in one, and whoever collects reports runs as another user."""
     try:
-        Path(unfinished).write_text(text, encoding="utf-8")
-        Path(unfinished).chmod(mode)
-        Path(unfinished).replace(path)
+        whole.write(path, text.encode(), mode)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(unfinished).unlink()
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None

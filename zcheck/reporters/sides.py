@@ -34,24 +34,27 @@ def islands(report: Report) -> list[Island]:
 
 def grouped(clients: Iterable[str], pairs: Iterable[Pair]) -> list[Island]:
     """The same of these pairs.  A client of which nothing is known is in a group of its own, apart from nobody."""
-    seen: dict[frozenset[str], list[bool | None]] = {}
+    seen: dict[tuple[str, str], bool] = {}
     for pair in pairs:
-        seen.setdefault(frozenset((pair.writer, pair.reader)), []).append(pair.seen)
-    if not any(one is not None for tried in seen.values() for one in tried):
+        if pair.seen is not None:
+            # What arrived one way alone, or at one level alone, did not arrive.
+            both = pair.seen and seen.get((pair.writer, pair.reader), True)
+            seen[pair.writer, pair.reader] = seen[pair.reader, pair.writer] = both
+    if not seen:
         return []
     groups: list[list[str]] = []
+    homes: dict[str, int] = {}
     for client in clients:
-        home = next((group for group in groups if _belongs(client, group, seen)), None)
-        if home is None:
-            groups.append([client])
-        else:
-            home.append(client)
-    return [
-        Island(tuple(group), any(False in tried for pair, tried in seen.items() if len(pair & set(group)) == 1))
-        for group in groups
-    ]
+        home = next((n for n, group in enumerate(groups) if _belongs(client, group, seen)), len(groups))
+        if home == len(groups):
+            groups.append([])
+        groups[home].append(client)
+        homes[client] = home
+    apart = {homes[one] for (one, other), arrived in seen.items() if not arrived and homes.get(one) != homes.get(other)}
+    return [Island(tuple(group), number in apart) for number, group in enumerate(groups)]
 
 
-def _belongs(client: str, group: list[str], seen: dict[frozenset[str], list[bool | None]]) -> bool:
-    between = [one for other in group for one in seen.get(frozenset((client, other)), [])]
-    return True in between and False not in between
+def _belongs(client: str, group: list[str], seen: dict[tuple[str, str], bool]) -> bool:
+    """Whether some of a group and this client show each other's edits, and none does not."""
+    between = [found for other in group if (found := seen.get((client, other))) is not None]
+    return bool(between) and all(between)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -108,7 +108,7 @@ def draw(level: Level, clients: tuple[str, ...]) -> Matrix:
         rows=tuple((writer, tuple(_state(by, writer, reader) for reader in order)) for writer in order)
         if small
         else (),
-        figures=() if small else tuple(_row(client, level.pairs) for client in order),
+        figures=() if small else tuple(_rows(order, level.pairs)),
         drawn=len(clients) <= MOST_CLIENTS and bool(level.pairs),
     )
     borders: list[int] = []
@@ -195,10 +195,15 @@ def _state(by: Mapping[tuple[str, str], Pair], writer: str, reader: str) -> tupl
     return f"shade{shade(pair.lag_ms or 0)}", "seen" if pair.lag_ms is None else milliseconds(pair.lag_ms)
 
 
-def _row(client: str, pairs: Sequence[Pair]) -> Row:
-    written = [pair for pair in pairs if pair.writer == client]
-    read = [pair for pair in pairs if pair.reader == client]
-    return Row(client, _of(written), _slowest(written, "reader"), _of(read), _slowest(read, "writer"))
+def _rows(clients: Sequence[str], pairs: Sequence[Pair]) -> Iterator[Row]:
+    written: dict[str, list[Pair]] = {client: [] for client in clients}
+    read: dict[str, list[Pair]] = {client: [] for client in clients}
+    for pair in pairs:
+        written[pair.writer].append(pair)
+        read[pair.reader].append(pair)
+    for client in clients:
+        own, others = written[client], read[client]
+        yield Row(client, _of(own), _slowest(own, "reader"), _of(others), _slowest(others, "writer"))
 
 
 def _of(pairs: Sequence[Pair]) -> str:
