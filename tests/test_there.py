@@ -59,7 +59,8 @@ def ask(request: dict[str, Any], program: str = sys.executable, **how: Any) -> A
 
 def look(program: str = sys.executable, **client: Any) -> tuple[Any, Any]:
     """What it tells of one client, and of the machine."""
-    answer = ask({"task": "look", "clients": [{"name": "app1", "port": 1, **client}]}, program)
+    # Others of this machine may listen on the same port of another address.
+    answer = ask({"task": "look", "clients": [{"name": "app1", "port": 1, "host": "127.0.0.1", **client}]}, program)
     return answer["clients"]["app1"], answer
 
 
@@ -183,6 +184,21 @@ def test_a_held_file_is_found_and_taken_away(version: str, tmp_path: Path) -> No
         holder.wait(10)
     assert (True, False) == (seen["folders"][str(tmp_path)]["seen"], other["folders"][str(tmp_path)]["seen"])
     assert [] == files_in(tmp_path)
+
+
+@every_python
+def test_what_is_no_utf_8_is_told_as_well_as_it_can_be(version: str, tmp_path: Path) -> None:
+    needs_proc()
+    home = tmp_path / "größe"
+    home.mkdir()
+    (home / "zope.conf").write_bytes("título $(NAME)\n".encode("latin-1"))
+    serve = f"import os\nos.environb = None\n{SERVE}"
+    with listening(home, "-C", "zope.conf", text=serve, NAME="caf\udce9 ü") as (_, port):
+        found, answer = look(python(version), port=port)
+    (path,) = answer["files"]
+    assert path == found["zope_conf"] and path.endswith("/zope.conf")
+    assert "título $(NAME)\n".encode("latin-1") == base64.b64decode(answer["files"][path]["data"])
+    assert found["variables"]["NAME"].startswith("caf") and found["variables"]["NAME"].endswith(" ü")
 
 
 # --- what it does not do -------------------------------------------------------------------------------------
@@ -309,6 +325,17 @@ def test_a_virtual_environment_is_known_by_the_path_of_its_python(tmp_path: Path
     assert ".".join(map(str, sys.version_info[:3])) == found["python_version"]
 
 
+def test_a_port_of_several_addresses_is_that_of_the_clients(tmp_path: Path) -> None:
+    needs_proc()
+    with listening(tmp_path) as (pid, port):
+        again = SERVE.replace('("127.0.0.1", 0)', f'("127.0.0.2", {port})')
+        with listening(tmp_path, text=again, name="again.py") as (other, _):
+            found = {host: look(port=port, host=host)[0] for host in ("127.0.0.1", "127.0.0.2", "localhost", "")}
+    assert (pid, other, pid) == tuple(found[h]["process"]["pid"] for h in ("127.0.0.1", "127.0.0.2", "localhost"))
+    told = found[""]["why_no_process"]
+    assert told.startswith("processes ") and told.endswith("each at another address: give it as a number")
+
+
 NOT_FOUND: dict[str, tuple[Callable[[], int], str]] = {
     "nothing listens": (lambda: free_port(), "nothing listens on port {port} there"),
 }
@@ -327,7 +354,7 @@ def test_a_process_of_another_user_is_told_as_that(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     with listening(tmp_path) as (_, port):
-        request = {"task": "look", "clients": [{"name": "app1", "port": port}]}
+        request = {"task": "look", "clients": [{"name": "app1", "port": port, "host": "127.0.0.1"}]}
         # As nobody, whose Python must be one that everybody can read.
         answer = ask(request, "/usr/bin/python3", user=65534) if Path("/usr/bin/python3").exists() else None
     if answer is None:

@@ -277,28 +277,55 @@ def listening(port, host):
     if not os.path.isdir("/proc/self/fd"):
         return None, "this system has no /proc that would show which process listens on port %d" % port
     sockets = {}
-    for name, width in (("tcp", 8), ("tcp6", 32)):
-        for line in read("/proc/net/" + name).splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > 9 and fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port:
-                sockets[fields[9]] = (address(fields[1].split(":")[0], width), fields[7])
+    for _ in range(3):
+        # The kernel lists them piece by piece: one can be missed while others come and go.
+        sockets = sockets or sockets_on(port)
     if not sockets:
         return None, "nothing listens on port %d there" % port
-    exact = [inode for inode in sockets if sockets[inode][0] == host]
-    inodes = exact or list(sockets)
-    found = [Process(pid) for pid in pids() if holds(pid, inodes)]
-    if not found:
+    inodes = those_at(sockets, host)
+    held = [(pid, held_by(pid, inodes)) for pid in pids()]
+    held = [(pid, own) for pid, own in held if own]
+    if not held:
         return None, "what listens on port %d belongs to user %s, and user %s may not look at it" % (
             port,
             user_name(int(sockets[inodes[0]][1])),
             user_name(os.geteuid()),
         )
+    if any(not own & others for _, own in held for _, others in held):
+        told = ", ".join(str(pid) for pid, _ in held[:5])
+        return None, "processes %s listen on port %d, each at another address: give it as a number" % (told, port)
     # A supervisor may hold the socket as well as the Zope that it started; a parent is older than its children.
-    found.sort(key=lambda process: (not process.is_python, process.started or 0, process.pid))
+    found = sorted((Process(pid) for pid, _ in held), key=lambda one: (not one.is_python, one.started or 0, one.pid))
     process = found[0]
     if process.namespace and process.namespace != link("/proc/self/ns/mnt"):
         return None, "process %d has files of its own (a container): run the script inside of it" % process.pid
     return process, ""
+
+
+def those_at(sockets, host):
+    """The sockets at this host's addresses, else at every address, else all."""
+    wanted = {host}
+    if len(sockets) > 1 and host:
+        try:
+            wanted |= {info[4][0] for info in socket.getaddrinfo(host, None)}
+        except (socket.gaierror, UnicodeError):
+            pass
+    for some in (wanted, {"0.0.0.0", "::"}):
+        at = [inode for inode in sockets if sockets[inode][0].replace("::ffff:", "") in some]
+        if at:
+            return at
+    return list(sockets)
+
+
+def sockets_on(port):
+    """The sockets that listen on this port, by inode: address, and user."""
+    found = {}
+    for name, width in (("tcp", 8), ("tcp6", 32)):
+        for line in read("/proc/net/" + name, 8 * MAX_FILE).splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 9 and fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port:
+                found[fields[9]] = (address(fields[1].split(":")[0], width), fields[7])
+    return found
 
 
 def address(text, width):
@@ -312,14 +339,15 @@ def pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def holds(pid, inodes):
+def held_by(pid, inodes):
+    """Which of these sockets a process holds."""
     folder = "/proc/%d/fd" % pid
     try:
         names = os.listdir(folder)
     except GONE:
-        return False
-    wanted = {"socket:[%s]" % inode for inode in inodes}
-    return any(link(os.path.join(folder, name)) in wanted for name in names)
+        return set()
+    held = {link(os.path.join(folder, name)) for name in names}
+    return {inode for inode in inodes if "socket:[%s]" % inode in held}
 
 
 def link(path):

@@ -145,6 +145,11 @@ _IMPACTS = (
         "parts of the site are missing on some of {clients}",
     ),
     _Impact(
+        "blobs",
+        ("blob-directories-are-one",),
+        "images and files that are uploaded through some of {clients} are missing on the others",
+    ),
+    _Impact(
         "stale",
         ("no-torn-or-stale-reads",),
         "{clients}: pages can show what was replaced long ago, and be saved like that",
