@@ -16,7 +16,7 @@ from servers import bare_zeo
 
 from zcheck.consistency import tape
 from zcheck.consistency.isolation import judge
-from zcheck.consistency.record import FORMAT, Header, loads
+from zcheck.consistency.record import header, loads
 from zcheck.consistency.workloads import WORKLOADS
 from zcheck.consistency.zeo import Target, ZeoWorker
 
@@ -54,7 +54,7 @@ def main() -> int:
             seed=1,
             within_s=3 * seconds,
             max_rate=1e6,
-            tape=(path, Header(format=FORMAT, origin=tape.origin("bench", "soak", 1), level="zeo", database="main")),
+            tape=(path, header(tape.origin("bench", "soak", 1), "zeo", "main")),
             window_s=EVERY_S,
             tell=print,
         )

@@ -31,6 +31,7 @@ def test_the_lines_have_jepsens_names() -> None:
     assert {"index": 0, "process": "app1", "f": "add", "type": "ok", "time": 0}.items() <= lines[1].items()
     assert "zcheck-history/1" == lines[0]["header"]["format"]
     assert 7 == lines[0]["header"]["origin"]["seed"]
+    assert "the storage's own log, by its iterator" == lines[0]["header"]["authority"]
     assert "completed" == lines[-2]["trailer"]["ended"]
     assert {"end": {"sections": 1}} == lines[-1]
 

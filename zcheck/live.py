@@ -523,8 +523,7 @@ class LiveWaves:
         if longer is None or longer.history is None:
             return None
         origin = tape.origin(self.inventory.name, self.settings.run_id, longer.seed)
-        header = record.Header(format=record.FORMAT, origin=origin, level=level, database=database, place=place)
-        return longer.history, header
+        return longer.history, record.header(origin, level, database, place)
 
     def _write_where_pinned(self) -> None:
         """Write a marker on the pinned server where no zope.conf leads there: a client that lists it is joined to it.

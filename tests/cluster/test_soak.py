@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster.proxies import zeo_proxy
@@ -17,11 +19,11 @@ from zcheck.consistency import http, tape
 from zcheck.consistency.history import History
 from zcheck.consistency.isolation import judge, singly
 from zcheck.consistency.judge import pairs
-from zcheck.consistency.record import FORMAT, Header, loads
+from zcheck.consistency.record import header, loads
 from zcheck.consistency.tape import Tape
 from zcheck.consistency.workloads import WORKLOADS
 from zcheck.consistency.zeo import Target, ZeoWorker
-from zcheck.consistency.zmi import HttpTarget, folder_id
+from zcheck.consistency.zmi import Door, HttpTarget, folder_id
 from zcheck.demo import HOST, Cluster
 from zcheck.facts import Client, HostPort, IniSection
 
@@ -42,10 +44,6 @@ def worker() -> Iterator[ZeoWorker]:
         yield running
 
 
-def header(level: str) -> Header:
-    return Header(format=FORMAT, origin=ORIGIN, level=level, database="main")
-
-
 def soak(worker: ZeoWorker, path: Path, told: list[str], *workloads: str, duration_s: float = 4) -> History:
     tape.begin(str(path))
     history = worker.isolate(
@@ -55,7 +53,7 @@ def soak(worker: ZeoWorker, path: Path, told: list[str], *workloads: str, durati
         seed=3,
         within_s=LIMIT_S,
         max_rate=500,
-        tape=(str(path), header("zeo")),
+        tape=(str(path), header(ORIGIN, "zeo", "main")),
         window_s=0.5,
         tell=told.append,
     )
@@ -99,7 +97,7 @@ def test_a_fault_is_told_at_once_and_its_witnesses_are_kept(
     server: ZeoServer, worker: ZeoWorker, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    with zeo_proxy(server.address, "drop", 150) as between:
+    with zeo_proxy(server.address, "drop", 45) as between:
         addresses = {"app1": server.address, "app2": between.address, "app3": server.address}
         worker.connect([Target(name, "main", (one,)) for name, one in addresses.items()], within_s=LIMIT_S)
         history = soak(worker, tmp_path / "history", told, "twins", "ring")
@@ -140,7 +138,7 @@ def test_through_running_clients(cluster: Cluster, tmp_path: Path, worker: ZeoWo
         deadline=lambda: end - time.monotonic(),
         go_on_s=6,
         log=lambda after: worker.versions("main", folder_id(RUN), within_s=10, after=after),
-        tape=Tape(path, header("http")),
+        tape=Tape(path, header(ORIGIN, "http", "main")),
         window_s=1,
         tell=told.append,
     )
@@ -156,6 +154,38 @@ def test_through_running_clients(cluster: Cluster, tmp_path: Path, worker: ZeoWo
     again = judge(recorded.histories[0])
     assert (verdict.operations, verdict.transactions) == (again.operations, again.transactions)
     assert ("pass", "strong-session-si") == (again.result, again.held)
+
+
+def test_a_write_that_is_interrupted_is_held_against_nobody(
+    cluster: Cluster, worker: ZeoWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the client has saved, and before zcheck has written that down."""
+    submit, count = Door.submit, itertools.count(1)
+
+    def interrupted(self: Door, *arguments: Any, **options: Any) -> None:
+        submit(self, *arguments, **options)
+        if next(count) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Door, "submit", interrupted)
+    host, _, port = cluster.zeo_address.rpartition(":")
+    worker.connect([Target("app1", "main", (HostPort(host, int(port)),))], within_s=LIMIT_S)
+    history = http.run(
+        doors(cluster),
+        user=cluster.user,
+        password=cluster.password,
+        run_id=RUN,
+        before_write=lambda client: None,
+        expect_transaction={},
+        timeout_s=5,
+        deadline=lambda: 30,
+        go_on_s=30,
+        log=lambda after: worker.versions("main", folder_id(RUN), within_s=10, after=after),
+    )
+    verdict = judge(history)
+    assert (("zcheck was interrupted",), ()) == (verdict.unknown, verdict.anomalies)
+    assert ["info"] == [op.outcome for op in history.operations if op.writes and op.outcome != "ok"]
+    assert () == history.left
 
 
 # --- the command, ended by others ----------------------------------------------------------------

@@ -266,6 +266,8 @@ class _FolderLevel(Level[Door]):
         self.kept: list[Operation] = []
         """What is not dropped once it was judged: the first rounds, and whatever was slowest."""
         self.began_s = self.window_began_s = time.monotonic()
+        self.under_way: Operation | None = None
+        """The write that was sent, or is about to be, and of which nothing was recorded yet."""
         self.numbers = {door.name: number for number, door in enumerate(doors, 1)}
         self.place = doors[0].target.place if doors else ""
         self.folder = folder_id(self.run_id)
@@ -288,6 +290,7 @@ class _FolderLevel(Level[Door]):
 
     def recorded(self) -> History:
         """The history, with the storage's own log of the documents, by which it can be judged exactly."""
+        self._settle_what_is_under_way()
         history = self.history()
         log, why_not = self._new_versions()
         history = msgspec.structs.replace(history, log=log, why_no_log=why_not)
@@ -301,6 +304,13 @@ class _FolderLevel(Level[Door]):
             self._take(history)
         rest = (op for op in history.operations if not op.reads and not op.writes)
         return self.windows.history(history, (*self.kept, *rest))
+
+    def _settle_what_is_under_way(self) -> None:
+        """A write that Ctrl-C has interrupted was sent or not, and was saved or not: the storage's log knows."""
+        one, self.under_way = self.under_way, None
+        if one is not None and not any(op.writes == one.writes for op in self.operations):
+            ended = msgspec.structs.replace(one, return_ns=time.monotonic_ns(), error=INTERRUPTED)
+            self.operations.append(ended)
 
     def _new_versions(self) -> tuple[dict[str, tuple[Version, ...]] | None, str]:
         """What was written since the last time, by the log; or why that cannot be told."""
@@ -575,22 +585,25 @@ class _FolderLevel(Level[Door]):
             form = forms[name]
             nonce = secrets.token_hex(16)
             self.progress(name, "is written through" if number == 1 else "is edited through")
+            action: Action = "add" if number == 1 else "write"
             begun = time.monotonic_ns()
             try:
                 if isinstance(form, NotAccepted):
                     raise form
                 self.may_write(name)
                 begun = time.monotonic_ns()
+                self.under_way = Operation(name, action, number, begun, begun, "info", writes={name: nonce})
                 acknowledged = self._submit(number, name, form, nonce)
             except NotAccepted as refused:
-                self.refused(name, "add" if number == 1 else "write", number, begun, refused, {name: nonce})
+                unsure = self.under_way is not None and refused.kind in ("not-saved", "error")
+                self.under_way = None
+                self.refused(name, action, number, begun, refused, {name: nonce}, unsure=unsure)
                 continue
             self.commits += 1
             if self.states[name].refused:
                 self.note(name, refused="", detail="")
-            self.record(
-                name, "add" if number == 1 else "write", number, begun, "ok", end=acknowledged, writes={name: nonce}
-            )
+            self.record(name, action, number, begun, "ok", end=acknowledged, writes={name: nonce})
+            self.under_way = None
             written[name] = nonce
         return written
 
@@ -818,10 +831,12 @@ class _FolderLevel(Level[Door]):
         begun: int,
         refused: NotAccepted,
         writes: Mapping[str, str] | None = None,
+        *,
+        unsure: bool = False,
     ) -> None:
         if refused.sent and self.creator is None:
             self.unanswered = f"{name}: {refused.words}"
-        super().refused(name, action, number, begun, refused, writes)
+        super().refused(name, action, number, begun, refused, writes, unsure=unsure)
 
 
 _WHAT_IS_THERE: Mapping[Workspace, str] = {

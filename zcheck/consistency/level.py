@@ -110,10 +110,15 @@ class Level(Generic[AnyDoor]):
         begun: int,
         refused: NotAccepted,
         writes: Mapping[str, str] | None = None,
+        *,
+        unsure: bool = False,
     ) -> None:
-        """Keep why a write was not accepted; where nobody knows whether it was done, nothing more is written."""
+        """Keep why a write was not accepted; where nobody knows whether it was done, nothing more is written.
+
+        ``unsure``: it was answered, and not as it had to be, so it may have been done all the same.
+        """
         self.note(name, refused=refused.kind, detail=refused.words)
-        outcome: Outcome = "info" if refused.sent else "fail"
+        outcome: Outcome = "info" if refused.sent or unsure else "fail"
         self.record(name, action, number, begun, outcome, writes=writes, error=refused.words)
         if refused.sent:
             raise Stopped(f"a write through {name} was not answered: {refused.words}")

@@ -19,6 +19,7 @@ from zcheck.consistency.history import ClientState, History, Operation, Version
 
 FORMAT = "zcheck-history/1"
 COMPLETED = "completed"
+AUTHORITY = "the storage's own log, by its iterator"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     format: str
     origin: Origin
+    authority: str
+    """By what it is judged; the trailer says whether that could be had."""
     level: str
     database: str
     place: str = ""
@@ -51,8 +54,7 @@ class Trailer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transactions: int = 0
     bytes: int = 0
     left: tuple[str, ...] = ()
-    authority: str = ""
-    """What the log is; empty where there is none, and then ``why_no_log`` says why."""
+    has_log: bool = False
     why_no_log: str = ""
     nothing: str = ""
 
@@ -104,7 +106,7 @@ class Section:
             transactions=history.transactions,
             bytes=history.bytes,
             left=history.left,
-            authority="" if history.log is None else "the storage's own log, by its iterator",
+            has_log=history.log is not None,
             why_no_log=history.why_no_log,
             nothing=history.nothing,
         )
@@ -117,7 +119,11 @@ class Section:
 
 
 def header_of(history: History, origin: Origin) -> Header:
-    return Header(format=FORMAT, origin=origin, level=history.level, database=history.database, place=history.place)
+    return header(origin, history.level, history.database, history.place)
+
+
+def header(origin: Origin, level: str, database: str, place: str = "") -> Header:
+    return Header(format=FORMAT, origin=origin, authority=AUTHORITY, level=level, database=database, place=place)
 
 
 def lines_of(history: History, origin: Origin) -> Iterator[str]:
@@ -221,7 +227,7 @@ def _read_section(lines: list[str], number: int, faults: list[str]) -> tuple[Hea
         bytes=known.bytes,
         left=known.left,
         stopped="" if known.ended == COMPLETED else known.ended,
-        log=log if known.authority else None,
+        log=log if known.has_log else None,
         why_no_log=known.why_no_log,
         values=values,
         place=header.place,
