@@ -17,6 +17,7 @@ from zcheck.checks.identity.client_restarted_since_edit import client_restarted_
 from zcheck.checks.identity.names_resolve_alike import names_resolve_alike
 from zcheck.checks.identity.products_agree import products_agree
 from zcheck.checks.reach._zeo import zeo_answer
+from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
 from zcheck.differences import differences
@@ -411,6 +412,33 @@ RESTARTED: dict[str, tuple[SeenThere, list[str]]] = {
 def test_client_restarted_since_edit(seen: SeenThere, expected: list[str]) -> None:
     facts = [ControlPanel((), running_for="1 min 1 sec", read_at=5000.0), zope_conf(), seen]
     assert expected == told(judge(client_restarted_since_edit, app1=facts))
+
+
+def answering(pid: int, running_for: str = "1 hour 1 sec") -> ControlPanel:
+    return ControlPanel((), process_id=pid, running_for=running_for, read_at=5000.0)
+
+
+def listens(pid: int, **more: Any) -> SeenThere:
+    return seen_there("a=1", process=ListeningProcess(pid), **{"asked_at": 4990.0, **more})
+
+
+ANOTHER = [
+    "WARNING app1: process 977 answers at 10.0.0.1:8080, and on app1's own machine it is process 412 that listens there"
+]
+AROUND_IT = msgspec.structs.replace(listens(412), distributions=None)
+REACHED: dict[str, tuple[list[Any], list[str]]] = {
+    "the same process": ([answering(412), listens(412)], ["pass"]),
+    "another process": ([answering(977), listens(412)], ANOTHER),
+    "restarted in between": ([answering(977, "2 sec"), listens(412)], ["pass"]),
+    "gathered by itself, some time ago": ([answering(977), listens(412, asked_at=None)], ["pass"]),
+    "seen from around its container": ([answering(977), AROUND_IT], ["pass"]),
+    "no process id": ([ControlPanel(()), listens(412)], ["pass"]),
+}
+
+
+@pytest.mark.parametrize(("facts", "expected"), REACHED.values(), ids=REACHED)
+def test_client_is_reached_directly(facts: list[Any], expected: list[str]) -> None:
+    assert expected == told(judge(client_is_reached_directly, app1=[HTTP, *facts]))
 
 
 CLOCKS: dict[str, tuple[SeenThere, list[str]]] = {
