@@ -25,6 +25,10 @@ def read_versions(connections: list[Connection], job: jobs.ReadVersions, stop: S
         if connection.error or not connection.can("IStorageIteration"):
             reason = connection.error or "the storage cannot be iterated"
             continue
+        if connection.read_only:
+            # It may be a replica that has not heard of the newest yet.
+            reason = "its server is read-only"
+            continue
         for _ in range(RETRIES):
             try:
                 return jobs.Versions(_read(connection, job, stop))
