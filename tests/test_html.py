@@ -143,6 +143,16 @@ def test_fifty_clients_are_drawn_side_by_side() -> None:
     assert "all 50 clients" in page.select_one("article.finding").get_text()  # type: ignore[union-attr]
 
 
+def test_those_for_whom_another_stood_have_no_row() -> None:
+    clients = ("app1", "app2", "app3", "app4")
+    level = Level("zeo", "main", both_at("app1", "app3", 1.0), {"app2": "app1", "app4": "app3"})
+    page = page_of(made(levels=(level,), clients=clients))
+    assert ["app1", "app3"] == [row.th.get_text() for row in page.select(".matrix tbody tr")]  # type: ignore[union-attr]
+    caption = page.select_one("#matrix ~ figure figcaption")
+    assert caption is not None
+    assert "database main, over ZEO: 2 of 2 pairs proven; 2 connections stood for 4 clients" == caption.get_text()
+
+
 def test_a_cluster_that_nobody_could_follow_is_told_by_its_figures_alone() -> None:
     clients = tuple(f"c{number}" for number in range(101))
     pairs = tuple(Pair(one, other, True, 2.0) for one in clients for other in clients if one != other)

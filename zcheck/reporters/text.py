@@ -203,13 +203,19 @@ def tested(one: Tested) -> str:
     return f"{what} {clean(one.database)}, {how}"
 
 
+def proven(level: Level) -> str:
+    """How much of what was tried was seen, in a line."""
+    seen = sum(pair.seen is True for pair in level.pairs)
+    stood = len({*level.same_way.values()})
+    standing = f"; {stood} connections stood for {stood + len(level.same_way)} clients" if stood else ""
+    return f"{tested(level)}: {seen} of {len(level.pairs)} pairs proven{standing}"
+
+
 def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | None) -> Iterator[str]:
     """Who saw whose write: a row for each writer, a column for each reader; large clusters get the gaps alone."""
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
-    proven = sum(pair.seen is True for pair in level.pairs)
-    stood = len({*level.same_way.values()})
-    standing = f"; {stood} connections stood for {stood + len(level.same_way)} clients" if stood else ""
-    yield f"{tested(level)}: {proven} of {len(level.pairs)} pairs proven{standing}"
+    yield proven(level)
+    clients = tuple(client for client in clients if client not in level.same_way)
     if len(clients) > _LARGEST_TABLE or not level.pairs:
         yield from _gaps(level.pairs, clients)
         yield ""

@@ -9,7 +9,7 @@ import msgspec
 from zcheck.report import Level, Pair
 from zcheck.reporters.html.drawing import short
 from zcheck.reporters.sides import grouped
-from zcheck.reporters.text import clean
+from zcheck.reporters.text import clean, proven
 
 MOST_CLIENTS = 100
 """Of larger clusters nothing is drawn: the table tells each client's own figures."""
@@ -56,8 +56,8 @@ class Row(msgspec.Struct, frozen=True):
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     database: str
-    proven: int
-    total: int
+    proven: str
+    """How much of what was tried was seen."""
     clients: tuple[str, ...]
     """In the order of the rows: those that see each other stand together."""
     told: str
@@ -88,21 +88,20 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw(level: Level, clients: tuple[str, ...]) -> Matrix:
-    """The matrix of one level."""
+    """The matrix of one level; those for whom another's connection stood have no row."""
+    clients = tuple(client for client in clients if client not in level.same_way)
     sides = grouped(clients, level.pairs)
     apart = any(side.apart for side in sides)
     order = tuple(client for side in sides for client in side.clients) if apart else clients
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
     gaps = [(pair.writer, pair.reader) for pair in level.pairs if pair.seen is False]
-    proven = sum(pair.seen is True for pair in level.pairs)
     small = len(clients) <= MOST_FIGURES
     matrix = Matrix(
         level=level.level,
         database=level.database,
-        proven=proven,
-        total=len(level.pairs),
+        proven=proven(level),
         clients=order,
-        told=_told(level, proven, gaps),
+        told=_told(level, gaps),
         gaps=tuple(_gaps(gaps, MOST_GAPS)),
         sides=tuple(side.told for side in sides) if apart else (),
         rows=tuple((writer, tuple(_state(by, writer, reader) for reader in order)) for writer in order)
@@ -221,8 +220,8 @@ def _lag(pair: Pair) -> float:
     return pair.lag_ms or 0.0
 
 
-def _told(level: Level, proven: int, gaps: Sequence[tuple[str, str]]) -> str:
-    told = [f"{proven} of {len(level.pairs)} pairs proven"]
+def _told(level: Level, gaps: Sequence[tuple[str, str]]) -> str:
+    told = [proven(level)]
     slowest = max((pair for pair in level.pairs if pair.seen and pair.lag_ms is not None), key=_lag, default=None)
     if slowest is not None:
         told.append(f"the slowest {slowest.writer} to {slowest.reader} in {milliseconds(_lag(slowest))}")
