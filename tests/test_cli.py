@@ -386,3 +386,35 @@ def test_the_columns_of_the_catalogue_are_straight(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     starts = {line.index(check.title) for check in CATALOGUE for line in lines if line.split()[:1] == [check.name]}
     assert 1 == len(starts)
+
+
+@pytest.mark.parametrize(
+    ("expected", "blocked", "options"),
+    [
+        (True, True, ["-v"]),
+        (False, True, []),
+        (False, True, ["-v", "--no-state"]),
+        (False, True, ["-v", "--offline"]),
+        (False, False, ["-v"]),
+    ],
+    ids=["with -v", "without", "it wants no state", "offline nothing is kept", "it can be written"],
+)
+def test_who_asks_for_everything_is_told_that_nothing_is_remembered(
+    expected: bool,
+    blocked: bool,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "state"
+    if blocked:
+        home.write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    ini = tmp_path / "clients.ini"
+    ini.write_text(ADDRESSES)
+    # What cannot be remembered makes a run neither better nor worse.
+    assert 0 == cli.main(["preflight", "--only", "inventory", *options, str(ini)])
+    told = capsys.readouterr().err
+    assert expected == ("no journal is kept" in told)
+    assert expected == (f"{home / 'zcheck'}: " in told)

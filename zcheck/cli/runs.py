@@ -141,13 +141,16 @@ def examine(
     from zcheck.terminal import LiveLines
 
     reasons = why_left_out(ctx, options, inventory, command, without)
+    folder = None if options["no_state"] else state_folder()
+    if folder is not None and options.get("verbose") and not options["offline"]:
+        _tell_what_is_not_kept(folder)
     settings = Settings(
         run_id=secrets.token_hex(6),
         offline=options["offline"],
         read_only=options["read_only"],
         timeout_s=options["timeout"],
         deadline_s=options["deadline"],
-        state_folder=None if options["no_state"] else state_folder(),
+        state_folder=folder,
         may_ask_servers=may_ask_servers,
         max_rate=options["max_rate"],
         pause_file=options["pause_file"],
@@ -174,6 +177,18 @@ def examine(
             return within(limit_s, work), reasons
         except TimeoutError:
             raise click.ClickException(f"no answer within {limit_s:g} s: zcheck itself hangs") from None
+
+
+def _tell_what_is_not_kept(folder: str) -> None:
+    """That the state folder cannot be written is no error, and worth knowing for who asks for everything."""
+    from zcheck.probes import state
+
+    reason = state.why_not_kept(folder)
+    if reason:
+        complain(
+            f"zcheck: {folder}: {reason}: no journal is kept for zcheck leftovers, no facts for zcheck diff, and a"
+            " client that hangs is asked again; XDG_STATE_HOME names another place"
+        )
 
 
 def brought_facts(inventory: Any, folder: str) -> Any:

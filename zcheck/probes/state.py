@@ -27,6 +27,15 @@ class Unanswered(msgspec.Struct, frozen=True):
     """Seconds since the epoch."""
 
 
+def why_not_kept(folder: str) -> str:
+    """Why nothing can be remembered there; empty where it can."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        return error.strerror or "it cannot be made"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written to"
+
+
 def journal(folder: str | None, ini: str, run_id: str) -> str | None:
     """Where this run of a clients.ini writes down what it is about to write; None where nothing can be kept."""
     if folder is None:
