@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from test_readme import STALE, sessions, without_measures  # type: ignore[import-not-found]
 
 from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Port, Seed, ZeoSpec, run_demo, specs
 
@@ -433,3 +434,16 @@ def test_a_second_storage_of_the_server_can_be_mounted(make_cluster: Callable[..
         page = f"{client.url}/Control_Panel/Database/extra/manage_main"
         answer = requests.get(page, auth=(cluster.user, cluster.password), timeout=LIMIT_S)
         assert (200, True) == (answer.status_code, "(connected)" in answer.text)
+
+
+# --- the README -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", ["make demo", "zcheck demo --fault copy-hidden"])
+def test_what_the_readme_shows_of_the_demo_is_what_it_prints(shown: str, tmp_path: Path) -> None:
+    options = shlex.split(shown)[2:]
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "zcheck", "demo", *options], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert without_measures(sessions()[shown]) == without_measures(done.stdout), STALE
