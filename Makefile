@@ -20,7 +20,9 @@ MUTATION ?=
 .PHONY: demo test test-rendered lint docs pictures axe contrib bench bench-long clean test-plone test-network mutation
 
 demo: $(VENV)/.demo
-	@$(BIN)/zcheck demo $(DEMO)
+	@$(BIN)/zcheck demo $(DEMO); code=$$?; \
+		echo "The command is $(BIN)/zcheck; docs/installation.rst says how to install it, docs/tutorial.rst how to go on." >&2; \
+		exit $$code
 
 test: $(VENV)/.test
 	@.ci/system-parts || true

@@ -140,8 +140,9 @@ def test_what_nagios_would_run_answers_in_its_form() -> None:
     command = re.search(r"command_line\s+(.*)", (CONTRIB / "nagios" / "zcheck.cfg").read_text())
     assert command is not None
     words = command[1].replace("$ARG1$", str(SAMPLES / "mount-points-differ" / "clients.ini")).split()
-    assert "/usr/local/bin/zcheck" == words[0]
-    done = run(sys.executable, "-m", "zcheck", *words[1:], "--offline", "--no-state")
+    at = words.index("/usr/local/bin/zcheck")
+    assert ["/usr/bin/env", "XDG_STATE_HOME=/var/lib/zcheck"] == words[:at]
+    done = run(sys.executable, "-m", "zcheck", *words[at + 1 :], "--offline", "--no-state")
     assert 2 == done.returncode
     assert done.stdout.startswith("ZCHECK CRITICAL - intranet: mount-points-agree")
 

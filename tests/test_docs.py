@@ -25,7 +25,7 @@ every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.re
 
 # A command as it stands in a line of its own, behind a prompt, or behind the key of some configuration.
 _COMMAND = re.compile(
-    r"^(?:.*&& |\s*\$ |\s*- run: |\s*- |.*entry: |ExecStart=\S*/|.*command_line\s+\S*/|\s+)?zcheck (\w.*)$"
+    r"^(?:.*&& |\s*\$ |\s*- run: |\s*- |.*entry: |ExecStart=\S*/|.*command_line\s+(?:\S+ )*\S*/|\s+)?zcheck (\w.*)$"
 )
 
 

@@ -6,7 +6,8 @@
 #       CMD $XYMONCLIENTHOME/ext/zcheck.sh
 #       INTERVAL 5m
 #
-# ZCHECK_INI tells where clients.ini is.
+# ZCHECK_INI tells where clients.ini is, and XDG_STATE_HOME a folder that Xymon's user may write into: put both into
+# that ENVFILE.
 
 told=$("${ZCHECK:-/usr/local/bin/zcheck}" monitor "${ZCHECK_INI:-/etc/zcheck/clients.ini}")
 case $? in

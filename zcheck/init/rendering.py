@@ -59,7 +59,7 @@ def rendered(found: Everything) -> Iterator[str]:
 def _cluster(found: Everything) -> Iterator[str]:
     yield "[cluster]"
     yield _key("name", sanitised(Path.cwd().name))
-    yield "; Who may add and edit: without it nothing is proven through the running clients."
+    yield "; A user with the role Manager in the root's acl_users: without one nothing is proven through the running clients."
     yield "; user = admin"
     yield "; password-file = zope-password"
     servers, storages = _root_servers(found.clients)
