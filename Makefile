@@ -3,7 +3,7 @@
 #   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
 #   make demo DEMO="--fault copy"
 #   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
-#   make lint docs pictures axe contrib bench clean
+#   make lint docs pictures axe contrib bench bench-machines clean
 #
 # PYTHON names the interpreter (3.10 or newer, with its venv module).
 
@@ -78,6 +78,10 @@ bench: $(VENV)/.demo
 bench-long: $(VENV)/.demo
 	$(BIN)/python benchmarks/soak.py
 	$(BIN)/python benchmarks/all_pairs.py
+
+# A thousand clients on two hundred machines, described, asked and looked at: a few minutes.
+bench-machines: $(VENV)/.demo
+	$(BIN)/python benchmarks/machines.py
 
 # Every small change to the judge of isolation has to be noticed by its tests; prints those that are not, and the score.
 #   make mutation MUTATION="--sample 60"

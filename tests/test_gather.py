@@ -6,11 +6,12 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from zcheck.checks import CATALOGUE
 from zcheck.consistency.history import HttpHistories, ZeoHistories
-from zcheck.facts import ControlPanel, NotGathered, PortAnswer, Remains, WsgiConf, ZeoAnswers, ZopeConf
+from zcheck.facts import ControlPanel, Names, NotGathered, PortAnswer, Remains, WsgiConf, ZeoAnswers, ZopeConf
 from zcheck.gather import WRITES, Deadline, Gathering, Settings, side_by_side, wanted_kinds
 from zcheck.preflight import left_out
 from zcheck.testing import inventory
@@ -110,3 +111,23 @@ def test_an_ini_that_starts_another_zope_conf_is_told(
     wanted = frozenset({ZopeConf, WsgiConf})
     gathering = Gathering(given, Settings("run", offline=True), wanted, NotGathered(""), lambda client, what: None)
     assert [fault.kind for fault in gathering.run().raw(ZopeConf, "app1").faults] == expected
+
+
+def test_a_thousand_names_that_nothing_resolves_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comes back within its own limit; all of them together are bounded as well."""
+    from zcheck.probes import names
+
+    def resolve(host: str) -> tuple[str, ...]:
+        time.sleep(0.15)
+        return ()
+
+    monkeypatch.setattr(names, "resolve", resolve)
+    text = "[cluster]\nname = test\n" + "".join(f"[client:a{n}]\naddress = app{n}.example.com:80\n" for n in range(400))
+    nothing = NotGathered("")
+    gathering = Gathering(
+        inventory(text), Settings("run", timeout_s=0.2), frozenset({Names}), nothing, lambda client, what: None
+    )
+    started = time.monotonic()
+    gathering._look_names_up()
+    assert time.monotonic() - started < 1.2
+    assert Names() == msgspec.structs.replace(gathering.names or Names({"": ()}), here=())

@@ -5,7 +5,8 @@ What it examines
     connection and reads all of them through every other, twice, so that the second round is read past warm caches. Each
     read is fenced: a round trip to the server first, after which every earlier commit must be visible. The objects are
     linked from nowhere and are deleted at the end. Where clients have a ``blob-dir``, the same is done once with blobs
-    and their files, which the server keeps until its next pack.
+    and their files, which the server keeps until its next pack. Where more than eight clients have one way in common,
+    by equal lines to equal addresses, eight connections stand for all of them.
 Why it matters
     This is the least that a cluster has to do. Where it fails, two clients have two databases, or a server or proxy in
     between does not pass on what others save.

@@ -33,6 +33,9 @@ from zcheck.check import Problem, Severity, Skipped, check
 from zcheck.checks.reach._zeo import Asked, by_storage, unanswered
 from zcheck.facts import ControlPanel, Facts, HttpAnswer, ZeoAnswer, ZeoAnswers, ZopeConf
 
+MOST_NAMES = 20
+"""In a message; the finding names them all."""
+
 
 @check(
     "zeo-sees-every-client",
@@ -64,7 +67,8 @@ def _is_expected(facts: Facts, client: str, answer: ZeoAnswer) -> bool:
 
 
 def _problem(asked: Asked, count: int) -> Problem:
-    named = ", ".join(asked.clients)
+    more = len(asked.clients) - MOST_NAMES
+    named = ", ".join(asked.clients[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     are = "client is" if count == 1 else "clients are"
     message = f"{count} {are} registered for storage {asked.first.storage} on {asked.name}; {named} should be"
     hint = f"compare 'Database Location' on the Control Panels of {named}; restart the one that is not where it belongs"
