@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -304,17 +304,28 @@ class Matrix:
             )
         )
 
-    def _wait_for_the_lock(self, connection: Connection, share: float = SHARE_FOR_ALL) -> None:
-        """Until the server says that nobody holds the commit lock, to this very connection: the fence."""
+    def _wait_for_the_lock(
+        self, connection: Connection, share: float = SHARE_FOR_ALL, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Until the server says that nobody holds the commit lock, to this very connection: the fence.
+
+        ``meanwhile`` is done while the answer is on its way; where that takes long the server is asked again.
+        """
         end = time.monotonic() + min(connection.timeout_s, self.stop.left(share))
-        while True:
-            if connection.call("server_status").get("lock_time") is None:
-                return
+        asked, began = connection.start("server_status"), time.monotonic()
+        if meanwhile is not None:
+            meanwhile()
+            if time.monotonic() - began > LOCK_POLL_S:
+                # What is about to be answered is as old as that.
+                connection.wait(asked)
+                asked = connection.start("server_status")
+        while connection.wait(asked).get("lock_time") is not None:
             if time.monotonic() > end:
                 client = connection.target.client
                 self.refused[client] = ("error", "the commit lock of its storage is held")
                 raise NoAnswer(self.refused[client][1])
             time.sleep(LOCK_POLL_S)
+            asked = connection.start("server_status")
 
     # --- reading
 

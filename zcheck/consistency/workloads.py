@@ -291,7 +291,6 @@ class Isolation(Matrix):
         changes = [Change(self.markers[n].oid, _serial(begun, n), self._record(n, nonces[n])) for n in names]
         kept = [Change(self.markers[name].oid, _serial(begun, name), None) for name in current]
         self._note(connection, self.seq, "write", [self.markers[name].oid for name in names])
-        self.journal.flush()
         self._wait_before_commit(connection)
         read = self._told(begun, workload)
         told = msgspec.structs.replace(
@@ -318,7 +317,8 @@ class Isolation(Matrix):
         self.pace.wait()
         self.stop.between()
         try:
-            self._wait_for_the_lock(connection)
+            # On the disk before anything is sent, and by the time that the server has answered.
+            self._wait_for_the_lock(connection, meanwhile=self.journal.flush)
         except NoAnswer as error:
             raise Refused(str(error)) from None
 
