@@ -351,12 +351,15 @@ class Gathering:
     def _found_there(self, client: Client, kind: type[Any]) -> Any:
         """A file of the client's own machine, from what that machine answered."""
         found = self.looked.get(client.name, NotGathered("via: it was not asked"))
-        if kind is ZopeConf:
-            return elsewhere.zope_conf(client, found)
-        if isinstance(found, NotGathered) and elsewhere.conf_is_there(client):
+        if isinstance(found, NotGathered) and kind is WsgiConf and elsewhere.conf_is_there(client):
             return msgspec.structs.replace(found, told_by="zope-conf-parses")
-        conf = self.facts.raw(ZopeConf, client.name)
-        return elsewhere.wsgi_conf(conf if isinstance(conf, ZopeConf) else None, found)
+        try:
+            if kind is ZopeConf:
+                return elsewhere.zope_conf(client, found)
+            conf = self.facts.raw(ZopeConf, client.name)
+            return elsewhere.wsgi_conf(conf if isinstance(conf, ZopeConf) else None, found)
+        except Exception as error:  # what one machine says must not end the run
+            return NotGathered(f"via: zcheck failed on what came back: {type(error).__name__}")
 
     def seen_there(self, client: Client, around: via.Peers | NotGathered | None) -> SeenThere | NotGathered | LeftOut:
         """What the client's own machine sees; ``around``: its answer to the second question."""
@@ -417,8 +420,9 @@ class Gathering:
             self.keep("", Names())
             return
         hosts = sorted(host for host in self._hosts() if host not in self.inventory.hosts)
-        jobs: dict[str, Callable[[], tuple[str, ...]]] = {host: partial(names.resolve, host) for host in hosts}
-        jobs[""] = names.own_addresses
+        # Our own addresses first: what is here must not depend on how many names nobody answers for.
+        jobs: dict[str, Callable[[], tuple[str, ...]]] = {"": names.own_addresses}
+        jobs |= {host: partial(names.resolve, host) for host in hosts}
         # All of them together: where nothing answers, a thousand names must not take a thousand times as long as one.
         end = time.monotonic() + 2 * self.settings.timeout_s
         found = side_by_side(jobs, lambda: min(end - time.monotonic(), self.settings.timeout_s, self.deadline.left()))
