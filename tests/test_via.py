@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zcheck import cli, gather, gathered, preflight, savedfacts
 from zcheck.checks import CATALOGUE
@@ -211,6 +214,46 @@ def test_a_command_has_no_terminal_on_which_to_ask(tmp_path: Path) -> None:
     program = "import sys\ntry: open('/dev/tty')\nexcept OSError as error: sys.exit('no terminal: %s' % error.strerror)"
     found = via.ask(machine(tmp_path, program), via.request("look", 5), via.Look, 5.0)
     assert isinstance(found, NotGathered) and "no terminal" in found.reason
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PATHS = st.lists(
+    st.sampled_from(["clients", "app1", "files", "/srv/zope.conf", "data", "mtime", "zope_conf", "process", "pid"])
+    | st.sampled_from(["started_at", "distributions", "variables", "hashed", "started_with", "clock", "same_conf"]),
+    min_size=1,
+    max_size=4,
+)
+PIECES = [*"<>%$(){}/\n \0\\az", "%include ", "%define ", "<zodb_db a>", "server "]
+CONFS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
+@given(changes=st.lists(st.tuples(PATHS, JSON), max_size=4), text=CONFS)
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_machine_says_becomes_facts_or_nothing(changes: list[tuple[list[str], Any]], text: str) -> None:
+    answer = json.loads(json.dumps(LOOK))
+    answer["files"]["/srv/zope.conf"]["data"] = base64.b64encode(text.encode("utf-8", "replace")).decode()
+    for path, value in changes:
+        inner = answer
+        for step in path[:-1]:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            inner[path[-1]] = value
+    client = parse("[client:app1]\naddress = m1:80\nvia = x", "clients.ini").clients[0]
+
+    def ask(request: Any, kind: type[Any]) -> Any:
+        return via.decoded(json.dumps(answer).encode(), kind)
+
+    found = elsewhere.looked("m1", (client,), ask, 5.0)["app1"]
+    conf = elsewhere.zope_conf(client, found)
+    assert isinstance(conf, ZopeConf | NotGathered)
+    known = conf if isinstance(conf, ZopeConf) else None
+    assert isinstance(elsewhere.wsgi_conf(known, found), WsgiConf | NotGathered | LeftOut)
+    if not isinstance(found, NotGathered):
+        assert isinstance(elsewhere.seen(known, found, via.Peers()), SeenThere)
 
 
 # --- clients and files --------------------------------------------------------------------------------------
