@@ -59,7 +59,7 @@ def rendered(found: Everything) -> Iterator[str]:
 def _cluster(found: Everything) -> Iterator[str]:
     yield "[cluster]"
     yield _key("name", sanitised(Path.cwd().name))
-    yield "; A user with the role Manager in the root's acl_users: without one nothing is proven through the running clients."
+    yield "; A user of the root's acl_users with the role Manager; without one the running clients are not proven."
     yield "; user = admin"
     yield "; password-file = zope-password"
     servers, storages = _root_servers(found.clients)
