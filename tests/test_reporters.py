@@ -112,6 +112,31 @@ def test_worst_first_impact_before_the_verdict_and_the_verdict_last() -> None:
     )
 
 
+def test_what_was_not_proven_is_told_in_words_that_a_person_understands() -> None:
+    def skipped(check: str, because: str) -> CheckResult:
+        return CheckResult(check=check, stage="identity", outcome="skipped", because=because)
+
+    results = [
+        CheckResult(check="client-is-connected-to-zeo", stage="identity", outcome="unknown"),
+        skipped("versions-agree", "client-is-connected-to-zeo"),
+        skipped("products-agree", "client-is-connected-to-zeo"),
+        skipped("names-resolve-alike", "client-is-connected-to-zeo; clients.ini gives no via for it"),
+        CheckResult(check="every-database-is-one", stage="identity", outcome="pass"),
+    ]
+    assert [
+        "not proven: 4 (2 because of client-is-connected-to-zeo, 1 could not be learnt,"
+        " 1 because of client-is-connected-to-zeo; clients.ini gives no via for it)"
+    ] == text.not_proven(results)
+
+
+def test_a_proof_over_zeo_is_said_to_be_none_of_the_processes() -> None:
+    headings = [line for line in text.render(report(pairs=SEEN)).splitlines() if "pairs proven" in line][:2]
+    assert [
+        "database main, through the running clients: 2 of 2 pairs proven",
+        "database main, over ZEO: 2 of 2 pairs proven (zcheck's own connections, as the clients' files say)",
+    ] == headings
+
+
 def test_the_matrix_shows_who_saw_whose_write() -> None:
     healthy = text.render(report(status="OK", pairs=SEEN))
     assert "2 of 2 pairs proven through the running clients, 2 of 2 over ZEO" in healthy

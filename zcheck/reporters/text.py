@@ -211,10 +211,14 @@ def proven(level: Level) -> str:
     return f"{tested(level)}: {seen} of {len(level.pairs)} pairs proven{standing}"
 
 
+_NOT_THE_PROCESSES = " (zcheck's own connections, as the clients' files say)"
+"""A client that is down, or that was started from another file, is proven as well as any at this level."""
+
+
 def _table(level: Level, clients: tuple[str, ...], paint: _Paint, width: int | None) -> Iterator[str]:
     """Who saw whose write: a row for each writer, a column for each reader; large clusters get the gaps alone."""
     by = {(pair.writer, pair.reader): pair for pair in level.pairs}
-    yield proven(level)
+    yield proven(level) + (_NOT_THE_PROCESSES if level.level == "zeo" else "")
     clients = tuple(client for client in clients if client not in level.same_way)
     if len(clients) > _LARGEST_TABLE or not level.pairs:
         yield from _gaps(level.pairs, clients)
@@ -295,10 +299,13 @@ def last_line(report: Report, paint: _Paint | None = None) -> str:
 
 def not_proven(checks: Iterable[CheckResult]) -> list[str]:
     """``not proven: 4 (3 no balancer section, 1 --read-only)``, or nothing; the most frequent reason first."""
+    checks = tuple(checks)
+    names = {result.check for result in checks}
     reasons: dict[str, int] = {}
     for result in checks:
         if result.outcome in ("skipped", "unknown"):
-            reason = result.because or "unknown"
+            parts = (result.because or "could not be learnt").split("; ")
+            reason = "; ".join(f"because of {part}" if part in names else part for part in parts)
             reasons[reason] = reasons.get(reason, 0) + 1
     if not reasons:
         return []
