@@ -602,10 +602,7 @@ def test_no_marker_remains_when_zcheck_is_killed(number: signal.Signals, tmp_pat
         assert 1 == len(files_in(tmp_path))
         process.send_signal(number)
         process.wait(15)
-        end = time.monotonic() + 5
-        while files_in(tmp_path):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(lambda: not files_in(tmp_path), 5)
     finally:
         process.kill()
         process.wait(10)
@@ -707,3 +704,37 @@ def test_plan_leaves_out_the_marker_where_no_file_shares_blobs(tmp_path: Path) -
     assert home.is_dir()
     told = command("plan", written_ini(tmp_path, "zope-conf = home/etc/zope.conf\nvia = python3")).stdout
     assert "by via = python3" in told and "marker" not in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_run_leaves_no_command_behind(number: signal.Signals, tmp_path: Path) -> None:
+    hanging = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    ini = written_ini(tmp_path, f"via = {machine(tmp_path, hanging)}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zcheck", "preflight", "--no-state", str(ini)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+        process.send_signal(number)
+        assert 3 == process.wait(15)
+        wait_for(lambda: not is_alive(int((tmp_path / "pid").read_text())))
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.05)
