@@ -9,7 +9,8 @@ Why it matters
     All clients unpickle the same objects. A client with other product code writes what the others cannot read, or reads
     it as broken objects and saves these; a worker writes as well as the others do.
 What it does not prove
-    That equal versions are equal code: a checkout under development keeps its version while it changes.
+    That equal versions are equal code: a checkout under development keeps its version while it changes. Nor that a
+    process was restarted since something was installed: what it can import now is compared, not what it has loaded.
 How to repair it
     Install the same set on every client, from one list of pinned versions, and restart those that were changed.
 
