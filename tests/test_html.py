@@ -31,6 +31,14 @@ def page_of(report: Report) -> BeautifulSoup:
     return BeautifulSoup(cli.rendered(report, "html"), "html.parser")
 
 
+@pytest.mark.parametrize(("seen", "word"), [(True, "can be balanced"), (None, "nothing wrong was seen")])
+def test_that_clients_can_be_balanced_is_said_where_it_was_proven(seen: bool | None, word: str) -> None:
+    pairs = tuple(Pair(a, b, seen, None) for a in CLIENTS for b in CLIENTS if a != b)
+    heading = page_of(made(levels=(Level("http", "main", pairs),))).select_one("h1 .word")
+    assert heading is not None
+    assert word == heading.text
+
+
 @every_case
 def test_the_page_needs_nothing_from_elsewhere(case: Callable[[], Report]) -> None:
     page = page_of(case())

@@ -15,6 +15,7 @@ from zcheck.reporters.html import drawing, lagchart, matrix, timeline
 from zcheck.reporters.text import clean, last_line, not_proven, tested, where
 
 _WORDS = {"CRITICAL": "do not balance", "WARNING": "works today", "UNKNOWN": "not known", "OK": "can be balanced"}
+_UNPROVEN = {**_WORDS, "WARNING": "something will bite", "OK": "nothing wrong was seen"}
 
 _LEVELS = {
     "snapshot-isolation": "each transaction reads one moment, and no update is lost",
@@ -43,7 +44,7 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
     style, script = (loader.get_source(environment, name)[0].strip() for name in ("page.css", "page.js"))
     text: str = environment.get_template("page.html").render(
         report=report,
-        word=_WORDS[report.verdict.status],
+        word=_word(report),
         tested=tested,
         summary=last_line(report),
         tried={level.level for level in report.consistency.levels},
@@ -70,6 +71,13 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
         ),
     )
     return text + "\n"
+
+
+def _word(report: Report) -> str:
+    """The verdict in words; that clients can be balanced is said only where it was proven of each pair."""
+    coverage = report.coverage
+    proven = coverage.pairs_total > 0 and coverage.pairs_proven == coverage.pairs_total
+    return (_WORDS if proven else _UNPROVEN)[report.verdict.status]
 
 
 def _finalize(value: Any) -> Any:
