@@ -1,10 +1,12 @@
 """What zcheck's workloads cost beside a bare loop over ZEO that does the same commits and the same reads.
 
 One run of ``zcheck isolation`` over ZEO as fast as it goes; then its transactions are done again, one after the other
-and
-in the same order, by nothing but ZEO's own client storages: a ping for each fenced begin, a load for each object, and
-begin, store, vote and finish for each commit.  The two take turns, and told is the ratio of the best of each: whatever
-else the machine does only makes a turn longer.  The goal is 1.5.
+and in the same order, by nothing but ZEO's own client storages: a ping for each fenced begin, a load for each object, and
+begin, store, vote and finish for each commit.  The goal is a ratio of at most 1.5.
+
+Compared are not the two whole times but, for each kind of transaction, the median of what one took, times how many there
+were: on a machine that does other things as well, zcheck gives the server a pause whenever a commit takes long, and that
+is a rule and no cost.
 
 ``python benchmarks/overhead.py [SECONDS]``
 """
@@ -12,8 +14,10 @@ else the machine does only makes a turn longer.  The goal is 1.5.
 from __future__ import annotations
 
 import contextlib
+import statistics
 import sys
 import time
+from itertools import pairwise
 from typing import Any
 
 from servers import bare_zeo
@@ -23,17 +27,21 @@ from ZODB.POSException import ConflictError
 from ZODB.utils import p64, u64, z64
 
 from zcheck.consistency import markers
-from zcheck.consistency.history import History, Operation
+from zcheck.consistency.history import Operation
 from zcheck.consistency.workloads import WORKLOADS
 from zcheck.consistency.zeo import Target, ZeoWorker
 
 CLIENTS = ("app1", "app2", "app3")
-TURNS = 8
+TURNS = 5
 GOAL = 1.5
 
 
-def recorded(seconds: float) -> tuple[History, list[Operation], float]:
-    """The transactions of the workloads, and the seconds that they took."""
+Timed = list[tuple[Operation, float]]
+"""Transactions, and the seconds from the end of the one before to the end of each."""
+
+
+def recorded(seconds: float) -> Timed:
+    """The transactions of the workloads."""
     # With its journal, which is on the disk before anything is sent.
     with bare_zeo() as server, ZeoWorker("bench", journal=str(server.folder / "journal")) as worker:
         worker.connect([Target(name, "main", (server.address,)) for name in CLIENTS], within_s=30)
@@ -41,7 +49,15 @@ def recorded(seconds: float) -> tuple[History, list[Operation], float]:
             "main", duration_s=seconds, workloads=tuple(WORKLOADS), seed=1, within_s=60 + seconds, max_rate=1e6
         )
     done = [op for op in history.operations if op.workload]
-    return history, done, (max(op.return_ns for op in done) - min(op.invoke_ns for op in done)) / 1e9
+    return [(op, (op.return_ns - before.return_ns) / 1e9) for before, op in pairwise(done)]
+
+
+def cost(timed: Timed) -> float:
+    """Seconds, undisturbed."""
+    kinds: dict[tuple[object, ...], list[float]] = {}
+    for op, took in timed:
+        kinds.setdefault((op.outcome, op.fenced, len(op.reads), len(op.writes), len(op.current)), []).append(took)
+    return sum(statistics.median(took) * len(took) for took in kinds.values())
 
 
 class Bare:
@@ -92,31 +108,33 @@ class Bare:
             storage.close()
 
 
-def bare(operations: list[Operation]) -> float:
+def bare(operations: list[Operation]) -> Timed:
     with bare_zeo() as server, contextlib.closing(Bare(server.address, operations)) as loop:
-        begun = time.perf_counter()
+        timed = []
         for op in operations:
+            begun = time.perf_counter()
             loop.do(op)
-        return time.perf_counter() - begun
+            timed.append((op, time.perf_counter() - begun))
+        return timed
 
 
 def main() -> int:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
-    found = []
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    ratios = []
     for _ in range(TURNS):
-        _, operations, ours = recorded(seconds)
-        least = bare(operations)
-        found.append((ours / len(operations) * 1000, least / len(operations) * 1000))
-        commits = sum(bool(op.writes) and op.outcome == "ok" for op in operations)
-        fenced = sum(op.fenced for op in operations)
+        ours = recorded(seconds)
+        least = bare([op for op, _ in ours])
+        commits = sum(bool(op.writes) and op.outcome == "ok" for op, _ in ours)
+        fenced = sum(op.fenced for op, _ in ours)
+        ratios.append(cost(ours) / cost(least))
         print(
-            f"{commits} commits, {fenced} fenced and {len(operations) - fenced} other transactions: ours "
-            f"{found[-1][0]:.2f} ms each, bare {found[-1][1]:.2f} ms each, ratio {found[-1][0] / found[-1][1]:.2f}",
+            f"{commits} commits, {fenced} fenced and {len(ours) - fenced} other transactions: "
+            f"ours {cost(ours) / len(ours) * 1000:.2f} ms each, bare {cost(least) / len(ours) * 1000:.2f} ms each, "
+            f"ratio {ratios[-1]:.2f}",
             flush=True,
         )
-    best = [min(one) for one in zip(*found, strict=True)]
-    ratio = best[0] / best[1]
-    print(f"best of {TURNS}: ours {best[0]:.2f} ms, bare {best[1]:.2f} ms, ratio {ratio:.2f} (goal: at most {GOAL})")
+    ratio = statistics.median(ratios)
+    print(f"ratio, median of {TURNS}: {ratio:.2f} (goal: at most {GOAL})")
     return ratio > GOAL
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.consistency.history import History, Judged, Operation, Version
+from zcheck.consistency.history import Found, History, Judged, Operation, Version
 from zcheck.consistency.isolation import (
     LEVELS,
     ZERO,
@@ -125,6 +125,10 @@ FAULTS: dict[str, tuple[list[str], History]] = {
     "B of a version in another transaction": (
         ["foreign read"],
         history(log(a=[1]), w("p", 0, "a", 1), r("q", 4, {"read_tids": {"a": 2}}, a=1)),
+    ),
+    "B of what nobody wrote, older than the object": (
+        ["foreign read"],
+        history(log(a=[4]), w("p", 0, "a", 4), r("q", 4, a=4), r("q", 6, {"read_tids": {"a": 1}}, a=9)),
     ),
     # C: what was replaced was known
     "C a lost update": (
@@ -456,6 +460,7 @@ def test_the_weakest_of_several_histories_counts() -> None:
     assert "strong-session-si" == held([strong, behind])
     assert None is held([strong, torn])
     assert None is held([])
+    assert "strong-session-si" == held(iter([strong, behind]))
     assert None is held([strong, judge(history(None))])
 
 
@@ -474,6 +479,12 @@ def test_what_was_judged_is_counted() -> None:
 def test_versions_are_counted_from_one() -> None:
     (anomaly,) = judge(history(AB, *WRITES, r("x", 8, {"snapshot": 4}, a=1, b=4))).anomalies
     assert "version 1 of a" in anomaly.words and "version 2 of a" in anomaly.words
+
+
+def test_words_say_what_a_snapshot_shows() -> None:
+    (anomaly,) = judge(history(AB, *WRITES, r("x", 8, {"snapshot": 2}, a=0, b=2))).anomalies
+    assert anomaly.words.startswith("x read a as not there in a snapshot of ")
+    assert anomaly.words.endswith("which shows version 1 of a (0000000000000001)")
 
 
 def test_lags_are_those_of_unfenced_reads() -> None:
@@ -639,6 +650,16 @@ def in_parts(given: History, at: Sequence[int]) -> Verdict:
         more, past = judge_part(part, past)
         found = together(found, more, 100)
     return verdict_of(found, given.stopped)
+
+
+@pytest.mark.parametrize(
+    ("expected", "one", "other"),
+    [(None, None, None), (True, True, None), (True, None, True), (False, True, False), (False, False, None)],
+)
+def test_what_two_parts_say_together(expected: bool | None, one: bool | None, other: bool | None) -> None:
+    found = Found("stale read", "so it was", ("x",))
+    parts = [Judged(1, 2, 3, (found,), 1, serializable=serializable) for serializable in (one, other)]
+    assert Judged(2, 4, 6, (found,), 2, serializable=expected) == together(*parts, 1)
 
 
 @pytest.mark.parametrize("given", [given for _, given in FAULTS.values()], ids=FAULTS)
