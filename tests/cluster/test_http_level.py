@@ -587,6 +587,18 @@ def test_an_add_that_is_never_acknowledged_ends_the_writing_and_is_cleaned_up(cl
     assert ((), []) == (history.left, who_shows(cluster))
 
 
+def test_a_write_that_is_sent_waits_no_longer_than_the_run_and_is_held_against_nobody(cluster: Cluster) -> None:
+    began = time.monotonic()
+    end = began + 1.8
+    with behind(cluster, "app1", Layer.do_it_and_never_answer) as address:
+        asked = targets(cluster, app1=address)
+        history = run(cluster, asked, timeout_s=30.0, deadline=lambda: end - time.monotonic(), clean_up_s=8.0)
+    assert "the time for this run was over" == history.stopped
+    assert [""] * 3 == [state.refused for state in history.clients]
+    assert ((), []) == (history.left, who_shows(cluster))
+    assert time.monotonic() - began < 1.8 + 8.0
+
+
 # --- ending early ---------------------------------------------------------------------------------
 
 

@@ -117,9 +117,13 @@ class Level(Generic[AnyDoor]):
 
         ``unsure``: it was answered, and not as it had to be, so it may have been done all the same.
         """
-        self.note(name, refused=refused.kind, detail=refused.words)
         outcome: Outcome = "info" if refused.sent or unsure else "fail"
         self.record(name, action, number, begun, outcome, writes=writes, error=refused.words)
+        if refused.ours:
+            # That our own time was over tells nothing of the client.
+            self.note(name, detail=TIME_IS_OVER)
+            raise Stopped(TIME_IS_OVER)
+        self.note(name, refused=refused.kind, detail=refused.words)
         if refused.sent:
             raise Stopped(f"a write through {name} was not answered: {refused.words}")
 

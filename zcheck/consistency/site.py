@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from zcheck.consistency.history import History
-from zcheck.consistency.level import Level, Stopped
+from zcheck.consistency.level import TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.zmi import (
     FOLDER_PREFIX,
     WHOLE_LISTING_LIMIT,
@@ -148,17 +148,18 @@ class SiteDoor(Door):
     def _write(
         self, method: str, path: str, accepted: Sequence[int], content: Mapping[str, Any] | None = None
     ) -> Reply:
+        limit = self.limit()
         try:
-            reply = self._ask(method, path, None if content is None else json.dumps(content).encode())
+            reply = self._ask(method, path, None if content is None else json.dumps(content).encode(), limit)
         except HttpTrouble as trouble:
-            words = f"it {trouble.words} ({method} {path})"
-            raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
+            sent = not trouble.surely_not_sent
+            raise self.not_answered(trouble, f"{method} {path}", limit, sent=sent) from None
         self._must_be(reply, accepted, path, _RIGHTS[method])
         return reply
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
+    def _ask(self, method: str, path: str, body: bytes | None, limit_s: float | None = None) -> Reply:
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        return self._line(0).ask(method, path, timeout_s=self.limit(), body=body, headers=headers)
+        return self._line(0).ask(method, path, timeout_s=limit_s or self.limit(), body=body, headers=headers)
 
     def _must_be(self, reply: Reply, accepted: Sequence[int], path: str, right: str = _SEE) -> None:
         """``right``: what the user lacks where the site refuses it, and what gives it that."""
@@ -184,7 +185,7 @@ class SiteDoor(Door):
         """Fetch the form, fill it in, press its button; where an editor is led to then: a page, and not the form."""
         from zcheck.probes.session import path_of
 
-        page = self.get(path)
+        page = self.form_page(path)
         self._must_be(page, (200,), path, right)
         form = self.form_of(page, path, tuple(values) or ("_authenticator",))
         form.fill(values)
@@ -200,11 +201,11 @@ class SiteDoor(Door):
         """Press this button of a form, and no other."""
         request = form.request()
         data = [*(pair for pair in request["data"] if "buttons." not in pair[0]), (button, "1")]
+        limit = self.limit()
         try:
-            response = self.session.request(request["method"], request["url"], data=data, timeout=self.limit())
+            response = self.session.request(request["method"], request["url"], data=data, timeout=limit)
         except HttpTrouble as trouble:
-            words = f"it {trouble.words} ({path})"
-            raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
+            raise self.not_answered(trouble, path, limit, sent=not trouble.surely_not_sent) from None
         return Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
 
     # --- connections
@@ -402,7 +403,8 @@ class _PageLevel(Level[SiteDoor]):
         try:
             self.doors[name].open()
         except NotAccepted as refused:
-            self.note(name, refused=refused.kind, detail=refused.words)
+            own = {"detail": TIME_IS_OVER} if refused.ours else {"refused": refused.kind, "detail": refused.words}
+            self.note(name, **own)
             return False
         except HttpTrouble as trouble:
             self.note(name, detail=f"it {trouble.words}")

@@ -65,11 +65,12 @@ Workspace = Literal["folder", "nothing", "other"]
 class NotAccepted(Exception):
     """A write was refused, or accepted and not saved; ``kind`` and words.
 
-    ``sent``: it may have been done nevertheless, nobody knows.
+    ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
     """
 
-    def __init__(self, kind: Refusal, words: str, *, sent: bool = False) -> None:
+    def __init__(self, kind: Refusal, words: str, *, sent: bool = False, ours: bool = False) -> None:
         super().__init__(words)
+        self.ours = ours
         self.kind: Refusal = kind
         self.words = words
         self.sent = sent
@@ -281,19 +282,29 @@ class Door:
 
     def _listing_form(self, path: str) -> _Form | None:
         """The form on the listing of a container; None where the listing is too long to be read."""
-        reply = self.get(path, max_body=LISTING_LIMIT, may_cut=True)
+        reply = self.form_page(path, max_body=LISTING_LIMIT, may_cut=True)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
         return None if reply.cut else _Form.find(reply.text, self._url(path), path, ("ids",))
 
     def _form(self, path: str, fields: Sequence[str]) -> _Form:
-        try:
-            reply = self.get(path)
-        except HttpTrouble as trouble:
-            raise NotAccepted("error", f"it {trouble.words} (asked for the form {path})") from None
+        reply = self.form_page(path)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
         return self.form_of(reply, path, fields)
+
+    def form_page(self, path: str, **options: Any) -> Reply:
+        """The page with a form; that it was not had is why nothing was written: :exc:`NotAccepted`."""
+        limit = self.limit()
+        try:
+            return self.get(path, limit, **options)
+        except HttpTrouble as trouble:
+            raise self.not_answered(trouble, f"asked for the form {path}", limit) from None
+
+    def not_answered(self, trouble: HttpTrouble, what: str, limit_s: float, *, sent: bool = False) -> NotAccepted:
+        """Why nothing came of a request for which there were so many seconds."""
+        ours = limit_s < self.timeout_s and trouble.kind in ("silent", "timeout", "too-slow")
+        return NotAccepted("error", f"it {trouble.words} ({what})", sent=sent, ours=ours)
 
     def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> _Form:
         """The form with these fields on a page that was fetched; :exc:`NotAccepted` where there is none."""
@@ -302,14 +313,14 @@ class Door:
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Reply:
         from zcheck.probes.session import path_of
 
-        path = path_of(url)
+        path, limit = path_of(url), self.limit()
         try:
             response = self.session.request(
-                method, url, data=request.get("data"), files=request.get("files"), timeout=self.limit()
+                method, url, data=request.get("data"), files=request.get("files"), timeout=limit
             )
         except HttpTrouble as trouble:
-            words = f"it {trouble.words} (asked to write by {path})"
-            raise NotAccepted("error", words, sent=not trouble.surely_not_sent) from None
+            sent = not trouble.surely_not_sent
+            raise self.not_answered(trouble, f"asked to write by {path}", limit, sent=sent) from None
         reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
         self._must_be_accepted(reply, path)
         return reply
