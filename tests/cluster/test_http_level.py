@@ -543,8 +543,10 @@ class Layer(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def behind(cluster: Cluster, name: str, spoil: Callable[[Layer, bytes], None]) -> Iterator[HostPort]:
-    handler = type("Spoiling", (Layer,), {"port": cluster.clients[name].port, "spoil": spoil})
+def behind(
+    cluster: Cluster, name: str, spoil: Callable[[Layer, bytes], None], **more: Callable[[Layer], None]
+) -> Iterator[HostPort]:
+    handler = type("Spoiling", (Layer,), {"port": cluster.clients[name].port, "spoil": spoil, **more})
     with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
@@ -597,6 +599,23 @@ def test_a_write_that_is_sent_waits_no_longer_than_the_run_and_is_held_against_n
     assert [""] * 3 == [state.refused for state in history.clients]
     assert ((), []) == (history.left, who_shows(cluster))
     assert time.monotonic() - began < 1.8 + 8.0
+
+
+def test_a_listing_that_is_never_shown_bars_one_client_and_no_other(cluster: Cluster) -> None:
+    """What is looked at before a folder is made may hang as well as anything else."""
+
+    def hang_at_the_listing(layer: Layer) -> None:
+        if layer.path.startswith("/manage_main"):
+            time.sleep(TIMEOUT_S + 1)
+        else:
+            layer._pass_on(b"")
+
+    with behind(cluster, "app1", Layer._pass_on, do_GET=hang_at_the_listing) as address:
+        history = run(cluster, targets(cluster, app1=address))
+    state = history.state("app1")
+    assert state is not None and "asked for the form /manage_main" in state.detail
+    assert (True, True) == (seen(history, cluster)["app2", "app3"], seen(history, cluster)["app3", "app2"])
+    assert ((), []) == (history.left, who_shows(cluster))
 
 
 # --- ending early ---------------------------------------------------------------------------------
