@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -73,6 +77,25 @@ def test_nobody_stands_for_a_client_whose_way_differs_in_anything(changes: dict[
     tried, same = standing_for_all([*ways(50), odd])
     assert odd in tried
     assert all("odd" not in others for others in same.values())
+
+
+def test_the_plan_names_those_for_which_something_is_written(tmp_path: Path) -> None:
+    text = "[cluster]\nname = test\nzeo = 192.0.2.1:8100\n"
+    text += "".join(f"[client:app{n}]\naddress = 192.0.2.1:80{n}\nzope-conf = zope.conf\n" for n in range(10, 30))
+    (tmp_path / "clients.ini").write_text(text)
+    conf = "<zodb_db main>\n<zeoclient>\nserver 192.0.2.1:8100\n</zeoclient>\nmount-point /\n</zodb_db>\n"
+    (tmp_path / "zope.conf").write_text(conf)
+    done = subprocess.run(
+        [sys.executable, "-m", "zcheck", "plan", str(tmp_path / "clients.ini")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"two small commits for each of app10, app11, app12, app13, app14, app15, app16, app17 ({2 * 8} in all)" in (
+        done.stdout
+    )
+    assert "not for 12 more clients of database main, whose way there is the same" in done.stdout
 
 
 # --- what is judged, and counted ----------------------------------------------------------------------

@@ -175,8 +175,9 @@ def _servers(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
 
 def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
     ways = list(ways)
+    tried, stood = targets.standing_for_all(ways)
     written: dict[tuple[str, str], list[str]] = {}
-    for way in ways:
+    for way in tried:
         if not way.not_written and not way.unreachable:
             for server in way.dialled:
                 written.setdefault((str(server), way.storage), []).append(way.client)
@@ -186,7 +187,9 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
             f"this WILL write to {server}, storage {storage}: two small commits for each of {names}"
             f" ({2 * len(set(clients))} in all) of objects that nothing links to, and one that deletes them"
         )
-    for database, clients in _with_blobs(ways).items():
+    for database, others in stood.items():
+        yield f"not for {len(others)} more clients of database {database}, whose way there is the same"
+    for database, clients in _with_blobs(tried).items():
         yield (
             f"and one blob for each of {', '.join(clients)} in database {database}, deleted again; their files, a line"
             " each, stay with the server until its next pack"
