@@ -145,6 +145,8 @@ def test_what_is_no_json_is_asked_of_ansible_or_the_command_is_told(
     program.chmod(0o755)
     (tmp_path / "listed").write_text(json.dumps(LISTED))
     assert "[client:app2]" in draft([], str(tmp_path / "hosts.ini"))
+    (tmp_path / "hosts.ini").write_text(json.dumps({"all": {"hosts": {"app1": {}}}}))
+    assert "[client:app2]" in draft([], str(tmp_path / "hosts.ini"))
     (tmp_path / "listed").write_text("ERROR! no")
     with pytest.raises(InitError, match="ansible-inventory could not read it"):
         draft([], str(tmp_path / "hosts.ini"))

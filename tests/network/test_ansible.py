@@ -67,6 +67,43 @@ def test_a_healthy_group_passes(make_site: MakeSite, ansible: Path) -> None:
     assert sorted(f"{name}.json" for name in CLIENTS) == sorted(p.name for p in (site.folder / "gathered").iterdir())
 
 
+def test_a_draft_from_the_inventory_is_nearly_a_clients_ini(make_site: MakeSite, ansible: Path) -> None:
+    """What the draft leaves out is who may edit and what is pinned; by its ways in every machine is looked from."""
+    site = make_site(via=False)
+    # An inventory, not what is printed of one: Ansible's own program is asked.
+    path = f"{ansible}:{os.environ['PATH']}"
+    command = (
+        sys.executable,
+        "-m",
+        "zcheck",
+        "init",
+        "--ansible-inventory",
+        inventory(site),
+        "--ansible-group",
+        "zope",
+    )
+    drafted = site.network["front"].tried("env", f"PATH={path}", *command)
+    assert 0 == drafted.returncode, drafted.stderr
+    assert "machine" not in drafted.stdout
+    completed = {
+        "; user = admin": f"user = {site.cluster.user}",
+        "; password-file = zope-password": "password-file = password",
+        "; zeo = HOST:PORT": "zeo = zeo:8100\n;",
+        "; storage = NAME": "storage = 1\n;",
+    }
+    text = drafted.stdout
+    for what, instead in completed.items():
+        assert what in text
+        text = text.replace(what, instead)
+    site.cluster.ini.write_text(text)
+    told = site.preflight()
+    assert (0, [], (6, 6, 6)) == (told.code, told.told, told.proven), told.out
+    assert ("pass", []) == (
+        told.result("names-resolve-alike")["outcome"],
+        told.result("names-resolve-alike")["skipped_for"],
+    )
+
+
 def test_what_one_machine_sees_fails_the_play(make_site: MakeSite, network: Network, ansible: Path) -> None:
     site = make_site(via=False)
     network["app2"].says(zeo=network["app3"].address)

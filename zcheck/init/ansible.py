@@ -64,10 +64,12 @@ def _listed(path: str) -> dict[str, Any]:
     try:
         listed = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
-        listed = _told_by_ansible(path)
-    if not isinstance(listed, dict) or not any(isinstance(listed.get(key), dict) for key in ("_meta", "all")):
+        listed = None
+    # An inventory may be written in JSON as well; what is printed of one always has this part.
+    printed = listed if isinstance(listed, dict) and "_meta" in listed else _told_by_ansible(path)
+    if not isinstance(printed, dict) or "_meta" not in printed:
         raise InitError(f"{path}: not what 'ansible-inventory --list' prints")
-    return listed
+    return printed
 
 
 def _told_by_ansible(path: str) -> Any:
@@ -76,7 +78,7 @@ def _told_by_ansible(path: str) -> Any:
     by_hand = f"run: ansible-inventory -i {shlex.quote(path)} --list > inventory.json, and give that"
     program = shutil.which("ansible-inventory")
     if program is None:
-        raise InitError(f"{path}: it is no JSON, and ansible-inventory is not installed here; {by_hand}")
+        raise InitError(f"{path}: ansible-inventory, which reads it, is not installed here; {by_hand}")
     try:
         done = subprocess.run(
             [program, "-i", path, "--list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False

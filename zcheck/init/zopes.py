@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zcheck import addresses, wsgiconf, zopeconf
+from zcheck import addresses, inventory, wsgiconf, zopeconf
 from zcheck.facts import HostPort, Section, Setting, WsgiConf, ZopeConf
 from zcheck.init.found import Found, sanitised
 from zcheck.probes import files
@@ -72,7 +72,10 @@ def _address(listens: object, name: str, is_here: bool) -> tuple[HostPort | None
         return None, (f"address: {first.port} is no port",)
     everywhere, loopback = first.host == "*", addresses.is_loopback(first.host)
     if not everywhere and not loopback:
-        return first, more
+        try:
+            return inventory.host_port(str(first)), more
+        except ValueError as error:
+            return None, (f"address: {first} {error}",)
     bound = f"address: it listens on {first.host} alone, where no balancer on another machine reaches it"
     if is_here:
         elsewhere = "address: write this machine's name in place of localhost where the balancer is on another"
