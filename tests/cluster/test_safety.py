@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import threading
 import time
@@ -99,6 +100,24 @@ def test_each_commit_follows_a_look_at_the_lock_and_stands_alone(
             assert (name, "answer to vote") == (under_way, own[-1][1])
             under_way = ""
     assert votes >= 13
+
+
+def test_every_transaction_of_the_workloads_is_in_the_journal(server: ZeoServer, tmp_path: Path) -> None:
+    from ZODB.FileStorage.FileStorage import FileIterator
+
+    journal = tmp_path / "journal"
+    with ZeoWorker("safe", timeout_s=3, journal=str(journal)) as worker:
+        connect(worker, *[server.address] * 3)
+        worker.isolate("main", duration_s=1, workloads=tuple(WORKLOADS), seed=2, within_s=LIMIT_S, max_rate=200)
+    told = [json.loads(line) for line in journal.read_text().splitlines()]
+    noted = {line["seq"]: set(line["oids"]) for line in told}
+    sent = {}
+    for transaction in FileIterator(str(server.data)):
+        _, _, seq = transaction.description.decode().rpartition("seq=")
+        sent[int(seq)] = {record.oid.hex() for record in transaction}
+    assert len(sent) > 20
+    assert all(oids <= noted[seq] for seq, oids in sent.items())
+    assert len(told) == len(noted), "each transaction is noted once"
 
 
 def test_where_a_pack_collects_no_garbage_nothing_is_left_either(tmp_path: Path, worker: ZeoWorker) -> None:

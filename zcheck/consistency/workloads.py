@@ -85,6 +85,8 @@ class Isolation(Matrix):
         super().__init__(job, connections, stop)
         self.isolate = job
         self.steps = 0
+        self.noted = 0
+        """The number of the last transaction that the journal knows of."""
         self.tell = tell
         self.tape = Tape(job.tape, job.header) if job.tape is not None and job.header is not None else None
         self.windows = Windows()
@@ -191,6 +193,7 @@ class Isolation(Matrix):
 
     def _do(self, step: Step) -> None:
         names = WORKLOADS[step.workload]
+        self._note_ahead(step, names)
         if step.workload == "ring":
             for client in step.clients:
                 self._commit_all(self._begin(client, names), step.workload, names)
@@ -202,6 +205,15 @@ class Isolation(Matrix):
             self._count_twice(step, names)
         else:
             self._skew(step, names)
+
+    def _note_ahead(self, step: Step, names: Sequence[str]) -> None:
+        """Journal every transaction of a step, and by whom: they share one sync, before the first of them is sent."""
+        first, second = step.clients[:2]
+        by = {"ring": step.clients, "twins": (first,), "bank": (first,), "counter": (first, second, second)}
+        self.noted = self.seq
+        for client in by.get(step.workload, (first, second)):
+            self.noted += 1
+            self._note(self.connections[client], self.noted, "write", [self.markers[name].oid for name in names])
 
     def _transfer(self, step: Step, names: Sequence[str]) -> None:
         """Another client's snapshot is chosen before the transfer and read after it: it has to be the old one."""
@@ -290,7 +302,8 @@ class Isolation(Matrix):
         self.seq += 1
         changes = [Change(self.markers[n].oid, _serial(begun, n), self._record(n, nonces[n])) for n in names]
         kept = [Change(self.markers[name].oid, _serial(begun, name), None) for name in current]
-        self._note(connection, self.seq, "write", [self.markers[name].oid for name in names])
+        if self.seq > self.noted:
+            self._note(connection, self.seq, "write", [self.markers[name].oid for name in names])
         self._wait_before_commit(connection)
         read = self._told(begun, workload)
         told = msgspec.structs.replace(
