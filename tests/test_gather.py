@@ -16,7 +16,6 @@ from zcheck.facts import (
     NotGathered,
     PortAnswer,
     Remains,
-    SeenThere,
     WsgiConf,
     ZeoAnswers,
     ZopeConf,
@@ -141,20 +140,3 @@ def test_a_thousand_names_that_nothing_resolves_do_not_wait_for_each_other(monke
     assert time.monotonic() - started < 1.2
     assert gathering.names is not None
     assert ({}, names.own_addresses()) == (gathering.names.addresses, gathering.names.here)
-
-
-def test_a_machine_without_a_way_names_its_clients_and_the_line() -> None:
-    ini = "\n".join(
-        ["[cluster]", "name = x"]
-        + [f"[client:app{n}]\naddress = 127.0.0.1:{n}\nmachine = m{n // 3}\nvia = false" for n in (1, 2, 3)]
-    )
-    gathering = Gathering(
-        inventory(ini), Settings("x"), frozenset({SeenThere}), NotGathered("no password"), lambda client, what: None
-    )
-    gathering._look_from_there()
-    app1, app2, app3 = (gathering.looked[name] for name in ("app1", "app2", "app3"))
-    assert isinstance(app1, NotGathered) and isinstance(app3, NotGathered)
-    assert app1 == app2
-    assert ("app1, app2: via: it ended with code 1 and gave no answer", 6) == (app1.reason, app1.line)
-    assert ("app3: via: it ended with code 1 and gave no answer", 14) == (app3.reason, app3.line)
-    assert "print(1)" in app1.hint

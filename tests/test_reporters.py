@@ -101,6 +101,27 @@ def test_a_finding_is_printed_as_a_compiler_prints_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("message", "places", "expected"),
+    [
+        ("via: no answer within 15 s", (), "unknown: versions-agree: via: no answer within 15 s (app2)"),
+        ("app2 is silent", (), "unknown: versions-agree: app2 is silent"),
+        ("it is silent", (Place("clients.ini", 4),), "clients.ini:4: unknown: versions-agree: it is silent"),
+    ],
+    ids=["nothing tells whom", "the message tells", "a place tells"],
+)
+def test_a_finding_tells_whom_it_is_about(message: str, places: tuple[Place, ...], expected: str) -> None:
+    finding = Finding(
+        check="versions-agree",
+        stage="identity",
+        severity="UNKNOWN",
+        clients=("app2",),
+        message=message,
+        places=places,
+    )
+    assert expected == text.render(report([finding])).splitlines()[0]
+
+
 def test_worst_first_impact_before_the_verdict_and_the_verdict_last() -> None:
     lines = text.render(report(*worst_first([ADVICE, UNKNOWN, MOUNTS]))).splitlines()
     found = [line for line in lines if ": critical:" in line or "unknown:" in line or "advice:" in line]

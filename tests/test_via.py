@@ -206,7 +206,7 @@ def test_a_command_that_does_not_run(
     command: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert NotGathered(reason) == via.ask(command, via.request("look", 5), via.Look, 5.0)
+    assert NotGathered(reason, via.BY_HAND) == via.ask(command, via.request("look", 5), via.Look, 5.0)
     assert [] == list(tmp_path.iterdir())
 
 

@@ -267,20 +267,8 @@ class Gathering:
             self.progress(client.name, "looking from its own machine")
         jobs = {n: partial(elsewhere.look, door, within_s, self._named_by_copies(door)) for n, door in enumerate(doors)}
         for number, found in side_by_side(jobs, self.deadline.left).items():
-            if isinstance(found, NotGathered):
-                self.looked |= self._no_way(doors[number].clients, found)
-            else:
-                self.looked |= found
-
-    def _no_way(self, clients: tuple[Client, ...], found: NotGathered) -> dict[str, NotGathered]:
-        """Why no client of a machine can be looked at from there, with their names and the line to be mended."""
-        told = NotGathered(
-            f"{', '.join(client.name for client in clients)}: {found.reason}",
-            found.hint or "run the command of that line by hand: given print(1) on its standard input, it must print 1",
-            file=self.inventory.file,
-            line=clients[0].section.line_of("via"),
-        )
-        return {client.name: told for client in clients}
+            own = doors[number].clients
+            self.looked |= found if isinstance(found, dict) else dict.fromkeys((one.name for one in own), found)
 
     def _named_by_copies(self, door: via.Door) -> set[str]:
         """The variables that copies of these clients' files name, whose values their processes have."""

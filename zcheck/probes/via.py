@@ -33,6 +33,7 @@ MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer, banners and all."""
 MAX_COMPLAINT = 64 * 1024
 """Bytes of stderr that are looked at for the reason of a failure."""
+BY_HAND = "run the command of 'via' by hand: given print(1) on its standard input, it must print 1"
 CALL = 3.0
 """How many waits for a peer one call may take: a program is started there, over the network."""
 
@@ -280,14 +281,14 @@ class Call:
     def answer(self, within_s: float) -> bytes | NotGathered:
         """The text between the marks, as soon as it is complete; the command may go on after it."""
         if self._process is None:
-            return NotGathered(f"via: {_cleaned(self._why_not)}")
+            return NotGathered(f"via: {_cleaned(self._why_not)}", BY_HAND)
         for _ in self._moves(time.monotonic() + within_s):
             if len(self._output) > MAX_ANSWER:
-                return NotGathered(f"via: it printed more than {MAX_ANSWER // 1024 // 1024} MiB")
+                return NotGathered(f"via: it printed more than {MAX_ANSWER // 1024 // 1024} MiB", BY_HAND)
             found = between_marks(bytes(self._output), self._mark) if self._complete else None
             if found is not None:
                 return found
-        return NotGathered(f"via: {self._why_none(within_s)}")
+        return NotGathered(f"via: {self._why_none(within_s)}", BY_HAND)
 
     def _moves(self, end: float) -> Iterator[None]:
         """Feed the script and read both outputs; one step a read, until the output ends or the time is over."""

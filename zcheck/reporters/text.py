@@ -92,7 +92,7 @@ def lines_of(finding: Finding, paint: _Paint | None = None) -> Iterator[str]:
         severity = f"{finding.severity.lower()} (suppressed by {clean(finding.suppressed_by)})"
     head, *others = finding.places or (None,)
     begin = f"{where(head)}: " if head is not None else ""
-    yield f"{begin}{severity}: {finding.check}: {clean(finding.message)}"
+    yield f"{begin}{severity}: {finding.check}: {clean(finding.message)}{_of_whom(finding)}"
     if head is not None and head.note:
         yield f"  {where(head)}: note: {clean(head.note)}"
     shown = others if len(others) <= _MOST_PLACES + 1 else others[:_MOST_PLACES]
@@ -171,6 +171,17 @@ def _counted(findings: Iterable[Finding]) -> Iterator[str]:
             if severity in live
         )
         yield f"{len(live)} findings: {each}"
+
+
+def _of_whom(finding: Finding) -> str:
+    """The clients, where neither the message nor a place tells any of them."""
+    if finding.places or any(name in finding.message for name in finding.clients):
+        return ""
+    more = f" and {len(finding.clients) - _MOST_NAMED} more" if len(finding.clients) > _MOST_NAMED else ""
+    return f" ({', '.join(map(clean, finding.clients[:_MOST_NAMED]))}{more})" if finding.clients else ""
+
+
+_MOST_NAMED = 12
 
 
 def where(place: Place) -> str:
