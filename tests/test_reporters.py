@@ -119,7 +119,7 @@ def test_a_finding_tells_whom_it_is_about(message: str, places: tuple[Place, ...
         message=message,
         places=places,
     )
-    assert expected == text.render(report([finding])).splitlines()[0]
+    assert expected == text.render(report(finding)).splitlines()[0]
 
 
 def test_worst_first_impact_before_the_verdict_and_the_verdict_last() -> None:
