@@ -68,6 +68,7 @@ setup(
         "zcheck.checks.reach",
         "zcheck.cli",
         "zcheck.consistency",
+        "zcheck.facts",
         "zcheck.init",
         "zcheck.probes",
         "zcheck.reporters",

@@ -1135,7 +1135,11 @@ CASES = [
             "zope-conf-keys-are-known",
             HEALTHY,
             database(storage=zeo("8100", "sorage 1")),
-            says=("WARNING", "app2", "'sorage' is no key that <zeoclient> knows: Zope would not start with it; did you mean 'storage'?"),
+            says=(
+                "WARNING",
+                "app2",
+                "'sorage' is no key that <zeoclient> knows: Zope would not start with it; did you mean 'storage'?",
+            ),
         ),
     ),
     row("a section of an add-on", Case("zope-conf-keys-are-known", HEALTHY, "<my-section>\nany thing\n</my-section>")),

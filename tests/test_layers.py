@@ -38,7 +38,7 @@ class Layer(NamedTuple):
 # The first row that matches a module counts.
 TABLE = (
     Layer(("zcheck", "zcheck.balancer", "zcheck.consistency", "zcheck.probes"), ()),
-    Layer(("zcheck.facts",), ()),
+    Layer(("zcheck.facts", "zcheck.facts.*"), ("zcheck.facts.*",)),
     Layer(("zcheck.addresses", "zcheck.evidence", "zcheck.redact"), ("zcheck.facts",)),
     Layer(("zcheck.check",), ("zcheck.facts",)),
     Layer(("zcheck.consistency.history",), ("zcheck.facts",)),
