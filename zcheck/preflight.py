@@ -58,7 +58,7 @@ def left_out(
     Who gives no ``credentials`` and skips the proof through the running clients by name wants no edit tried either.
     """
     known = {*STAGES, *(check.name for check in catalogue)}
-    for name in (*only, *skip):
+    for name in (*only, *skip, *without):
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise UnknownCheck(
