@@ -724,9 +724,11 @@ def test_no_receipt_is_written_for_what_failed(make_cluster: Callable[..., Clust
 
 
 @pytest.mark.parametrize("options", [["--skip", "consistency"], ["--only", "identity"]])
-def test_no_receipt_is_written_for_what_proved_nothing(front: tuple[Cluster, Balancer], options: list[str]) -> None:
+def test_no_receipt_is_written_for_what_proved_nothing(
+    front: tuple[Cluster, Balancer], options: list[str], tmp_path: Path
+) -> None:
     cluster, _ = front
-    paper = cluster.folder / "receipt.json"
+    paper = tmp_path / "receipt.json"
     run = in_process("preflight", cluster.ini, *options, "--receipt", paper)
     assert (3, True) == (run.code, "0 of 6 pairs were proven" in run.err)
     assert not paper.exists()
