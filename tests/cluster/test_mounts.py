@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -62,8 +63,12 @@ def mount(cluster: Cluster, path: str = "/archive") -> None:
         "/manage_addProduct/ZODBMountPoint/manage_addMounts",
         **{"paths:list": path, "create_mount_points:int": "1"},
     )
+    until = time.monotonic() + LIMIT_S
     for name in cluster.clients:
-        assert 200 == status(cluster, f"{path}/title_or_id", name)
+        # The others hear of it a moment later.
+        while status(cluster, f"{path}/title_or_id", name) != 200:
+            assert time.monotonic() < until, f"{name} does not show {path}"
+            time.sleep(0.02)
 
 
 def free(cluster: Cluster) -> Outcome:
