@@ -9,7 +9,7 @@ import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
 from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped
-from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
+from zcheck.cli.runs import examiner, interruptible, read_inventory, told_in_advance, why_left_out
 
 
 @click.command()
@@ -75,23 +75,9 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
 def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, secret: Any, chosen: Any) -> str:
     from zcheck import isolate
-    from zcheck import plan as planning
-    from zcheck.checks import CATALOGUE
-    from zcheck.gather import wanted_kinds
 
     reasons = why_left_out(ctx, options, inventory, "isolation", isolate.left_out(chosen))
-    return planning.tell(
-        inventory,
-        wanted_kinds(check for check in CATALOGUE if check.name not in reasons),
-        timeout_s=options["timeout"],
-        deadline_s=options["deadline"],
-        offline=options["offline"],
-        read_only=options["read_only"],
-        secret=secret,
-        state_folder=None if options["no_state"] else state_folder(),
-        isolation=chosen,
-        max_rate=options["max_rate"],
-    )
+    return told_in_advance(inventory, secret, options, reasons, isolation=chosen, max_rate=options["max_rate"])
 
 
 def _absolute(path: str | None) -> str | None:

@@ -204,6 +204,27 @@ def brought_facts(inventory: Any, folder: str) -> Any:
     return found.facts
 
 
+def told_in_advance(
+    inventory: Any, secret: Any, options: Mapping[str, Any], reasons: Mapping[str, str], **more: Any
+) -> str:
+    """What a run by these options would read, contact and write; ``more`` is what its kind adds."""
+    from zcheck import plan
+    from zcheck.checks import CATALOGUE
+    from zcheck.gather import wanted_kinds
+
+    return plan.tell(
+        inventory,
+        wanted_kinds(check for check in CATALOGUE if check.name not in reasons),
+        timeout_s=options["timeout"],
+        deadline_s=options["deadline"],
+        offline=options["offline"],
+        read_only=options["read_only"],
+        secret=secret,
+        state_folder=None if options["no_state"] else state_folder(),
+        **more,
+    )
+
+
 def examiner(ctx: click.Context, command: str, options: Mapping[str, Any], secret: Any) -> Callable[..., Any]:
     """A function that runs a whole preflight of an inventory, without the checks of some names."""
 

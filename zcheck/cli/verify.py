@@ -20,6 +20,7 @@ from zcheck.cli.runs import (
     load_facts,
     read_inventory,
     state_folder,
+    told_in_advance,
     why_left_out,
 )
 
@@ -148,25 +149,11 @@ def _judge_again(ctx: click.Context, path: str, options: dict[str, Any]) -> int:
 @click.pass_context
 def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
     """Tell what preflight with these options would read, contact and write, and touch nothing."""
-    from zcheck import plan as planning
-    from zcheck.checks import CATALOGUE
-    from zcheck.gather import wanted_kinds
-
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
+    brought = {"gathered": brought_facts(inventory, options["gathered"])} if options["gathered"] else {}
     reasons = why_left_out(ctx, options, inventory)
-    text = planning.tell(
-        inventory,
-        wanted_kinds(check for check in CATALOGUE if check.name not in reasons),
-        timeout_s=options["timeout"],
-        deadline_s=options["deadline"],
-        offline=options["offline"],
-        read_only=options["read_only"],
-        secret=secret,
-        state_folder=None if options["no_state"] else state_folder(),
-        **({"gathered": brought_facts(inventory, options["gathered"])} if options["gathered"] else {}),
-    )
-    echo_wrapped(text)
+    echo_wrapped(told_in_advance(inventory, secret, options, reasons, **brought))
     return 0
 
 
