@@ -136,6 +136,16 @@ def test_recheck_has_preflights_exit_codes_and_formats(
     assert held == report["consistency"]["held"]
 
 
+def test_of_a_history_that_was_cut_nothing_is_said_not_to_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "history"
+    lines = dumps((STALE,), ORIGIN).splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]))
+    assert 3 == cli.main(["recheck", str(path)])
+    assert "held: not known, since the history is not whole" == capsys.readouterr().out.splitlines()[-1]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 3 == cli.main(["recheck", str(tmp_path / "none")])
     assert "No such file" in capsys.readouterr().err

@@ -74,8 +74,10 @@ def of_file(recorded: Recorded, path: str, fail_on: verdict.FailOn = "warning") 
     return msgspec.structs.replace(told, topology=Topology())
 
 
-def summary(histories: Iterable[History]) -> list[str]:
-    """What each history showed, in a line or two."""
+def summary(histories: Iterable[History], faults: Sequence[str] = ()) -> list[str]:
+    """What each history showed, in a line or two; of one with ``faults`` nothing is said to hold, or not to."""
+    if faults:
+        return ["held: not known, since the history is not whole"]
     return [line for history in histories for line in _summary(history, judge(history))]
 
 

@@ -121,5 +121,5 @@ def recheck(history: str, **options: Any) -> int:
     report = rechecking.of_file(recorded, history, options["fail_on"])
     deliver(report, options)
     if not options["quiet"] and not options["output"]:
-        echo("\n".join(rechecking.summary(recorded.histories)))
+        echo("\n".join(rechecking.summary(recorded.histories, recorded.faults)))
     return int(report.verdict.exit_code)
