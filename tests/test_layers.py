@@ -141,6 +141,7 @@ TABLE = (
             "leftovers",
             "preflight",
             "terminal",
+            "signals",
             "gate",
             "export",
             "receipt",

@@ -19,15 +19,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 import msgspec
 
 from zcheck.facts import Role
+from zcheck.signals import interruptible
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 60.0
@@ -790,7 +790,7 @@ def run_demo(
     if missing:
         say(f"The demo runs real Zope clients; not installed: {', '.join(missing)}. Install zodb-zcheck[demo].")
         return 3
-    with _ended_by_signals(), contextlib.ExitStack() as to_end:
+    with interruptible(), contextlib.ExitStack() as to_end:
         say(f"Starting {_many(len(demo.zeo), 'ZEO server')} and {_many(clients, 'Zope client')} on loopback ...")
         started = time.monotonic()
         try:
@@ -823,24 +823,6 @@ def _how_to_go_on(cluster: Cluster) -> Iterator[str]:
     yield f"  {sys.executable} -m Zope2.Startup.serve {cluster.folder}/NAME/etc/zope.ini &"
     yield "To end it:"
     yield f"  kill {' '.join(map(str, cluster.pids))}; rm -r {cluster.folder}"
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Within it, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.  Does nothing outside the main thread."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # --- small things ---------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from zcheck.cli.facts import diff, gather
 from zcheck.cli.isolation import isolation, recheck
 from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
-from zcheck.cli.runs import interruptible
 from zcheck.cli.verify import demo, leftovers, monitor, plan, preflight
+from zcheck.signals import interruptible
 
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
 

@@ -25,7 +25,8 @@ from zcheck.cli.options import (
     run_options,
 )
 from zcheck.cli.output import complain, deliver, echo, terminal_width
-from zcheck.cli.runs import examiner, interruptible, read_inventory, state_folder, why_left_out
+from zcheck.cli.runs import examiner, read_inventory, state_folder, why_left_out
+from zcheck.signals import interruptible
 
 
 def _gated(command: Callable[..., int]) -> Callable[..., int]:

@@ -9,7 +9,8 @@ import click
 from zcheck import __version__
 from zcheck.cli.options import GATHERED, Duration, completed_options
 from zcheck.cli.output import complain, echo, say
-from zcheck.cli.runs import dumped, examine, interruptible, load_facts, read_inventory, state_folder
+from zcheck.cli.runs import dumped, examine, load_facts, read_inventory, state_folder
+from zcheck.signals import interruptible
 
 
 @click.command()

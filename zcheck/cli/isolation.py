@@ -9,7 +9,8 @@ import click
 
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
 from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped
-from zcheck.cli.runs import examiner, interruptible, read_inventory, told_in_advance, why_left_out
+from zcheck.cli.runs import examiner, read_inventory, told_in_advance, why_left_out
+from zcheck.signals import interruptible
 
 
 @click.command()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -101,21 +99,6 @@ def read_inventory(ini: str) -> tuple[Any, Any]:
 def state_folder() -> str:
     base = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
     return str(Path(base) / "zcheck")
-
-
-@contextlib.contextmanager
-def interruptible() -> Any:
-    """Make SIGTERM and SIGHUP end the run as Ctrl-C does: by an exception, so that clean-up happens."""
-
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def examine(

@@ -15,7 +15,6 @@ from zcheck.cli.output import deliver, echo, echo_wrapped, where_it_failed
 from zcheck.cli.runs import (
     brought_facts,
     examine,
-    interruptible,
     keep_facts,
     load_facts,
     read_inventory,
@@ -23,6 +22,7 @@ from zcheck.cli.runs import (
     told_in_advance,
     why_left_out,
 )
+from zcheck.signals import interruptible
 
 
 @click.command()
