@@ -22,7 +22,7 @@ from pathlib import Path
 
 import requests
 
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 
 RUNS = 3
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from zcheck.consistency.history import History, Operation, Version
-from zcheck.consistency.isolation import judge
+from zcheck.consistency.judge.isolation import judge
+from zcheck.facts.history import History, Operation, Version
 
 OBJECTS = 1000
 CLIENTS = 8

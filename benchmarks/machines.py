@@ -28,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from zcheck.demo import Keeper, Seed, ZeoServer, ZeoSpec
+from zcheck.commands.demo import Keeper, Seed, ZeoServer, ZeoSpec
 
 SIZES = (250, 500, 1000)
 ON_ONE_MACHINE = 5

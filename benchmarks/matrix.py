@@ -12,9 +12,9 @@ import time
 
 from servers import bare_zeo
 
-from zcheck.consistency.isolation import judge
-from zcheck.consistency.jobs import WRITE_RATE
-from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.consistency.judge.isolation import judge
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.protocol import WRITE_RATE
 
 RUNS = 5
 UNLIMITED = 1e6

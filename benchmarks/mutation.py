@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULE = "zcheck.consistency.isolation"
-SOURCE = ROOT / "zcheck" / "consistency" / "isolation.py"
+MODULE = "zcheck.consistency.judge.isolation"
+SOURCE = ROOT / "zcheck" / "consistency" / "judge" / "isolation.py"
 LIMIT_S = 300
 
 Change = Callable[[Any], object]
@@ -111,14 +111,14 @@ def run_one(number: int) -> int:
     import pytest
 
     _, make = next(islice(mutants(ast.parse(SOURCE.read_text(encoding="utf-8"))), number, None))
-    package = importlib.import_module("zcheck.consistency")
+    package = importlib.import_module("zcheck.consistency.judge")
     module = types.ModuleType(MODULE)
     module.__file__ = str(SOURCE)
     sys.modules[MODULE] = module
     package.isolation = module  # type: ignore[attr-defined]
     exec(compile(ast.fix_missing_locations(make()), str(SOURCE), "exec"), module.__dict__)
     quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
-    return int(pytest.main([*quiet, str(ROOT / "tests" / "test_isolation.py")]))
+    return int(pytest.main([*quiet, str(ROOT / "tests" / "consistency" / "judge" / "test_isolation.py")]))
 
 
 def noticed(number: int) -> bool:

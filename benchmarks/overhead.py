@@ -27,10 +27,10 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.POSException import ConflictError
 from ZODB.utils import p64, u64, z64
 
-from zcheck.consistency import markers
-from zcheck.consistency.history import Operation
-from zcheck.consistency.workloads import WORKLOADS
-from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.consistency.storage import markers
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.workloads import WORKLOADS
+from zcheck.facts.history import Operation
 
 CLIENTS = ("app1", "app2", "app3")
 TURNS = 5

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 
 RUNS = 10
 LIMIT_S = 2.0

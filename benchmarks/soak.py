@@ -14,11 +14,11 @@ from pathlib import Path
 
 from servers import bare_zeo
 
-from zcheck.consistency import tape
-from zcheck.consistency.isolation import judge
-from zcheck.consistency.record import header, loads
-from zcheck.consistency.workloads import WORKLOADS
-from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.consistency.judge.isolation import judge
+from zcheck.consistency.recording import writer
+from zcheck.consistency.recording.format import header, loads
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.workloads import WORKLOADS
 
 CLIENTS = 3
 EVERY_S = 10.0
@@ -33,7 +33,7 @@ def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 180.0
     with tempfile.TemporaryDirectory() as folder, bare_zeo() as server, ZeoWorker("soak") as worker:
         path = str(Path(folder) / "history")
-        tape.begin(path)
+        writer.begin(path)
         address = server.address
         worker.connect([Target(f"app{n}", "main", (address,)) for n in range(1, CLIENTS + 1)], within_s=30)
         measured: list[tuple[float, float, float]] = []
@@ -54,14 +54,14 @@ def main() -> int:
             seed=1,
             within_s=3 * seconds,
             max_rate=1e6,
-            tape=(path, header(tape.origin("bench", "soak", 1), "zeo", "main")),
+            tape=(path, header(writer.origin("bench", "soak", 1), "zeo", "main")),
             window_s=EVERY_S,
             tell=print,
         )
         over.set()
         verdict = judge(history)
         print(f"{verdict.result}, held: {verdict.held}; {len(history.operations)} of {verdict.operations} kept")
-        tape.end(path, [history], tape.origin("bench", "soak", 1))
+        writer.end(path, [history], writer.origin("bench", "soak", 1))
         again = judge(loads(Path(path).read_text()).histories[0])
         print(f"the file: {again.result}, held: {again.held}; {again.operations} operations")
         half = measured[len(measured) // 2 :]

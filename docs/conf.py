@@ -16,8 +16,8 @@ import zcheck
 from zcheck.check import STAGES
 from zcheck.checks import CATALOGUE
 from zcheck.cli import zcheck as command_line
-from zcheck.reporters import json
-from zcheck.symptoms import SYMPTOMS
+from zcheck.cli.symptoms import SYMPTOMS
+from zcheck.report.formats import json
 
 project = "zcheck"
 author = "the zcheck developers"

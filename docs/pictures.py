@@ -63,7 +63,7 @@ def terminal(said: str, title: str) -> str:
 
 def folded(line: str, width: int) -> list[str]:
     """A line as a terminal of this width shows it."""
-    from zcheck.reporters.text import wrapped
+    from zcheck.report.formats.text import wrapped
 
     return list(wrapped([line], width))
 

@@ -6,12 +6,13 @@ import random
 
 import msgspec
 
-from zcheck import recheck, verdict
 from zcheck.check import Place
-from zcheck.consistency.history import ClientState, History, Operation, Version
-from zcheck.consistency.isolation import ZERO
-from zcheck.consistency.record import Origin, Recorded
-from zcheck.report import (
+from zcheck.commands import recheck
+from zcheck.consistency.judge.isolation import ZERO
+from zcheck.consistency.recording.format import Origin, Recorded
+from zcheck.facts.history import ClientState, History, Operation, Version
+from zcheck.report import verdict
+from zcheck.report.structs import (
     Anomaly,
     BalancerNode,
     CheckResult,

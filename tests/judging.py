@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zcheck import inventory, zopeconf
 from zcheck.check import Check
 from zcheck.checks import CATALOGUE
 from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, WsgiConf, ZopeConf
-from zcheck.report import Judgement
+from zcheck.parsers import clients_ini, zope_conf
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 TODAY = "2026-11-20"
@@ -27,7 +27,7 @@ def read(path: str) -> str:
 
 def facts_of(ini: Path) -> Facts:
     """The facts that files alone give, for the checks of the config stage."""
-    return facts_of_inventory(inventory.parse(ini.read_text(encoding="utf-8"), str(ini)))
+    return facts_of_inventory(clients_ini.parse(ini.read_text(encoding="utf-8"), str(ini)))
 
 
 def facts_of_inventory(cluster: Inventory) -> Facts:
@@ -38,7 +38,7 @@ def facts_of_inventory(cluster: Inventory) -> Facts:
             facts = facts.with_fact(client.name, LeftOut("no zope-conf in clients.ini"), ZopeConf)
             continue
         try:
-            conf = zopeconf.parse(read(client.zope_conf), client.zope_conf, client.env, read)
+            conf = zope_conf.parse(read(client.zope_conf), client.zope_conf, client.env, read)
         except OSError as error:
             facts = facts.with_fact(client.name, NotGathered(str(error)), ZopeConf)
         else:

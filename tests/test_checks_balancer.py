@@ -8,9 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from zcheck import inventory, wsgiconf, zopeconf
-from zcheck.balancer import conf as haproxy
-from zcheck.balancer import program
 from zcheck.checks import CATALOGUE
 from zcheck.facts import (
     Balancers,
@@ -28,7 +25,10 @@ from zcheck.facts import (
     WsgiConf,
     ZopeConf,
 )
-from zcheck.report import Judgement
+from zcheck.parsers import clients_ini, wsgi_ini, zope_conf
+from zcheck.parsers import haproxy_cfg as haproxy
+from zcheck.probes import haproxy as program
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
@@ -76,11 +76,11 @@ def cluster(clients: int = 2, extra: str = "", **keys: str) -> Inventory:
     for number in range(1, clients + 1):
         stated = keys.get(f"app{number}", f"address = 10.0.0.{number}:8080")
         text += f"[client:app{number}]\n{stated}\n"
-    return inventory.parse(text + extra, "clients.ini")
+    return clients_ini.parse(text + extra, "clients.ini")
 
 
 def zope(text: str) -> ZopeConf:
-    return zopeconf.parse(text, "zope.conf", {}, lambda path: "")
+    return zope_conf.parse(text, "zope.conf", {}, lambda path: "")
 
 
 def judge(
@@ -436,7 +436,7 @@ def test_our_own_reading_judges_offline(expected: str, line: str) -> None:
 
 def stage(folder: Path, *, offline: bool = True) -> tuple[Judgement, dict[str, str]]:
     """The stage on the files of a folder, and by check how it came out."""
-    found = inventory.parse((folder / "clients.ini").read_text(), str(folder / "clients.ini"))
+    found = clients_ini.parse((folder / "clients.ini").read_text(), str(folder / "clients.ini"))
     facts = Facts().with_fact("", found).with_fact("", Names())
     balancers, verdicts = program.gather(
         found, lambda path: Path(path).read_text(), judge=True, offline=offline, timeout_s=20.0
@@ -446,7 +446,7 @@ def stage(folder: Path, *, offline: bool = True) -> tuple[Judgement, dict[str, s
         assert client.zope_conf is not None
         conf = zope(Path(client.zope_conf).read_text())
         ini = Path(client.zope_conf).parent / "zope.ini"
-        facts = facts.with_fact(client.name, conf).with_fact(client.name, wsgiconf.parse(ini.read_text(), str(ini)))
+        facts = facts.with_fact(client.name, conf).with_fact(client.name, wsgi_ini.parse(ini.read_text(), str(ini)))
     judgement = run(CHECKS.values(), facts, today="2026-11-20")
     return judgement, {result.check: result.outcome for result in judgement.results}
 
@@ -501,7 +501,7 @@ def test_no_balancer_is_skipped_with_that_reason() -> None:
 @pytest.mark.parametrize("text", [None, "frontend www\n bind ${part:bind}\n"], ids=["no file", "a template"])
 def test_what_cannot_be_read_is_told_once(text: str | None, tmp_path: Path) -> None:
     ini = "[client:a]\naddress = 10.0.0.1:8080\n[balancer:front]\ntype = haproxy\nconfig = haproxy.cfg\n"
-    found = inventory.parse(ini, str(tmp_path / "clients.ini"))
+    found = clients_ini.parse(ini, str(tmp_path / "clients.ini"))
     if text is not None:
         (tmp_path / "haproxy.cfg").write_text(text)
     read = program.gather(found, lambda path: Path(path).read_text(), judge=True, offline=False, timeout_s=5.0)

@@ -7,22 +7,12 @@ from typing import Any
 
 import pytest
 
-from zcheck import zopeconf
 from zcheck.check import Check
 from zcheck.checks import CATALOGUE
-from zcheck.facts import (
-    Facts,
-    Inventory,
-    LeftOut,
-    Names,
-    NotGathered,
-    OidRange,
-    StorageProof,
-    ZeoIdentity,
-    ZopeConf,
-)
-from zcheck.inventory import parse as parse_inventory
-from zcheck.report import Judgement
+from zcheck.facts import Facts, Inventory, LeftOut, Names, NotGathered, OidRange, StorageProof, ZeoIdentity, ZopeConf
+from zcheck.parsers import zope_conf
+from zcheck.parsers.clients_ini import parse as parse_inventory
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 CHECKS = {check.name: check for check in CATALOGUE}
@@ -66,7 +56,7 @@ def judge(name: str, *confs: Any, ini: Inventory | None = None, facts: dict[type
     known = Facts().with_fact("", given)
     for client, conf in zip(given.clients, confs, strict=True):
         if isinstance(conf, str):
-            conf = zopeconf.parse(conf, f"{client.name}/zope.conf", client.env, nothing_to_include)
+            conf = zope_conf.parse(conf, f"{client.name}/zope.conf", client.env, nothing_to_include)
         known = known.with_fact(client.name, conf, ZopeConf)
     for kind, fact in (facts or {}).items():
         known = known.with_fact("", fact, kind)

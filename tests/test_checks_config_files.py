@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from zcheck import inventory, wsgiconf, zeoconf, zopeconf
 from zcheck.checks import CATALOGUE
 from zcheck.facts import Facts, Inventory, LeftOut, Names, NotGathered, WsgiConf, ZeoConf, ZeoConfs, ZopeConf
-from zcheck.gather import Gathering, Settings, wanted_kinds
-from zcheck.report import Judgement
+from zcheck.gather.run import Gathering, Settings, wanted_kinds
+from zcheck.parsers import clients_ini, wsgi_ini, zeo_conf, zope_conf
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
@@ -34,7 +34,7 @@ def ini(rest: str = "", *, clients: int = 2, **lines: str) -> Inventory:
         given = lines.get(name, "")
         address = "" if "address" in given else f"address = 10.0.0.{number}:8080\n"
         text += f"[client:{name}]\n{address}{given}\n"
-    return inventory.parse(text + textwrap.dedent(rest), "clients.ini")
+    return clients_ini.parse(text + textwrap.dedent(rest), "clients.ini")
 
 
 def zope(storage: str = "", *, name: str = "main", mount: str = "/", kind: str = "zeoclient") -> str:
@@ -69,10 +69,10 @@ def judged(name: str, case: Case) -> Judgement:
     facts = Facts().with_fact("", cluster)
     for client, text in zip(cluster.clients, case.confs, strict=True):
         if isinstance(text, str):
-            text = zopeconf.parse(text, f"{client.name}.conf", client.env, nothing)
+            text = zope_conf.parse(text, f"{client.name}.conf", client.env, nothing)
         facts = facts.with_fact(client.name, text, ZopeConf)
     confs = {
-        server: zeoconf.parse(text, f"{server}.conf", {}, nothing) if isinstance(text, str) else text
+        server: zeo_conf.parse(text, f"{server}.conf", {}, nothing) if isinstance(text, str) else text
         for server, text in case.zeo.items()
     }
     facts = facts.with_fact("", ZeoConfs(confs) if confs else LeftOut("no file of a ZEO server"), ZeoConfs)
@@ -273,7 +273,7 @@ LISTENING: dict[str, tuple[str, Inventory, tuple[str, ...]]] = {
 def test_listen_address_matches(expected: str, cluster: Inventory, texts: tuple[str, ...]) -> None:
     facts = Facts().with_fact("", cluster)
     for client, text in zip(cluster.clients, texts, strict=True):
-        facts = facts.with_fact(client.name, wsgiconf.parse(text, f"{client.name}.ini"))
+        facts = facts.with_fact(client.name, wsgi_ini.parse(text, f"{client.name}.ini"))
     judgement = run([CHECKS["listen-address-matches"]], facts)
     found = [f"{f.severity} {' '.join(f.clients)}: {f.message}" for f in judgement.findings]
     assert [expected] == [message[: len(expected)] for message in found] if expected else found == []
@@ -294,7 +294,7 @@ ZOPE2 = {
 
 @pytest.mark.parametrize(("expected", "text"), ZOPE2.values(), ids=ZOPE2)
 def test_zope_2_is_judged_by_its_zope_conf(expected: str, text: str) -> None:
-    conf = wsgiconf.from_zope2(zopeconf.parse(text, "zope.conf", {}, nothing))
+    conf = wsgi_ini.from_zope2(zope_conf.parse(text, "zope.conf", {}, nothing))
     facts = Facts().with_fact("", ini(clients=1)).with_fact("app1", conf, WsgiConf)
     assert expected == run([CHECKS["listen-address-matches"]], facts).results[0].outcome
 
@@ -664,7 +664,7 @@ SAMPLE_FINDINGS: dict[str, list[tuple[str, str, str]]] = {
 
 def gathered(path: Path) -> Facts:
     """Everything that the files tell, as an offline run gathers it."""
-    cluster = inventory.parse(path.read_text(encoding="utf-8"), str(path))
+    cluster = clients_ini.parse(path.read_text(encoding="utf-8"), str(path))
     checks = [check for check in CATALOGUE if check.stage == "config"]
     settings = Settings("test", offline=True)
     return Gathering(cluster, settings, wanted_kinds(checks), "", lambda *_: None).run()
@@ -693,7 +693,7 @@ def test_the_files_of_the_samples_were_all_read() -> None:
 
 def corpus_set(folder: Path, text: str) -> list[str]:
     """What these three checks say of a set of the corpus, by an inventory written for it."""
-    cluster = inventory.parse(textwrap.dedent(text), str(folder / "clients.ini"))
+    cluster = clients_ini.parse(textwrap.dedent(text), str(folder / "clients.ini"))
     checks = [CHECKS[name] for name in (BLOB, LISTEN, SERVES)]
     facts = Gathering(cluster, Settings("test", offline=True), wanted_kinds(checks), "", lambda *_: None).run()
     return [f"{f.severity} {f.check} {' '.join(f.clients)}: {f.message}" for f in run(checks, facts).findings]
@@ -775,9 +775,9 @@ def test_two_storages_of_the_corpus_share_their_blobs(corpus: Path) -> None:
         address = localhost:9951
         conf = {path.name}
         """
-    cluster = inventory.parse(textwrap.dedent(text), str(path.parent / "clients.ini"))
-    conf = zeoconf.parse(path.read_text(encoding="utf-8"), str(path), {}, nothing)
-    client = zopeconf.parse(zope("server 127.0.0.1:9951\nstorage main\nblob-dir cache"), "zope.conf", {}, nothing)
+    cluster = clients_ini.parse(textwrap.dedent(text), str(path.parent / "clients.ini"))
+    conf = zeo_conf.parse(path.read_text(encoding="utf-8"), str(path), {}, nothing)
+    client = zope_conf.parse(zope("server 127.0.0.1:9951\nstorage main\nblob-dir cache"), "zope.conf", {}, nothing)
     facts = Facts().with_fact("", cluster).with_fact("app1", client).with_fact("", ZeoConfs({"main": conf}))
     (finding,) = run([CHECKS[SERVES]], facts).findings
     assert "storage main and storage audit" in finding.message
@@ -792,13 +792,13 @@ def test_a_thousand_clients_are_judged_in_time_that_grows_with_them(name: str) -
     def seconds(count: int) -> float:
         text = "[cluster]\nname = large\n[zeo:main]\naddress = 10.0.0.5:8100\nconf = main.conf\n"
         text += "".join(f"[client:c{n}]\naddress = 10.1.{n // 250}.{n % 250 + 1}:8080\n" for n in range(count))
-        cluster = inventory.parse(text, "clients.ini")
+        cluster = clients_ini.parse(text, "clients.ini")
         modes = ("shared-blob-dir on", "shared-blob-dir off")
         confs = [
-            zopeconf.parse(zope(f"server 10.0.0.5:8100\nblob-dir /b\n{mode}"), f"{mode}.conf", {}, nothing)
+            zope_conf.parse(zope(f"server 10.0.0.5:8100\nblob-dir /b\n{mode}"), f"{mode}.conf", {}, nothing)
             for mode in modes
         ]
-        served = zeoconf.parse(zeo("1\nblob-dir /blobs"), "main.conf", {}, nothing)
+        served = zeo_conf.parse(zeo("1\nblob-dir /blobs"), "main.conf", {}, nothing)
         values = {client.name: confs[number % 2] for number, client in enumerate(cluster.clients)}
         facts = Facts({Inventory: {"": cluster}, ZopeConf: values, ZeoConfs: {"": ZeoConfs({"main": served})}})
         started = time.process_time()
@@ -816,8 +816,8 @@ def test_a_server_that_answers_outweighs_the_port_that_its_file_binds() -> None:
     from zcheck.testing import judge
 
     cluster = ini("[zeo:main]\naddress = 10.0.0.5:18100\nconf = zeo.conf\n", clients=1)
-    served = ZeoConfs({"main": zeoconf.parse(zeo("1", address="8100"), "zeo.conf", {}, nothing)})
-    conf = zopeconf.parse(zope("server 10.0.0.5:18100"), "zope.conf", {}, nothing)
+    served = ZeoConfs({"main": zeo_conf.parse(zeo("1", address="8100"), "zeo.conf", {}, nothing)})
+    conf = zope_conf.parse(zope("server 10.0.0.5:18100"), "zope.conf", {}, nothing)
     answer = ZeoAnswer("main", "10.0.0.5:18100", "zope.conf", 3, "10.0.0.5:18100", False, "answers")
     check = CHECKS["zeo-conf-serves-the-storages"]
     for storages, expected in ({"1": ZeoStorage(1, "0" * 16)}, "pass"), ({}, "problem"):

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from zcheck.check import Check
-from zcheck.checks.consistency._histories import http_run
 from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
@@ -15,7 +14,6 @@ from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connecte
 from zcheck.checks.identity.database_locations_agree import database_locations_agree
 from zcheck.checks.reach.client_port_answers import client_port_answers
 from zcheck.checks.reach.client_serves_http import client_serves_http
-from zcheck.consistency.history import ClientState, History, HttpHistories
 from zcheck.facts import (
     ControlPanel,
     DatabasePage,
@@ -28,7 +26,9 @@ from zcheck.facts import (
     Remains,
     ZopeConf,
 )
-from zcheck.report import Judgement
+from zcheck.facts.history import ClientState, History, HttpHistories
+from zcheck.report.structs import Judgement
+from zcheck.rules.http_histories import http_run
 from zcheck.runner import run
 from zcheck.testing import inventory, judge, zope_conf
 

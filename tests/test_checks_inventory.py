@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from zcheck import gather
 from zcheck.checks import CATALOGUE
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
@@ -20,8 +19,9 @@ from zcheck.checks.inventory.suppressions_are_current import suppressions_are_cu
 from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
 from zcheck.facts import Facts, Inventory, Names, NotGathered, SecretFile, SecretFiles, Today
-from zcheck.inventory import parse
-from zcheck.report import Judgement
+from zcheck.gather import run as gather
+from zcheck.parsers.clients_ini import parse
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 from zcheck.testing import inventory, judge
 

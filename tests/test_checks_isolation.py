@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from zcheck.check import Check
-from zcheck.checks.consistency._isolation import recorded
-from zcheck.checks.consistency._zeo import zeo_run
 from zcheck.checks.consistency.conflicts_are_detected import conflicts_are_detected
 from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_reads
 from zcheck.checks.consistency.propagation_is_quick import propagation_is_quick
-from zcheck.consistency.history import ClientState, History, HttpHistories, Operation, Version, ZeoHistories
 from zcheck.facts import LeftOut, Thresholds
+from zcheck.facts.history import ClientState, History, HttpHistories, Operation, Version, ZeoHistories
+from zcheck.rules.isolation import recorded
+from zcheck.rules.storage_histories import zeo_run
 from zcheck.testing import judge
 
 BOTH = zeo_run("app1 > app2", "app2 > app1")

@@ -8,20 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from zcheck.checks.identity._lists import server_lists
-from zcheck.checks.identity._storages import identity
-from zcheck.checks.identity._versions import versions
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
 from zcheck.checks.identity.clients_are_distinct_processes import clients_are_distinct_processes
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.checks.identity.versions_agree import versions_agree
-from zcheck.checks.reach._zeo import zeo_answer
 from zcheck.checks.reach.client_answers_quickly import client_answers_quickly
 from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_sees_every_client import zeo_sees_every_client
-from zcheck.evidence import lacks, sides_of_lists
 from zcheck.facts import (
     ControlPanel,
     DatabasePage,
@@ -37,10 +32,15 @@ from zcheck.facts import (
     ZopeConf,
     tid_seconds,
 )
-from zcheck.inventory import InventoryError, thresholds
+from zcheck.facts.storage_evidence import lacks, sides_of_lists
+from zcheck.facts.versions import versions
+from zcheck.parsers.clients_ini import InventoryError, thresholds
 from zcheck.probes import processes
 from zcheck.probes.http import FirstCount, first_count
-from zcheck.report import Judgement
+from zcheck.report.structs import Judgement
+from zcheck.rules.server_lists import server_lists
+from zcheck.rules.storages import identity
+from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of, inventory, judge, zope_conf
 

@@ -7,20 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from zcheck import cli, preflight
+from zcheck import cli
 from zcheck.check import Check
 from zcheck.checks import CATALOGUE
-from zcheck.checks.identity._there import blob_folder, seen_there, server_there
 from zcheck.checks.identity.blob_directories_are_one import blob_directories_are_one
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
 from zcheck.checks.identity.names_resolve_alike import names_resolve_alike
 from zcheck.checks.identity.products_agree import products_agree
-from zcheck.checks.reach._zeo import zeo_answer
 from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
-from zcheck.differences import differences
+from zcheck.commands import preflight
+from zcheck.commands.diff import differences
 from zcheck.facts import (
     BlobMarker,
     ControlPanel,
@@ -35,7 +34,9 @@ from zcheck.facts import (
     SharedBlobs,
     ZeoAnswers,
 )
-from zcheck.report import Judgement, Run
+from zcheck.report.structs import Judgement, Run
+from zcheck.rules.machines import blob_folder, seen_there, server_there
+from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of, inventory, judge, zope_conf
 
@@ -499,10 +500,10 @@ def test_nothing_of_what_a_hostile_machine_says_is_shown_raw(form: str) -> None:
 
 
 def test_facts_from_there_are_saved_and_read_again() -> None:
-    from zcheck import savedfacts
+    from zcheck.gather import saved
 
     given = facts_of(marker({"app2": True}), app1=[blob_folder(), CUT], app2=WORKS)
-    again = savedfacts.load(savedfacts.dump(savedfacts.Saved(RUN, {}, given), "0")).facts
+    again = saved.load(saved.dump(saved.Saved(RUN, {}, given), "0")).facts
     for kind in (SeenThere, SharedBlobs):
         for subject in ("", "app1", "app2"):
             assert given.raw(kind, subject) == again.raw(kind, subject)

@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.checks.consistency._zeo import zeo_run
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
-from zcheck.checks.identity._storages import identity
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
-from zcheck.checks.reach._zeo import zeo_answer
 from zcheck.checks.reach.zeo_commit_lock_is_free import zeo_commit_lock_is_free
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
 from zcheck.checks.reach.zeo_storage_exists import zeo_storage_exists
-from zcheck.consistency.history import ClientState, History, Operation, ZeoHistories
-from zcheck.evidence import StorageGroups, storage_groups
 from zcheck.facts import (
     ControlPanel,
     DatabasePage,
@@ -29,7 +24,12 @@ from zcheck.facts import (
     ZeoAnswers,
     ZeoIdentity,
 )
-from zcheck.report import Judgement
+from zcheck.facts.history import ClientState, History, Operation, ZeoHistories
+from zcheck.facts.storage_evidence import StorageGroups, storage_groups
+from zcheck.report.structs import Judgement
+from zcheck.rules.storage_histories import zeo_run
+from zcheck.rules.storages import identity
+from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of, inventory, judge, zope_conf
 

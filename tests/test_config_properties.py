@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import found, judged
 
-from zcheck import inventory, zopeconf
-from zcheck.checks.config._databases import Shared
-from zcheck.checks.config._servers import Comparison, alike, comparison
 from zcheck.facts import Facts
-from zcheck.report import Judgement
+from zcheck.parsers import clients_ini, zope_conf
+from zcheck.report.structs import Judgement
+from zcheck.rules.databases import Shared
+from zcheck.rules.server_lines import Comparison, alike, comparison
 
 HEALTHY = Path(__file__).resolve().parents[1] / "sample-confs" / "healthy"
 CLIENTS = ("app1", "app2", "app3")
@@ -30,7 +30,7 @@ def healthy() -> Files:
 
 def judge(files: Files) -> Judgement:
     """What the checks that read zope.conf and clients.ini say of these files."""
-    cluster = inventory.parse("\n".join(files["clients.ini"]), "clients.ini")
+    cluster = clients_ini.parse("\n".join(files["clients.ini"]), "clients.ini")
     facts = Facts().with_fact("", cluster)
     texts = {f"{name}/etc/zope.conf": "\n".join(lines) for name, lines in files.items()}
 
@@ -41,7 +41,7 @@ def judge(files: Files) -> Judgement:
 
     for client in cluster.clients:
         path = f"{client.name}/etc/zope.conf"
-        facts = facts.with_fact(client.name, zopeconf.parse(texts[path], path, client.env, read))
+        facts = facts.with_fact(client.name, zope_conf.parse(texts[path], path, client.env, read))
     return judged(facts)
 
 
@@ -344,12 +344,12 @@ KNOWN_HOSTS = "[hosts]\nzeo1 = 10.0.0.5\nboth = 10.0.0.5 10.0.0.6\nown = 127.0.0
 def test_server_lines_by_key_and_shape_are_judged_as_each_against_each(written: list[list[str]]) -> None:
     text = "[cluster]\nname = test\n"
     text += "".join(f"[client:app{n}]\naddress = app{n}:8080\n" for n in range(1, len(written) + 1))
-    cluster = inventory.parse(text + KNOWN_HOSTS, "clients.ini")
+    cluster = clients_ini.parse(text + KNOWN_HOSTS, "clients.ini")
     members = {}
     for client, lines in zip(cluster.clients, written, strict=True):
         servers = "".join(f"server {line}\n" for line in lines)
         conf = f"<zodb_db main>\n<zeoclient>\n{servers}</zeoclient>\nmount-point /\n</zodb_db>"
-        members[client.name] = zopeconf.parse(conf, "zope.conf", {}, str).databases[0]
+        members[client.name] = zope_conf.parse(conf, "zope.conf", {}, str).databases[0]
     facts = Facts().with_fact("", cluster)
     sides = alike(members, cluster)
     quick = comparison(facts, Shared("database main", members))

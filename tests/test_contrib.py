@@ -16,7 +16,7 @@ from cases import split
 from test_packaging import wheel as wheel
 
 from zcheck import cli
-from zcheck.probes import compose
+from zcheck.parsers import compose
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIB = ROOT / "contrib"
@@ -281,10 +281,10 @@ def test_the_hook_runs_for_the_files_that_are_judged() -> None:
 
 
 def test_the_clients_of_the_compose_file_are_those_of_its_inventory() -> None:
-    from zcheck import inventory
+    from zcheck.parsers import clients_ini
 
     folder = CONTRIB / "containers"
-    found = inventory.parse((folder / "clients.ini").read_text(), "clients.ini")
+    found = clients_ini.parse((folder / "clients.ini").read_text(), "clients.ini")
     compose = (folder / "compose.yaml").read_text()
     for client in found.clients:
         assert re.search(rf"^  {client.address.host}:", compose, re.MULTILINE)

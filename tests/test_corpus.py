@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from judging import facts_of_inventory, found, judged, read
 
-from zcheck import inventory, zopeconf
 from zcheck.facts import ZopeConf
+from zcheck.parsers import clients_ini, zope_conf
 
 READ = ("zope", "zope-fragment", "zope3", "zeo", "zodbconf")
 
@@ -24,7 +24,7 @@ def not_there(path: str) -> str:
 
 
 def parsed(corpus: Path, row: dict[str, str]) -> ZopeConf:
-    return zopeconf.parse(read(str(corpus / row["file"])), row["file"], {}, not_there)
+    return zope_conf.parse(read(str(corpus / row["file"])), row["file"], {}, not_there)
 
 
 def test_literal_files_of_zope_are_read(corpus: Path) -> None:
@@ -93,7 +93,7 @@ def ini_of(folder: Path, confs: dict[str, str], *, zeo: str, storage: str, **lin
 
 
 def said_of(folder: Path, ini: str) -> dict[str, list[tuple[str, str]]]:
-    return found(judged(facts_of_inventory(inventory.parse(ini, str(folder / "clients.ini")))))
+    return found(judged(facts_of_inventory(clients_ini.parse(ini, str(folder / "clients.ini")))))
 
 
 SOCKET = {"zeo": "/home/zope/var/zeosocket"}
@@ -158,5 +158,5 @@ def test_containers_that_read_one_file(corpus: Path) -> None:
 def test_the_servers_own_files_are_no_clients(corpus: Path) -> None:
     for name in ("zms-docker", "zms-ubuntu", "zms3-ubuntu"):
         folder = corpus / "sets" / name
-        (fault,) = zopeconf.parse(read(str(folder / "zeo.conf")), "zeo.conf", {}, not_there).faults
+        (fault,) = zope_conf.parse(read(str(folder / "zeo.conf")), "zeo.conf", {}, not_there).faults
         assert fault.message == "this is a ZEO server's configuration, not a Zope client's"

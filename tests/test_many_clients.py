@@ -9,17 +9,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from zcheck import cli, preflight
-from zcheck.checks.consistency._zeo import zeo_run
+from zcheck import cli
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
-from zcheck.checks.identity._storages import identity
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
-from zcheck.consistency.history import ZeoHistories
-from zcheck.evidence import proven_one
+from zcheck.commands import preflight
 from zcheck.facts import Facts, Inventory, ZeoIdentity
-from zcheck.report import Level
+from zcheck.facts.history import ZeoHistories
+from zcheck.facts.storage_evidence import proven_one
+from zcheck.facts.targets import MOST_CONNECTIONS, ZeoTarget, standing_for_all
+from zcheck.report.structs import Level
+from zcheck.rules.storage_histories import zeo_run
+from zcheck.rules.storages import identity
 from zcheck.runner import run
-from zcheck.targets import MOST_CONNECTIONS, ZeoTarget, standing_for_all
 from zcheck.testing import inventory, judge
 
 SAME = {"app3": "app1", "app4": "app2"}

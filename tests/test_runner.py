@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from zcheck import runner, verdict
+from zcheck import runner
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, Yield, check
 from zcheck.facts import Facts, HttpAnswer, LeftOut, NotGathered, PortAnswer
+from zcheck.report import verdict
 from zcheck.testing import facts_of
 
 OPEN = PortAnswer("10.0.0.1:8080", "open")
@@ -141,7 +142,7 @@ def test_what_the_user_leaves_out_explains_nothing() -> None:
     ],
 )
 def test_status_and_exit_code(expected: str, code: int, severities: list[str]) -> None:
-    from zcheck.report import Finding
+    from zcheck.report.structs import Finding
 
     findings = [Finding(check="x", stage="reach", severity=s, clients=(), message="") for s in severities]  # type: ignore[arg-type]
     assert verdict.status(findings) == expected
@@ -159,7 +160,7 @@ def test_status_and_exit_code(expected: str, code: int, severities: list[str]) -
     ],
 )
 def test_fail_on_moves_only_the_exit_code(code: int, severity: str, fail_on: str) -> None:
-    from zcheck.report import Finding
+    from zcheck.report.structs import Finding
 
     finding = Finding(check="x", stage="reach", severity=severity, clients=(), message="")  # type: ignore[arg-type]
     assert verdict.exit_code([finding], fail_on) == code  # type: ignore[arg-type]

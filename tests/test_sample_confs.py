@@ -11,7 +11,7 @@ import pytest
 
 from zcheck import cli
 from zcheck.checks import CATALOGUE
-from zcheck.verdict import EXIT_CODES
+from zcheck.report.verdict import EXIT_CODES
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
 ALL = "app1 app2 app3"

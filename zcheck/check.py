@@ -15,7 +15,7 @@ from zcheck.facts import ConfFault, Database, Facts, IniSection, Section, Settin
 class Severity(enum.IntEnum):
     """In order of importance: UNKNOWN never hides CRITICAL, and OK never hides UNKNOWN.
 
-    This order is not the order of exit codes; see :mod:`zcheck.verdict`.
+    This order is not the order of exit codes; see :mod:`zcheck.report.verdict`.
     """
 
     OK = 0

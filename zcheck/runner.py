@@ -20,7 +20,7 @@ import msgspec
 
 from zcheck.check import Check, Note, Place, Problem, Severity, Skipped, Unknown, Yield
 from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, Suppression
-from zcheck.report import CheckResult, Finding, FindingSeverity, Judgement, Outcome, Remark, SkippedFor
+from zcheck.report.structs import CheckResult, Finding, FindingSeverity, Judgement, Outcome, Remark, SkippedFor
 
 # The stages in which a suppression would hide that data are lost.
 NEVER_SUPPRESSED_STAGES = frozenset({"consistency"})

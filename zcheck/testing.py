@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from zcheck import inventory as _inventory
-from zcheck import zopeconf as _zopeconf
-from zcheck.balancer import conf as _haproxy
 from zcheck.check import Check
 from zcheck.facts import Balancers, Facts, Inventory, LeftOut, NotGathered, ZopeConf
-from zcheck.report import Judgement
+from zcheck.parsers import clients_ini as _inventory
+from zcheck.parsers import haproxy_cfg as _haproxy
+from zcheck.parsers import zope_conf as _zopeconf
+from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 __all__ = ["LeftOut", "NotGathered", "facts_of", "haproxy_conf", "inventory", "judge", "show", "zope_conf"]

@@ -32,8 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, place, unread
 from zcheck.facts import Balancers, Facts, HaproxyServer, Names, Setting, WsgiConf
+from zcheck.rules.haproxy import balancing, client_of, place, unread
 
 SLACK = 4
 """Connections beyond the threads that are let pass."""

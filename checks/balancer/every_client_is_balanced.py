@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import balancing, place, reaches, titled, unread
 from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer, Names
+from zcheck.rules.haproxy import balancing, place, reaches, titled, unread
 
 
 @check(

@@ -29,8 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, concerned, confs, ours, place, titled, unread
 from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer, Names
+from zcheck.rules.haproxy import balancing, client_of, concerned, confs, ours, place, titled, unread
 
 
 @check(

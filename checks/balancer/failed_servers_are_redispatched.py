@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import balancing, concerned, place, titled, unread
 from zcheck.facts import Balancers, Facts, Names
+from zcheck.rules.haproxy import balancing, concerned, place, titled, unread
 
 
 @check("failed-servers-are-redispatched", stage="balancer", needs=[Balancers], uses=[Names], severity=Severity.WARNING)

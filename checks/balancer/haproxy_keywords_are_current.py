@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import bindings, confs, place, unread
 from zcheck.facts import Balancers, Facts, HaproxyConf, HaproxyLine
+from zcheck.rules.haproxy import bindings, confs, place, unread
 
 STICKY = (
     "stick-table type binary len 20 size 100k expire 1d; stick on req.cook(__ac),sha1; "

@@ -38,8 +38,8 @@ import re
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, concerned, place, unread
 from zcheck.facts import Balancers, Facts, HaproxySection, HealthAnswer, HealthAnswers, HealthRequest, Names
+from zcheck.rules.haproxy import balancing, client_of, concerned, place, unread
 
 LIMIT_S = 1.0
 _LOGIN = re.compile(r"login|require_login|cookie_auth|manage(?:_\w+)?$|@@manage", re.IGNORECASE)

@@ -32,8 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import confs, frontends, ours, place, titled, unread
 from zcheck.facts import Balancers, Facts, Names
+from zcheck.rules.haproxy import confs, frontends, ours, place, titled, unread
 
 
 @check("ping-tells-the-truth", stage="balancer", needs=[Balancers], uses=[Names], severity=Severity.WARNING)

@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, concerned, expects_nothing, place, titled, unread
 from zcheck.facts import Balancers, Facts, HaproxySection, HaproxyServer, Names
+from zcheck.rules.haproxy import balancing, client_of, concerned, expects_nothing, place, titled, unread
 
 
 @check("servers-are-health-checked", stage="balancer", needs=[Balancers], uses=[Names], severity=Severity.WARNING)

@@ -43,8 +43,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import balancing, client_of, place, titled, unread
 from zcheck.facts import Balancers, Database, Facts, HaproxySection, Names, ZopeConf
+from zcheck.rules.haproxy import balancing, client_of, place, titled, unread
 
 IN_ONE_PROCESS = ("temporarystorage", "mappingstorage")
 PERSISTENT_BALANCE = ("source", "hash", "rdp-cookie", "hdr", "url_param")

@@ -34,10 +34,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.addresses import is_loopback
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.balancer._haproxy import bindings, confs, place, targets, titled, unread
 from zcheck.facts import Balancers, Facts, HaproxyConf, HaproxyLine, HaproxySection
+from zcheck.facts.addresses import is_loopback
+from zcheck.rules.haproxy import bindings, confs, place, targets, titled, unread
 
 GUARDS = frozenset({"auth", "deny", "reject", "tarpit", "silent-drop", "return", "redirect"})
 

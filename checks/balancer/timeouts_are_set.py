@@ -37,8 +37,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.balancer._haproxy import concerned, confs, frontends, is_http, ours, place, titled, unread
 from zcheck.facts import Balancers, Facts, HaproxyConf, HaproxySection, Names
+from zcheck.rules.haproxy import concerned, confs, frontends, is_http, ours, place, titled, unread
 
 SUGGESTED = {"connect": "7s", "client": "300s", "server": "300s", "http-request": "10s"}
 

@@ -41,16 +41,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._blobs import (
-    BLOB_CLIENTS,
-    Machines,
-    blob_dir,
-    is_shared,
-    open_variables,
-    path_of,
-    shared_line,
-)
-from zcheck.checks.config._databases import (
+from zcheck.facts import Database, Facts, Names, ZopeConf
+from zcheck.facts.blobs import BLOB_CLIENTS, Machines, blob_dir, is_shared, open_variables, path_of, shared_line
+from zcheck.rules.databases import (
     Shared,
     is_on,
     is_partial,
@@ -59,7 +52,6 @@ from zcheck.checks.config._databases import (
     shared_databases,
     unresolved,
 )
-from zcheck.facts import Database, Facts, Names, ZopeConf
 
 Members = dict[str, Database]
 

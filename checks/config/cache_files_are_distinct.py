@@ -35,9 +35,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.config._databases import listed, places, unresolved
-from zcheck.checks.config._machines import machines, neighbours, normal_path
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
+from zcheck.facts.neighbours import machines, neighbours, normal_path
+from zcheck.rules.databases import listed, places, unresolved
 
 
 class Cache(NamedTuple):

@@ -25,8 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_on, places, unresolved
 from zcheck.facts import Database, Facts, Section, Setting, ZopeConf
+from zcheck.rules.databases import is_on, places, unresolved
 
 ROLES = ("read-only", "worker")
 

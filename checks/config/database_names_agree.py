@@ -31,8 +31,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import everybody, nobody_to_compare, sides, told, virtual_paths
 from zcheck.facts import Database, Facts, ZopeConf
+from zcheck.rules.databases import everybody, nobody_to_compare, sides, told, virtual_paths
 
 
 @check("database-names-agree", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])

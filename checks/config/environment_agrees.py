@@ -28,9 +28,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import nobody_to_compare, unresolved
-from zcheck.checks.config._settings import NOT_SET, Seen, differences, is_path, neutral
 from zcheck.facts import Facts, Section, Setting, ZopeConf
+from zcheck.rules.databases import nobody_to_compare, unresolved
+from zcheck.rules.settings import NOT_SET, Seen, differences, is_path, neutral
 
 
 @check("environment-agrees", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"])

@@ -34,10 +34,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.checks.config._databases import listed, unresolved
-from zcheck.checks.config._machines import machines, neighbours, normal_path
-from zcheck.checks.config._schema import every_section
 from zcheck.facts import Facts, Names, Setting, ZopeConf
+from zcheck.facts.neighbours import machines, neighbours, normal_path
+from zcheck.facts.zope_schema import every_section
+from zcheck.rules.databases import listed, unresolved
 
 KEYS = {"instancehome": "instance home", "clienthome": "client home", "pid-filename": "process id file"}
 

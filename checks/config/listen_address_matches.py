@@ -31,9 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.addresses import is_loopback
 from zcheck.check import Place, Problem, Severity, Unknown, check
 from zcheck.facts import Client, Facts, HostPort, Inventory, Setting, WsgiConf
+from zcheck.facts.addresses import is_loopback
 
 # The lines that say where a client listens, the most telling one first.
 _TELLING = ("listen", "fast-listen", "unix_socket", "socket", "address")

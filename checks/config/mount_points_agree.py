@@ -34,7 +34,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import (
+from zcheck.facts import Database, Facts, Setting, ZopeConf
+from zcheck.rules.databases import (
     everybody,
     is_partial,
     is_per_process,
@@ -45,7 +46,6 @@ from zcheck.checks.config._databases import (
     unresolved,
     where_databases_end,
 )
-from zcheck.facts import Database, Facts, Setting, ZopeConf
 
 
 class Mount(NamedTuple):

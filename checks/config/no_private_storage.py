@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import places, private_storage
 from zcheck.facts import Facts, Section, ZopeConf
+from zcheck.rules.databases import places, private_storage
 
 
 @check("no-private-storage", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])

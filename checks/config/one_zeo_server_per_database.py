@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.addresses import same_server
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import listed, places, sides, told, unresolved
-from zcheck.checks.config._servers import readable
 from zcheck.facts import Facts, Names, Setting, ZopeConf
+from zcheck.facts.addresses import same_server
+from zcheck.rules.databases import listed, places, sides, told, unresolved
+from zcheck.rules.server_lines import readable
 
 
 @check(

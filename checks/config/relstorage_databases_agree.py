@@ -39,13 +39,13 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from zcheck.addresses import same_machine
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import Shared, nobody_to_compare, shared_databases, spelt_out, unresolved
-from zcheck.checks.config._relational import Place as Home
-from zcheck.checks.config._relational import adapter_of, lines_of, place_of, same_place
-from zcheck.checks.config._servers import Comparison
 from zcheck.facts import Database, Facts, Names, ZopeConf
+from zcheck.facts.addresses import same_machine
+from zcheck.facts.sql import Place as Home
+from zcheck.facts.sql import adapter_of, lines_of, place_of, same_place
+from zcheck.rules.databases import Shared, nobody_to_compare, shared_databases, spelt_out, unresolved
+from zcheck.rules.server_lines import Comparison
 
 
 class Tenant(msgspec.Struct):

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.checks.config._databases import is_partial, listed, unresolved, where_databases_end
 from zcheck.facts import Facts, ZopeConf
+from zcheck.rules.databases import is_partial, listed, unresolved, where_databases_end
 
 
 @check("root-mount-exists", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])

@@ -38,8 +38,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import is_per_process, listed, places, virtual_paths
 from zcheck.facts import Database, Facts, ZopeConf
+from zcheck.rules.databases import is_per_process, listed, places, virtual_paths
 
 
 @check("sessions-are-shared", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"])

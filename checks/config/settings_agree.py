@@ -26,10 +26,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_per_process, nobody_to_compare, shared_databases, unresolved
-from zcheck.checks.config._schema import KEYS, Key, canonical, meant
-from zcheck.checks.config._settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
 from zcheck.facts import ZEO_CLIENT_TYPES, Facts, Section, ZopeConf
+from zcheck.facts.zope_schema import KEYS, Key, canonical, meant
+from zcheck.rules.databases import is_per_process, nobody_to_compare, shared_databases, unresolved
+from zcheck.rules.settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
 
 # Each client's own, or another check's matter.
 OWN = frozenset(

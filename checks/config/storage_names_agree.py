@@ -24,7 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import (
+from zcheck.facts import Database, Facts, Setting, ZopeConf
+from zcheck.rules.databases import (
     Shared,
     everybody,
     nobody_to_compare,
@@ -36,7 +37,6 @@ from zcheck.checks.config._databases import (
     unresolved,
     zeo_members,
 )
-from zcheck.facts import Database, Facts, Setting, ZopeConf
 
 
 @check("storage-names-agree", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])

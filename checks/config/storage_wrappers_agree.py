@@ -33,7 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import (
+from zcheck.facts import ZEO_CLIENT_TYPES, Database, Facts, ZopeConf
+from zcheck.rules.databases import (
     everybody,
     is_per_process,
     nobody_to_compare,
@@ -42,7 +43,6 @@ from zcheck.checks.config._databases import (
     sides,
     told,
 )
-from zcheck.facts import ZEO_CLIENT_TYPES, Database, Facts, ZopeConf
 
 Chain = tuple[str, ...]
 

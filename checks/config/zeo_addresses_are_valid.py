@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.addresses import InvalidAddress, parse_server
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import places, unresolved
 from zcheck.facts import Facts, Setting, ZopeConf
+from zcheck.facts.addresses import InvalidAddress, parse_server
+from zcheck.rules.databases import places, unresolved
 
 
 @check(

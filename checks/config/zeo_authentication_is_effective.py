@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.config._databases import listed, places
 from zcheck.facts import Facts, Setting, ZopeConf
+from zcheck.rules.databases import listed, places
 
 KEYS = ("username", "password", "realm")
 ZOPE_2 = ("http-server", "webdav-source-server", "ftp-server", "fast-cgi", "persistent-cgi", "clock-server")

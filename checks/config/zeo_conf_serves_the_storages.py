@@ -19,7 +19,7 @@ How to repair it
     Bring the ``<zeo>`` section and the storages of the server's file, or the ``server`` and ``storage`` lines of the
     clients, in line. If clients.ini gives the file of another server, correct ``conf`` or ``address`` there.
 
->>> from zcheck.zeoconf import parse
+>>> from zcheck.parsers.zeo_conf import parse
 >>> one = inventory('''[cluster]
 ... name = intranet
 ... [client:app1]
@@ -44,10 +44,10 @@ UNKNOWN app1: zeo.conf: Permission denied
 from __future__ import annotations
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import is_on, listed, place_of_end
-from zcheck.checks.config._kept import Found, apart, blobs, locations, remarks, unresolved_there
-from zcheck.checks.config._served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
 from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoAnswers, ZeoConf, ZeoConfs, ZopeConf
+from zcheck.facts.served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
+from zcheck.rules.databases import is_on, listed, place_of_end
+from zcheck.rules.server_folders import Found, apart, blobs, locations, remarks, unresolved_there
 
 
 @check(

@@ -31,11 +31,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zcheck.addresses import pinned, same_server
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import spelt_out, unresolved
-from zcheck.checks.config._servers import readable
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
+from zcheck.facts.addresses import pinned, same_server
+from zcheck.rules.databases import spelt_out, unresolved
+from zcheck.rules.server_lines import readable
 
 
 class Elsewhere(NamedTuple):

@@ -32,7 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.config._databases import (
+from zcheck.facts import Facts, Names, ZeoIdentity, ZopeConf
+from zcheck.rules.databases import (
     Shared,
     nobody_to_compare,
     not_on_zeo,
@@ -41,8 +42,7 @@ from zcheck.checks.config._databases import (
     unresolved,
     zeo_members,
 )
-from zcheck.checks.config._servers import Comparison, Side, alike, comparison
-from zcheck.facts import Facts, Names, ZeoIdentity, ZopeConf
+from zcheck.rules.server_lines import Comparison, Side, alike, comparison
 
 
 @check(

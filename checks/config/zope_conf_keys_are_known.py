@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.config._databases import places
-from zcheck.checks.config._schema import KEYS, every_section, meant
 from zcheck.facts import Facts, Setting, ZopeConf
+from zcheck.facts.zope_schema import KEYS, every_section, meant
+from zcheck.rules.databases import places
 
 
 @check(

@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.checks.config._schema import refusals
 from zcheck.facts import ConfFault, Facts, ZopeConf
+from zcheck.facts.zope_schema import refusals
 
 
 @check("zope-conf-parses", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL)

@@ -13,7 +13,7 @@ How to repair it
     success with nothing saved comes from a layer that wants a token, such as plone.protect in an unusual setting. Where
     zcheck's own user was refused, see ``user`` and ``password-file`` in clients.ini: it needs the role Manager.
 
->>> from zcheck.checks.consistency._histories import http_run
+>>> from zcheck.rules.http_histories import http_run
 >>> show(client_accepts_writes, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> read_only = ClientState("app2", joined=True, refused="read-only", detail="its storage is read-only (500)")
@@ -29,9 +29,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import OURS, histories, inside, unnamed, wrote
-from zcheck.consistency.history import ClientState, History, HttpHistories, Refusal
 from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer
+from zcheck.facts.history import ClientState, History, HttpHistories, Refusal
+from zcheck.rules.http_histories import OURS, histories, inside, unnamed, wrote
 
 HINTS: dict[Refusal, str] = {
     "wrong-password": "see 'user' and 'password-file' in clients.ini; the user must stand in the root's acl_users",

@@ -15,8 +15,8 @@ How to repair it
     The server or what stands in between does not compare serials: look for a storage wrapper, a proxy or a replacement
     of the ZEO server, and do not balance until it is gone.
 
->>> from zcheck.checks.consistency._isolation import recorded
->>> from zcheck.checks.consistency._zeo import zeo_run
+>>> from zcheck.rules.isolation import recorded
+>>> from zcheck.rules.storage_histories import zeo_run
 >>> run = zeo_run("app1 > app2", "app2 > app1")
 >>> show(conflicts_are_detected, recorded(run), app1=[], app2=[])
 OK
@@ -32,10 +32,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._isolation import members, not_judged, where, witness, zeo_histories
-from zcheck.consistency.history import History, ZeoHistories
-from zcheck.consistency.isolation import LOSES_UPDATES, Anomaly, judge
+from zcheck.consistency.judge.isolation import LOSES_UPDATES, Anomaly, judge
 from zcheck.facts import Facts
+from zcheck.facts.history import History, ZeoHistories
+from zcheck.rules.isolation import members, not_judged, where, witness, zeo_histories
 
 
 @check(

@@ -18,7 +18,7 @@ How to repair it
     zope.conf files, then restart the clients of the other side. What was saved there since the split is in the other
     database: export it before that one is deleted.
 
->>> from zcheck.checks.consistency._histories import http_run
+>>> from zcheck.rules.http_histories import http_run
 >>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> run = http_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")
@@ -40,20 +40,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from zcheck.addresses import labelled, same_servers
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._histories import (
-    histories,
-    inside,
-    judged_pairs,
-    not_in_the_tree,
-    unnamed,
-    writers,
-    wrote,
-)
-from zcheck.consistency.history import History, HttpHistories
-from zcheck.consistency.judge import SeenPair
+from zcheck.consistency.judge.pairs import SeenPair
 from zcheck.facts import ControlPanel, Facts, Names, PortAnswer
+from zcheck.facts.addresses import labelled, same_servers
+from zcheck.facts.history import History, HttpHistories
+from zcheck.rules.http_histories import histories, inside, judged_pairs, not_in_the_tree, unnamed, writers, wrote
 
 
 @check(

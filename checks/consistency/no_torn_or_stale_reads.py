@@ -17,8 +17,8 @@ How to repair it
     snapshot is a lost invalidation: look for what stands between that client and the server, restart the client without
     its cache file, and update ZEO on both sides.
 
->>> from zcheck.checks.consistency._isolation import recorded
->>> from zcheck.checks.consistency._zeo import zeo_run
+>>> from zcheck.rules.isolation import recorded
+>>> from zcheck.rules.storage_histories import zeo_run
 >>> show(no_torn_or_stale_reads, recorded(zeo_run("app1 > app2", "app2 > app1")), app1=[], app2=[])
 OK
 >>> run = recorded(zeo_run("app1 > app2", "app2 > !app1"))
@@ -30,7 +30,7 @@ UNKNOWN app1, app2: database main, over ZEO: the storage's own log was not read
 
 What the running clients showed is held against the log as well:
 
->>> from zcheck.checks.consistency._isolation import of_clients
+>>> from zcheck.rules.isolation import of_clients
 >>> run = recorded(zeo_run("app1 > app2", "app2 > app1"))
 >>> show(no_torn_or_stale_reads, run, of_clients(), app1=[], app2=[])
 OK
@@ -44,7 +44,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._isolation import (
+from zcheck.consistency.judge.isolation import LOSES_UPDATES, Anomaly, judge
+from zcheck.facts import Facts
+from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.rules.isolation import (
     ALONE,
     blind_readers,
     connected,
@@ -55,9 +58,6 @@ from zcheck.checks.consistency._isolation import (
     where,
     witness,
 )
-from zcheck.consistency.history import History, HttpHistories, ZeoHistories
-from zcheck.consistency.isolation import LOSES_UPDATES, Anomaly, judge
-from zcheck.facts import Facts
 
 
 @check(

@@ -13,8 +13,8 @@ How to repair it
     Look at the network between that client and the server, at the server's load, and at its log for slow commits.
     Until then let the balancer keep each visitor on one client.
 
->>> from zcheck.checks.consistency._isolation import recorded
->>> from zcheck.checks.consistency._zeo import zeo_run
+>>> from zcheck.rules.isolation import recorded
+>>> from zcheck.rules.storage_histories import zeo_run
 >>> show(propagation_is_quick, recorded(zeo_run("app1 > app2", "app2 > app1")), app1=[], app2=[])
 OK
 >>> show(propagation_is_quick, recorded(zeo_run("app1 > app2"), lag_ms=1500), app1=[], app2=[])
@@ -29,10 +29,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._isolation import ALONE, connected, members, not_judged, where, zeo_histories
-from zcheck.consistency.history import History, HttpHistories, Lag, ZeoHistories
-from zcheck.consistency.isolation import behind, lags, quantile
+from zcheck.consistency.judge.isolation import behind, lags, quantile
 from zcheck.facts import Facts, Thresholds
+from zcheck.facts.history import History, HttpHistories, Lag, ZeoHistories
+from zcheck.rules.isolation import ALONE, connected, members, not_judged, where, zeo_histories
 
 
 @check(

@@ -18,7 +18,7 @@ How to repair it
     Compare the ``server`` and ``storage`` lines of the two sides, and what stands between a client and its server: a
     virtual address or a forward that leads to several servers, a ``<demostorage>`` or ``<before>`` on the server.
 
->>> from zcheck.checks.consistency._zeo import with_blobs, zeo_run
+>>> from zcheck.rules.storage_histories import with_blobs, zeo_run
 >>> show(zeo_passes_writes_on, zeo_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> run = zeo_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")
@@ -39,11 +39,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.consistency._isolation import members
-from zcheck.checks.consistency._zeo import may_not_write, sides
-from zcheck.consistency.history import History, ZeoHistories
-from zcheck.consistency.judge import SeenPair, pairs
+from zcheck.consistency.judge.pairs import SeenPair, pairs
 from zcheck.facts import Facts
+from zcheck.facts.history import History, ZeoHistories
+from zcheck.rules.isolation import members
+from zcheck.rules.storage_histories import may_not_write, sides
 
 
 @check(

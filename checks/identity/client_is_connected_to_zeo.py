@@ -40,7 +40,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.history import HttpHistories
 from zcheck.facts import (
     ControlPanel,
     Facts,
@@ -52,6 +51,7 @@ from zcheck.facts import (
     ServerLists,
     ZeoAnswers,
 )
+from zcheck.facts.history import HttpHistories
 
 
 @check(

@@ -38,9 +38,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from zcheck import addresses
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf, addresses
 
 
 @check(

@@ -34,8 +34,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.identity._locations import Location, agrees_with_file, differing_sides, located
 from zcheck.facts import ControlPanel, Facts, Names, ZopeConf
+from zcheck.rules.locations import Location, agrees_with_file, differing_sides, located
 
 
 @check(

@@ -18,7 +18,7 @@ How to repair it
     Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
     it. What was saved in the copy is not in the database: export it before you delete the copy.
 
->>> from zcheck.checks.identity._storages import identity
+>>> from zcheck.rules.storages import identity
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
 >>> show(every_database_is_one, proofs, app1=[], app2=[])
 OK
@@ -34,7 +34,7 @@ app2 are one sequence, and the server does not count the loads of both
 >>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
 UNKNOWN app3: database main could not be examined through app3: the connection was lost
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
->>> from zcheck.checks.identity._lists import server_lists
+>>> from zcheck.rules.server_lists import server_lists
 >>> show(every_database_is_one, proofs, server_lists(app1="1 2 3 4 99", app2="1 2 3"), app1=[], app2=[])
 CRITICAL app1, app2: database main is two storages, by what the running clients' own servers list: the newest
 transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and app2's lacks what app1's has had for long
@@ -47,12 +47,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.identity._lists import through_the_clients
-from zcheck.checks.identity._storages import shown
-from zcheck.consistency.history import HttpHistories
-from zcheck.consistency.judge import pairs
-from zcheck.evidence import StorageGroups, storage_groups
+from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
+from zcheck.facts.history import HttpHistories
+from zcheck.facts.storage_evidence import StorageGroups, storage_groups
+from zcheck.rules.server_lists import through_the_clients
+from zcheck.rules.storages import shown
 
 HINT = "stop editing on all sides but one, and give every client that one's 'server' and 'storage' lines"
 NUMBERS = {2: "two", 3: "three", 4: "four"}

@@ -13,7 +13,7 @@ What it does not prove
 How to repair it
     Give the name the same address on every machine, and restart the clients that had another one.
 
->>> from zcheck.checks.identity._there import seen_there, server_there
+>>> from zcheck.rules.machines import seen_there, server_there
 >>> def at(addresses): return seen_there("zope=6.3", servers=(server_there("zeo1:8100", addresses),))
 >>> show(names_resolve_alike, app1=at("10.0.0.5"), app2=at("10.0.0.5 2001:db8::5"))
 OK
@@ -30,10 +30,9 @@ from functools import partial
 
 import msgspec
 
-from zcheck import addresses
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.identity._there import alone, groups, unknown
-from zcheck.facts import Facts, Names, SeenThere
+from zcheck.facts import Facts, Names, SeenThere, addresses
+from zcheck.rules.machines import alone, groups, unknown
 
 
 class Resolved(msgspec.Struct, frozen=True):

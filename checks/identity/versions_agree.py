@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.identity._versions import versions
 from zcheck.facts import ControlPanel, Facts, HttpAnswer
+from zcheck.facts.versions import versions
 
 
 @check(

@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, check
-from zcheck.checks.inventory._balanceable import address_lines, balanceable, names_of, workers_aside
 from zcheck.facts import Facts
+from zcheck.rules.inventory import address_lines, balanceable, names_of, workers_aside
 
 
 @check("at-least-two-clients", stage="inventory", severity=Severity.CRITICAL)

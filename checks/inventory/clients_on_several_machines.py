@@ -31,16 +31,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.inventory._balanceable import (
-    address_lines,
-    balanceable,
-    is_known,
-    listed,
-    names_of,
-    places_of,
-    to_be_known,
-)
 from zcheck.facts import Client, Facts, Inventory, Names
+from zcheck.rules.inventory import address_lines, balanceable, is_known, listed, names_of, places_of, to_be_known
 
 
 @check(

@@ -37,8 +37,8 @@ import datetime
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.inventory._balanceable import listed
 from zcheck.facts import Facts, Inventory, Suppression, Today
+from zcheck.rules.inventory import listed
 
 DAYS_AHEAD = 14
 

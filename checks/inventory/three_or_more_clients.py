@@ -26,8 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.inventory._balanceable import address_lines, balanceable, listed, names_of, workers_aside
 from zcheck.facts import Facts
+from zcheck.rules.inventory import address_lines, balanceable, listed, names_of, workers_aside
 
 
 @check("three-or-more-clients", stage="inventory", severity=Severity.ADVICE, after=["at-least-two-clients"])

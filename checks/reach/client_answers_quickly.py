@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.reach._clients import address_of
 from zcheck.facts import Facts, HttpAnswer, Thresholds
+from zcheck.rules.client_ports import address_of
 
 
 @check(

@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.reach._clients import address_of, proxy_headers
 from zcheck.facts import ControlPanel, Facts, HttpAnswer, SeenThere
+from zcheck.rules.client_ports import address_of, proxy_headers
 
 
 @check(

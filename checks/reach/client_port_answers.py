@@ -29,8 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.checks.reach._clients import Trouble, address_of, told_once
 from zcheck.facts import Facts, PortAnswer
+from zcheck.rules.client_ports import Trouble, address_of, told_once
 
 HINTS = {
     "refused": "start the client, or correct its address in clients.ini; see the port in its zope.ini",

@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, check
-from zcheck.checks.reach._clients import Trouble, address_of, told_once
 from zcheck.facts import Facts, HttpAnswer
+from zcheck.rules.client_ports import Trouble, address_of, told_once
 
 LOG = "its event log tells why"
 HINTS = {

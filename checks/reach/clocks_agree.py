@@ -32,9 +32,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Problem, Severity, Skipped, check
-from zcheck.checks.reach._clients import proxy_headers
-from zcheck.checks.reach._clocks import Clock, alike, of_client, of_machine, of_servers, told
 from zcheck.facts import Facts, HttpAnswer, SeenThere, Thresholds, ZeoClocks
+from zcheck.facts.clocks import Clock, alike, of_client, of_machine, of_servers, told
+from zcheck.rules.client_ports import proxy_headers
 
 
 @check(

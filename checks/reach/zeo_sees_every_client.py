@@ -14,7 +14,7 @@ How to repair it
     Compare "Database Location" on the Control Panels of the clients that are named, and restart the one that is not
     where its zope.conf says.
 
->>> from zcheck.checks.reach._zeo import zeo_answer
+>>> from zcheck.rules.zeo_servers import zeo_answer
 >>> serves = HttpAnswer("http", status=200)
 >>> def client(**changes): return [zeo_answer(connections=2), serves, zope_conf(server="zeo1:8100")]
 >>> show(zeo_sees_every_client, app1=client(), app2=client())
@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.checks.reach._zeo import Asked, by_storage, unanswered
 from zcheck.facts import ControlPanel, Facts, HttpAnswer, ZeoAnswer, ZeoAnswers, ZopeConf
+from zcheck.rules.zeo_servers import Asked, by_storage, unanswered
 
 MOST_NAMES = 20
 """In a message; the finding names them all."""

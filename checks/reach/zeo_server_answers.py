@@ -15,7 +15,7 @@ How to repair it
     Start the server, or correct the line. Where the server is reached from the clients' network alone, give a way to it
     in clients.ini: a section ``[zeo:NAME]`` with ``address`` and ``connect``.
 
->>> from zcheck.checks.reach._zeo import zeo_answer
+>>> from zcheck.rules.zeo_servers import zeo_answer
 >>> show(zeo_server_answers, app1=zeo_answer(), app2=zeo_answer(server="10.0.0.5:8100"))
 OK
 >>> show(zeo_server_answers, app1=zeo_answer("refused"), app2=zeo_answer("refused"))
@@ -37,10 +37,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck import addresses
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.checks.reach._zeo import Asked, by_server
-from zcheck.facts import ControlPanel, Facts, Names, SeenThere, ZeoAnswers, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, ZeoAnswers, ZopeConf, addresses
+from zcheck.rules.zeo_servers import Asked, by_server
 
 NOT_FROM_HERE = frozenset({"refused", "unreachable", "unknown-name", "timeout"})
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from zcheck.balancer import program
-from zcheck.balancer.socket import Runtime, ServerState
-from zcheck.demo import HOST, Cluster, Port
+from zcheck.commands.demo import HOST, Cluster, Port
+from zcheck.probes import haproxy
+from zcheck.probes.haproxy_socket import Runtime, ServerState
 
 SECTION = """
 [balancer:front]
@@ -76,7 +76,7 @@ class Balancer:
     def start(self, cluster: Cluster) -> Balancer:
         """Start it with what stands in its file."""
         self.folder = cluster.folder
-        executable = program.program()
+        executable = haproxy.program()
         assert executable is not None
         with (cluster.folder / "haproxy.log").open("ab") as log:
             self._process = subprocess.Popen(

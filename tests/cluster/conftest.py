@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from zcheck.demo import Cluster, Seed
+from zcheck.commands.demo import Cluster, Seed
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,15 @@ import pytest
 from cluster.whole_runs import Contents, assert_only_ours, in_process, preflight
 from cluster.zeo_servers import ZeoServer, zeo_server
 
-from zcheck.consistency import markers
-from zcheck.consistency.blobs import BlobMatrix
-from zcheck.consistency.history import History
-from zcheck.consistency.jobs import Write
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.work import Change, Stop
-from zcheck.consistency.worker import Connection
-from zcheck.consistency.zeo import Target, ZeoWorker
-from zcheck.demo import Cluster, ZeoSpec, specs
+from zcheck.commands.demo import Cluster, ZeoSpec, specs
+from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.storage import markers
+from zcheck.consistency.storage.blobs import BlobMatrix
+from zcheck.consistency.storage.child import Connection
+from zcheck.consistency.storage.common import Change, Stop
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.protocol import Write
+from zcheck.facts.history import History
 
 RUN = "test-run"
 LIMIT_S = 30.0

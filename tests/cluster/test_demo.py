@@ -20,7 +20,7 @@ import pytest
 import requests
 from test_readme import STALE, sessions, without_measures  # type: ignore[import-not-found]
 
-from zcheck.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Port, Seed, ZeoSpec, run_demo, specs
+from zcheck.commands.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Port, Seed, ZeoSpec, run_demo, specs
 
 LIMIT_S = 30
 
@@ -177,7 +177,7 @@ def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(se
 
 
 def test_two_clusters_never_pick_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zcheck.demo.PORTS", range(19990, 19994))
+    monkeypatch.setattr("zcheck.commands.demo.PORTS", range(19990, 19994))
     held = [Port() for _ in range(4)]
     try:
         assert 4 == len({port.number for port in held})

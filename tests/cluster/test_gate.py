@@ -21,11 +21,12 @@ import pytest
 from cluster.balancers import Balancer, Users, get, requests_to, wait_until
 from cluster.whole_runs import LIMIT_S, Outcome, command, in_process, preflight
 
-from zcheck import gate, inventory
-from zcheck.balancer import program
-from zcheck.demo import HOST, ClientSpec, Cluster, ZeoSpec
+from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec
+from zcheck.commands.haproxy import gate
+from zcheck.parsers import clients_ini
+from zcheck.probes import haproxy
 
-pytestmark = pytest.mark.skipif(program.program() is None, reason="haproxy is not installed")
+pytestmark = pytest.mark.skipif(haproxy.program() is None, reason="haproxy is not installed")
 
 SLOW = os.environ.get("ZCHECK_SLOW", "0") not in ("", "0")
 """Whether to take minutes: five rolling restarts under load, and forty moments to be killed at."""
@@ -83,7 +84,7 @@ def opened(balancer: Balancer) -> set[str]:
 
 def test_what_is_rendered_passes_haproxy_and_every_check(front: tuple[Cluster, Balancer]) -> None:
     cluster, balancer = front
-    assert subprocess.run([program.program() or "", "-c", "-dW", "-f", balancer.cfg], timeout=20).returncode == 0
+    assert subprocess.run([haproxy.program() or "", "-c", "-dW", "-f", balancer.cfg], timeout=20).returncode == 0
     run = in_process("haproxy", "verify", cluster.ini)
     assert run.code == 0, run.out + run.err
 
@@ -358,11 +359,11 @@ def misbehaving(tmp_path: Path) -> Iterator[tuple[Misbehaving, Callable[..., gat
         lines = "\n".join(f"  server {name} {HOST}:{port} cookie {name} {check}" for name, port in ports.items())
         cfg = tmp_path / "haproxy.cfg"
         cfg.write_text(CONF.format(folder=tmp_path, public=public, servers=lines, fall=fall))
-        process = subprocess.Popen([program.program() or "", "-db", "-f", cfg], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([haproxy.program() or "", "-db", "-f", cfg], stderr=subprocess.DEVNULL)
         running.append(process)
         ini = "".join(f"[client:{name}]\naddress = {HOST}:{port}\n" for name, port in ports.items())
         ini += f"[balancer:front]\ntype = haproxy\nconfig = haproxy.cfg\nadmin-socket = {socket_name}\n"
-        found = inventory.parse(ini, str(tmp_path / "clients.ini"))
+        found = clients_ini.parse(ini, str(tmp_path / "clients.ini"))
         made = gate.Gate(found, found.balancers[0], gate.Settings(admit_s=4.0, drain_s=1.0), lambda text: None)
         wait_until(lambda: (tmp_path / "admin.sock").exists() and made.runtime.level() != "")
         return made
@@ -438,7 +439,7 @@ def test_a_server_at_another_address_is_not_the_client(
     text = (tmp_path / "haproxy.cfg").read_text()
     port = next(line.split()[2] for line in text.splitlines() if " server well " in line)
     ini = f"[client:well]\naddress = {HOST}:1\n[client:ill]\naddress = {port}\n"
-    other = inventory.parse(ini, "clients.ini")
+    other = clients_ini.parse(ini, "clients.ini")
     elsewhere = gate.Gate(other, opening.section, opening.settings, lambda text: None)
     doors, missing = elsewhere.doors(elsewhere.states())
     assert {} == doors

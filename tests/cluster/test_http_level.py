@@ -22,18 +22,18 @@ from zcheck.checks.consistency.client_accepts_writes import client_accepts_write
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.database_locations_agree import database_locations_agree
-from zcheck.consistency import http as level
-from zcheck.consistency import zmi
-from zcheck.consistency.history import History, HttpHistories
-from zcheck.consistency.http import HttpTarget, leftovers, remove_leftovers
-from zcheck.consistency.judge import pairs
-from zcheck.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
+from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
+from zcheck.consistency.http import client as zmi
+from zcheck.consistency.http import folder as level
+from zcheck.consistency.http.folder import HttpTarget, leftovers, remove_leftovers
+from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Client, ControlPanel, Facts, HostPort, IniSection, Inventory, NotGathered, ZopeConf
+from zcheck.facts.history import History, HttpHistories
+from zcheck.parsers.zope_conf import parse
 from zcheck.probes.http import probe_control_panel, probe_http
-from zcheck.probes.transport import Line
-from zcheck.report import Judgement
+from zcheck.probes.http_connection import Line
+from zcheck.report.structs import Judgement
 from zcheck.runner import run as judge_by
-from zcheck.zopeconf import parse
 
 RUN_ID = "4f2a"
 FOLDER = f"zcheck-{RUN_ID}"
@@ -706,8 +706,8 @@ def test_a_client_that_ends_meanwhile_is_not_proven_and_the_others_are(make_clus
 
 _KILLED_RUN = """
 import os, signal, sys, time
-from zcheck.consistency import http
-from zcheck.consistency.http import HttpTarget
+from zcheck.consistency.http import folder as http
+from zcheck.consistency.http.folder import HttpTarget
 from zcheck.facts import Client, HostPort, IniSection
 
 user, password = sys.stdin.read().split()

@@ -13,14 +13,14 @@ from cluster.proxies import Fault, zeo_proxy
 from cluster.zeo_servers import ZeoServer, zeo_server
 
 from zcheck import cli
-from zcheck.consistency.history import History
-from zcheck.consistency.isolation import judge, lags
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.record import loads
-from zcheck.consistency.workloads import WORKLOADS, schedule
-from zcheck.consistency.zeo import Target, ZeoWorker
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
+from zcheck.consistency.judge.isolation import judge, lags
+from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.recording.format import loads
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.workloads import WORKLOADS, schedule
 from zcheck.facts import HostPort
+from zcheck.facts.history import History
 from zcheck.probes import zeo
 
 RUN = "test-run"

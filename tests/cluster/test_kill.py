@@ -23,7 +23,7 @@ from cluster.whole_runs import (
     preflight,
 )
 
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 
 MOMENTS = 50 if os.environ.get("ZCHECK_SLOW", "0") not in ("", "0") else 12
 LIMIT_S = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from cluster.whole_runs import preflight
 
-from zcheck.demo import Cluster, ZeoSpec, specs
-from zcheck.targets import MOST_CONNECTIONS
+from zcheck.commands.demo import Cluster, ZeoSpec, specs
+from zcheck.facts.targets import MOST_CONNECTIONS
 
 COUNT = MOST_CONNECTIONS + 4
 

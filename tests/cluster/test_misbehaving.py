@@ -24,7 +24,7 @@ import pytest
 from cluster.proxies import HOST, Proxy, listener, proxy
 from cluster.whole_runs import Outcome, by_command, command, commit_takes, preflight, write_ini
 
-from zcheck.demo import Cluster, specs
+from zcheck.commands.demo import Cluster, specs
 from zcheck.facts import HostPort
 
 BOUND_S = 40.0

@@ -17,7 +17,7 @@ import pytest
 from cluster.proxies import HOST, Proxy, proxy
 from cluster.whole_runs import Outcome, by_command, commit_takes, in_process, unchanged
 
-from zcheck.demo import Cluster, Server, ZeoSpec, specs
+from zcheck.commands.demo import Cluster, Server, ZeoSpec, specs
 from zcheck.facts import HostPort
 
 IN_TIME_S = 10.0

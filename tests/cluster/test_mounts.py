@@ -18,7 +18,7 @@ from cluster.whole_runs import (
     write_ini,
 )
 
-from zcheck.demo import ClientSpec, Cluster, ZeoSpec, specs
+from zcheck.commands.demo import ClientSpec, Cluster, ZeoSpec, specs
 
 LIMIT_S = 20.0
 ARCHIVE = """

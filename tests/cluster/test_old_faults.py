@@ -22,14 +22,14 @@ from zcheck.checks.consistency.conflicts_are_detected import conflicts_are_detec
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
 from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_reads
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
-from zcheck.consistency import http
-from zcheck.consistency.history import History, HttpHistories, ZeoHistories
-from zcheck.consistency.isolation import judge
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.zeo import Target, ZeoWorker
-from zcheck.consistency.zmi import folder_id
-from zcheck.demo import HOST, ClientSpec, Cluster
+from zcheck.commands.demo import HOST, ClientSpec, Cluster
+from zcheck.consistency.http import folder
+from zcheck.consistency.http.client import folder_id
+from zcheck.consistency.judge.isolation import judge
+from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.facts import Client, Facts, HostPort, IniSection, Inventory
+from zcheck.facts.history import History, HttpHistories, ZeoHistories
 from zcheck.probes import zeo
 from zcheck.runner import run as judge_by
 
@@ -330,7 +330,7 @@ def through_clients(cluster: Cluster, worker: ZeoWorker, **more: Any) -> History
     host, _, port = cluster.zeo_address.rpartition(":")
     assert () == worker.connect([Target("app1", "main", (HostPort(host, int(port)),))], within_s=LIMIT_S)
     end = time.monotonic() + LIMIT_S
-    return http.run(
+    return folder.run(
         doors(cluster),
         user=cluster.user,
         password=cluster.password,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cluster.balancers import get, wait_until
 
-from zcheck.demo import HOST, Cluster, Port
+from zcheck.commands.demo import HOST, Cluster, Port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "other-balancers.rst"
 LIMIT_S = 60.0

@@ -36,7 +36,7 @@ from cluster.whole_runs import (
     write_ini,
 )
 
-from zcheck.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
+from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
 from zcheck.facts import HostPort
 
 ALL = ("app1", "app2", "app3")
@@ -536,7 +536,7 @@ def test_the_password_is_in_no_output_and_in_no_command_line(cluster: Cluster, t
 
 def test_the_password_is_in_no_message_of_a_broken_run(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash of zcheck itself tells where, and never what was in its hands."""
-    from zcheck.consistency import http as level
+    from zcheck.consistency.http import folder as level
 
     def crash(*arguments: object, password: str, **more: object) -> Any:
         raise ValueError(f"cannot work with {password}")

@@ -14,7 +14,7 @@ import requests
 from cluster.test_http_level import client_of, every_pair, run, seen, wait_until_known, who_shows
 from cluster.whole_runs import preflight
 
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 from zcheck.facts import ControlPanel, NotGathered
 from zcheck.probes.http import probe_control_panel
 

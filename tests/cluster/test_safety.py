@@ -18,10 +18,10 @@ from cluster.test_misbehaving import full_disk
 from cluster.wire import Fault, Message, wire
 from cluster.zeo_servers import ZeoServer, zeo_server
 
-from zcheck.consistency.matrix import Pace
-from zcheck.consistency.work import Stop
-from zcheck.consistency.workloads import WORKLOADS
-from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.consistency.storage.common import Stop
+from zcheck.consistency.storage.matrix import Pace
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.workloads import WORKLOADS
 from zcheck.facts import HostPort
 
 LIMIT_S = 30.0

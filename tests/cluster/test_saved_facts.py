@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zcheck import cli
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 
 
 def test_a_live_run_judged_again_gives_the_same_report(

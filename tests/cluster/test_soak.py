@@ -15,21 +15,22 @@ from cluster.proxies import zeo_proxy
 from cluster.whole_runs import children_of, command, in_process
 from cluster.zeo_servers import ZeoServer, zeo_server
 
-from zcheck.consistency import http, tape
-from zcheck.consistency.history import History
-from zcheck.consistency.isolation import judge, singly
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.record import header, loads
-from zcheck.consistency.tape import Tape
-from zcheck.consistency.workloads import WORKLOADS
-from zcheck.consistency.zeo import Target, ZeoWorker
-from zcheck.consistency.zmi import Door, HttpTarget, folder_id
-from zcheck.demo import HOST, Cluster
+from zcheck.commands.demo import HOST, Cluster
+from zcheck.consistency.http import folder
+from zcheck.consistency.http.client import Door, HttpTarget, folder_id
+from zcheck.consistency.judge.isolation import judge, singly
+from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.recording import writer
+from zcheck.consistency.recording.format import header, loads
+from zcheck.consistency.recording.writer import Tape
+from zcheck.consistency.storage.parent import Target, ZeoWorker
+from zcheck.consistency.storage.workloads import WORKLOADS
 from zcheck.facts import Client, HostPort, IniSection
+from zcheck.facts.history import History
 
 RUN = "soak"
 LIMIT_S = 60.0
-ORIGIN = tape.origin("test", RUN, 1)
+ORIGIN = writer.origin("test", RUN, 1)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def worker() -> Iterator[ZeoWorker]:
 
 
 def soak(worker: ZeoWorker, path: Path, told: list[str], *workloads: str, duration_s: float = 4) -> History:
-    tape.begin(str(path))
+    writer.begin(str(path))
     history = worker.isolate(
         "main",
         duration_s=duration_s,
@@ -57,7 +58,7 @@ def soak(worker: ZeoWorker, path: Path, told: list[str], *workloads: str, durati
         window_s=0.5,
         tell=told.append,
     )
-    tape.end(str(path), [history], ORIGIN)
+    writer.end(str(path), [history], ORIGIN)
     return history
 
 
@@ -126,8 +127,8 @@ def test_through_running_clients(cluster: Cluster, tmp_path: Path, worker: ZeoWo
     assert () == worker.connect([Target("app1", "main", (HostPort(host, int(port)),))], within_s=LIMIT_S)
     told: list[str] = []
     end = time.monotonic() + LIMIT_S
-    tape.begin(path)
-    history = http.run(
+    writer.begin(path)
+    history = folder.run(
         doors(cluster),
         user=cluster.user,
         password=cluster.password,
@@ -142,7 +143,7 @@ def test_through_running_clients(cluster: Cluster, tmp_path: Path, worker: ZeoWo
         window_s=1,
         tell=told.append,
     )
-    tape.end(path, [history], ORIGIN)
+    writer.end(path, [history], ORIGIN)
     verdict = judge(history)
     assert ("", "pass", "strong-session-si", ()) == (history.stopped, verdict.result, verdict.held, history.left)
     assert len(told) >= 3
@@ -170,7 +171,7 @@ def test_a_write_that_is_interrupted_is_held_against_nobody(
     monkeypatch.setattr(Door, "submit", interrupted)
     host, _, port = cluster.zeo_address.rpartition(":")
     worker.connect([Target("app1", "main", (HostPort(host, int(port)),))], within_s=LIMIT_S)
-    history = http.run(
+    history = folder.run(
         doors(cluster),
         user=cluster.user,
         password=cluster.password,

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from zcheck import cli, gather, preflight
+from zcheck import cli
 from zcheck.checks import CATALOGUE
-from zcheck.demo import ClientSpec, Cluster
+from zcheck.commands import preflight
+from zcheck.commands.demo import ClientSpec, Cluster
 from zcheck.facts import Inventory, NotGathered, SeenThere
-from zcheck.inventory import parse
-from zcheck.report import Report
+from zcheck.gather import run as gather
+from zcheck.parsers.clients_ini import parse
+from zcheck.report.structs import Report
 
 THERE = ("products-agree", "names-resolve-alike", "blob-directories-are-one")
 

@@ -20,7 +20,7 @@ from cluster.proxies import HOST, Listener, http, listener, saying
 from cluster.whole_runs import preflight, write_ini
 from cluster.zeo_servers import zeo_server
 
-from zcheck.demo import Cluster, ZeoSpec, specs
+from zcheck.commands.demo import Cluster, ZeoSpec, specs
 from zcheck.facts import HostPort, ZeoTls
 from zcheck.probes import zeo
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from zcheck.demo import Cluster
+from zcheck.commands.demo import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = (ROOT / "docs" / "tutorial.rst").read_text(encoding="utf-8")

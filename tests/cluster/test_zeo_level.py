@@ -19,11 +19,11 @@ import pytest
 from cluster.proxies import listener, proxy, saying
 from cluster.zeo_servers import ZeoServer, commit_takes, free_port, stopped_in_commit, zeo_server
 
-from zcheck.consistency import markers
-from zcheck.consistency.history import History, Operation
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.zeo import Target, ZeoWorker
+from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.storage import markers
+from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.facts import HostPort, NotGathered, ZeoIdentity
+from zcheck.facts.history import History, Operation
 from zcheck.probes import zeo
 
 RUN = "test-run"
@@ -554,7 +554,7 @@ def test_a_stopped_worker_is_killed_at_its_limit(server: ZeoServer, worker: ZeoW
 def test_a_worker_ends_when_its_parent_is_killed(server: ZeoServer) -> None:
     script = (
         "import sys, time\n"
-        "from zcheck.consistency.zeo import Target, ZeoWorker\n"
+        "from zcheck.consistency.storage.parent import Target, ZeoWorker\n"
         "from zcheck.facts import HostPort\n"
         "worker = ZeoWorker('orphaned')\n"
         "worker.start()\n"
@@ -590,7 +590,7 @@ def test_a_worker_keeps_working_through_ctrl_c_and_ctrl_z_of_its_parents_termina
 def test_an_interrupted_run_removes_what_it_wrote(server: ZeoServer, after: int) -> None:
     script = (
         "import sys\n"
-        "from zcheck.consistency.zeo import Target, ZeoWorker\n"
+        "from zcheck.consistency.storage.parent import Target, ZeoWorker\n"
         "from zcheck.facts import HostPort\n"
         "address = HostPort('127.0.0.1', int(sys.argv[1]))\n"
         "with ZeoWorker('interrupted') as worker:\n"

@@ -18,7 +18,7 @@ import jsonschema
 import msgspec
 
 from zcheck import cli
-from zcheck.demo import HOST, ClientSpec, Cluster
+from zcheck.commands.demo import HOST, ClientSpec, Cluster
 from zcheck.facts import HostPort
 from zcheck.probes import zeo
 

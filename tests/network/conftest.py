@@ -16,7 +16,7 @@ import pytest
 from network import machines
 from network.sites import Site
 
-from zcheck.demo import Seed
+from zcheck.commands.demo import Seed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

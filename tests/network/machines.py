@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from zcheck import demo
+from zcheck.commands import demo
 
 NET = "10.213.77"
 ROUTER = f"{NET}.254"

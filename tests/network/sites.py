@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from network.machines import Network
 
-from zcheck.demo import ClientSpec, Cluster, Seed, ZeoSpec
+from zcheck.commands.demo import ClientSpec, Cluster, Seed, ZeoSpec
 
 PORT = 8080
 ZEO_PORT = 8100

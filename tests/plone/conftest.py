@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from zcheck.demo import Cluster, Seed, ZeoSpec, specs
+from zcheck.commands.demo import Cluster, Seed, ZeoSpec, specs
 
 SITE_ZCML = """\
 <configure xmlns="http://namespaces.zope.org/zope"

@@ -13,12 +13,12 @@ import pytest
 import requests
 from cluster.whole_runs import in_process, preflight, unchanged
 
-from zcheck.consistency import site
-from zcheck.consistency.history import History
-from zcheck.consistency.judge import pairs
-from zcheck.consistency.zmi import HttpTarget
-from zcheck.demo import HOST, Cluster, ZeoSpec, specs
+from zcheck.commands.demo import HOST, Cluster, ZeoSpec, specs
+from zcheck.consistency.http import site
+from zcheck.consistency.http.client import HttpTarget
+from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Client, HostPort, IniSection
+from zcheck.facts.history import History
 
 JSON = {"Accept": "application/json"}
 LIMIT_S = 30.0

@@ -23,7 +23,7 @@ from zcheck.cli.isolation import isolation, recheck
 from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
 from zcheck.cli.verify import demo, leftovers, monitor, plan, preflight
-from zcheck.signals import interruptible
+from zcheck.system.signals import interruptible
 
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
 

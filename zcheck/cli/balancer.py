@@ -26,7 +26,7 @@ from zcheck.cli.options import (
 )
 from zcheck.cli.output import complain, deliver, echo, terminal_width
 from zcheck.cli.runs import examiner, read_inventory, state_folder, why_left_out
-from zcheck.signals import interruptible
+from zcheck.system.signals import interruptible
 
 
 def _gated(command: Callable[..., int]) -> Callable[..., int]:
@@ -34,9 +34,10 @@ def _gated(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def guarded(*arguments: Any, **options: Any) -> int:
-        from zcheck import gate, receipt
-        from zcheck.balancer.render import CannotRender
-        from zcheck.balancer.socket import Trouble
+        from zcheck.commands import receipt
+        from zcheck.commands.haproxy import gate
+        from zcheck.commands.haproxy.render import CannotRender
+        from zcheck.probes.haproxy_socket import Trouble
 
         try:
             return command(*arguments, **options)
@@ -62,7 +63,7 @@ def _must_prove(ctx: click.Context, options: dict[str, Any], inventory: Any, wit
 
 
 def _gate(inventory: Any, options: dict[str, Any], **settings: Any) -> Any:
-    from zcheck import gate
+    from zcheck.commands.haproxy import gate
 
     section = gate.choose(inventory, options["balancer"])
     folder = None if options.get("no_state") else state_folder()
@@ -73,7 +74,7 @@ def _gate(inventory: Any, options: dict[str, Any], **settings: Any) -> Any:
 def _told(outcome: Any, options: dict[str, Any]) -> int:
     """The report where there is one to tell, and what is open now."""
     if outcome.examination is not None and (outcome.code or options["output"]):
-        from zcheck.preflight import with_code
+        from zcheck.commands.preflight import with_code
 
         deliver(with_code(outcome.examination.report, outcome.code), options)
     elif not options["quiet"]:
@@ -87,7 +88,7 @@ def _told(outcome: Any, options: dict[str, Any]) -> int:
 
 def _of_receipt(inventory: Any, secret: Any, path: str, options: dict[str, Any], *, live: bool = True) -> Any:
     """The receipt, when it still holds for this inventory; refused with every reason where it does not."""
-    from zcheck import receipt
+    from zcheck.commands import receipt
 
     found = receipt.read(path)
     judged = _judged_receipt(found, inventory, secret, options, live=live)
@@ -99,14 +100,15 @@ def _of_receipt(inventory: Any, secret: Any, path: str, options: dict[str, Any],
 
 
 def _judged_receipt(found: Any, inventory: Any, secret: Any, options: dict[str, Any], *, live: bool) -> Any:
-    from zcheck import gather, receipt
+    from zcheck.commands import receipt
     from zcheck.facts import ControlPanel
+    from zcheck.gather import run
 
     panels = None
     if live:
-        settings = gather.Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
-        wanted = gather.with_what_they_need({ControlPanel})
-        panels = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None).run()
+        settings = run.Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
+        wanted = run.with_what_they_need({ControlPanel})
+        panels = run.Gathering(inventory, settings, wanted, secret, lambda client, what: None).run()
     return receipt.judge(found, max_age_s=options["max_age"], panels=panels, with_balancer=live)
 
 
@@ -129,8 +131,8 @@ def haproxy_render(ini: str, **options: Any) -> int:
 
     With --format buildout the parts of a buildout that make it.  Reads files alone.
     """
-    from zcheck import export, gate
-    from zcheck.balancer import render
+    from zcheck.commands import export
+    from zcheck.commands.haproxy import gate, render
     from zcheck.facts import BalancerSection, IniSection
 
     inventory, secret = read_inventory(ini)
@@ -149,12 +151,12 @@ def haproxy_render(ini: str, **options: Any) -> int:
 
 def _files_alone(inventory: Any) -> Any:
     """The facts that the clients' files tell."""
-    from zcheck import gather
     from zcheck.facts import NotGathered, WsgiConf
+    from zcheck.gather import run
 
-    settings = gather.Settings(run_id="files", offline=True)
-    wanted = gather.with_what_they_need({WsgiConf})
-    return gather.Gathering(inventory, settings, wanted, NotGathered("not asked for"), lambda client, what: None).run()
+    settings = run.Settings(run_id="files", offline=True)
+    wanted = run.with_what_they_need({WsgiConf})
+    return run.Gathering(inventory, settings, wanted, NotGathered("not asked for"), lambda client, what: None).run()
 
 
 @haproxy.command("verify")
@@ -169,7 +171,7 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.  Whether the
     clients behind it are one site is another question, which preflight answers, and enable before it opens anything.
     """
-    from zcheck import gate
+    from zcheck.commands.haproxy import gate
     from zcheck.facts import Balancers
 
     inventory, secret = read_inventory(ini)
@@ -211,8 +213,8 @@ def haproxy_status(ini: str, **options: Any) -> int:
 
 def _table(door: Any) -> str:
     """The servers in columns."""
-    from zcheck import gate
-    from zcheck.receipt import spoken
+    from zcheck.commands.haproxy import gate
+    from zcheck.commands.receipt import spoken
 
     lines: list[tuple[str, ...]] = [
         ("server", "client", "state", "health", "for", "sessions", "queue", "total", "errors", "verified", "")
@@ -244,7 +246,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
     What is open is left as it is, whatever is found, but with --close-failed.  Where something is open, a client that
     disagrees with it is refused; where nothing is, one finding about a client to be opened opens none.
     """
-    from zcheck import gate
+    from zcheck.commands.haproxy import gate
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
@@ -271,7 +273,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
 @_gated
 def haproxy_drain(ini: str, client: str, **options: Any) -> int:
     """Take a client's server out of rotation: no new users, then none, and wait until its requests have ended."""
-    from zcheck import gate
+    from zcheck.commands.haproxy import gate
 
     inventory, _ = read_inventory(ini)
     waits = {"drain_s": options["drain_timeout"], "finish_s": options["finish_timeout"]}
@@ -311,7 +313,7 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
     Each is taken out, restarted, verified, warmed up and put in again, never with fewer than --min-up others in
     rotation.  It ends at the first that does not come back verified, and leaves that one closed.
     """
-    from zcheck import gate
+    from zcheck.commands.haproxy import gate
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
@@ -346,7 +348,7 @@ def receipt(file: str, **options: Any) -> int:
 
     Exit code 0: it does; 2: it does not; 3: it cannot be told.
     """
-    from zcheck import receipt as receipts
+    from zcheck.commands import receipt as receipts
 
     found = receipts.read(file)
     age = receipts.spoken(time.time() - found.made_at)
@@ -375,7 +377,8 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
     Exit code 0 when there is one at least, else 3; who was left out, and why, is told on stderr.
     """
-    from zcheck import export, gate
+    from zcheck.commands import export
+    from zcheck.commands.haproxy import gate
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)

@@ -30,8 +30,8 @@ def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: b
     A symptom in quotes ("editors lose changes") shows the checks that find its cause.
     """
     from zcheck.checks import CATALOGUE
-    from zcheck.reporters import page
-    from zcheck.symptoms import nearest
+    from zcheck.cli.symptoms import nearest
+    from zcheck.report.formats import page
 
     if check is None:
         width = terminal_width()
@@ -41,7 +41,7 @@ def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: b
     if check in known:
         report = None
         if facts is not None:
-            from zcheck import preflight as pipeline
+            from zcheck.commands import preflight as pipeline
 
             report = pipeline.judge_again(load_facts(facts), CATALOGUE, {})
         say(page.render(known[check], report, colour=in_colours(), width=terminal_width(), examples=verbose))
@@ -83,8 +83,8 @@ def _beside(head: str, text: str, width: int | None) -> list[str]:
 
 
 def _by_symptom(width: int | None) -> list[str]:
-    from zcheck.reporters.text import wrapped
-    from zcheck.symptoms import SYMPTOMS
+    from zcheck.cli.symptoms import SYMPTOMS
+    from zcheck.report.formats.text import wrapped
 
     known = {one.check for one in all_pages()}
     lines = ["by symptom"]
@@ -108,7 +108,7 @@ def init(
     FILES are zope.conf files (the ini beside each is found), a buildout's folder, an haproxy.cfg or pound.cfg, or a
     compose file.  What they do not tell is a comment in the draft.
     """
-    from zcheck import init as drafting
+    from zcheck.commands import init as drafting
 
     if not files and ansible_inventory is None:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
@@ -122,7 +122,7 @@ def init(
 @click.command()
 def schema() -> int:
     """Print the JSON Schema of the report."""
-    from zcheck.reporters import json
+    from zcheck.report.formats import json
 
     click.echo(json.schema(), nl=False)
     return 0

@@ -10,7 +10,7 @@ from zcheck import __version__
 from zcheck.cli.options import GATHERED, Duration, completed_options
 from zcheck.cli.output import complain, echo, say
 from zcheck.cli.runs import dumped, examine, load_facts, read_inventory, state_folder
-from zcheck.signals import interruptible
+from zcheck.system.signals import interruptible
 
 
 @click.command()
@@ -38,7 +38,7 @@ def gather(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
     means, give what it printed as --answer, and its second question the same way.
     """
     if ini is None and options["show_script"]:
-        from zcheck.probes.via import script_text
+        from zcheck.probes.remote.call import script_text
 
         say(script_text())
         return 0
@@ -59,22 +59,24 @@ def gather(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
 
 
 def _gather_client(ctx: click.Context, inventory: Any, options: dict[str, Any]) -> int:
-    from zcheck import gathered, savedfacts
-    from zcheck.probes import files, via
+    from zcheck.gather import brought
+    from zcheck.gather import saved as savedfacts
+    from zcheck.probes import files
+    from zcheck.probes.remote import call
 
     name = options["client"]
     if name not in inventory.client_names:
         raise click.UsageError(f"{inventory.file} has no client {name!r}", ctx)
     try:
         with interruptible():
-            found = gathered.of_client(
+            found = brought.of_client(
                 inventory,
                 inventory.client(name),
-                answers=[files.read_text(path, via.MAX_ANSWER) for path in options["answers"]],
+                answers=[files.read_text(path, call.MAX_ANSWER) for path in options["answers"]],
                 show=options["show_script"],
                 timeout_s=options["timeout"],
             )
-    except gathered.Shown as script:
+    except brought.Shown as script:
         say(str(script))
         return 0
     except files.CannotRead as error:
@@ -97,9 +99,9 @@ def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
     With one file: since the last run of that cluster that was OK; where the file is older, from it to that run.  Exit
     code 0: nothing changed, 1: something did.
     """
-    from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
-    from zcheck.differences import differences
+    from zcheck.commands import preflight as pipeline
+    from zcheck.commands.diff import differences
 
     if len(files) > 2:
         raise click.UsageError("give one or two files of saved facts", ctx)
@@ -126,7 +128,7 @@ def _in_order(old: Any, new: Any, files: tuple[str, ...]) -> tuple[Any, Any]:
 
 
 def _last_good(ini: str) -> str:
-    from zcheck.probes import state
+    from zcheck.system import state
 
     kept = state.good(state_folder(), ini)
     if kept is None:

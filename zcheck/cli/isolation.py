@@ -10,7 +10,7 @@ import click
 from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
 from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped
 from zcheck.cli.runs import examiner, read_inventory, told_in_advance, why_left_out
-from zcheck.signals import interruptible
+from zcheck.system.signals import interruptible
 
 
 @click.command()
@@ -39,13 +39,13 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     preflight's; its last lines tell what was read and which level held.  One that takes more than a minute is judged
     while it goes on, and tells the verdict so far on stderr.  Ctrl-C ends it with a report on what was done.
     """
-    from zcheck import isolate
-    from zcheck.consistency import tape
+    from zcheck.commands import isolation
+    from zcheck.consistency.recording import writer
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
     try:
-        plan = isolate.plan(
+        plan = isolation.plan(
             options["workloads"] or (),
             options["level"],
             options["duration"],
@@ -61,23 +61,23 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
         return 0
     try:
         if plan.history:
-            tape.begin(plan.history)
+            writer.begin(plan.history)
         with interruptible():
             run = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)
-            found = run(inventory, isolate.left_out(plan))
-        isolate.finish(found, plan)
+            found = run(inventory, isolation.left_out(plan))
+        isolation.finish(found, plan)
     except OSError as error:
         raise click.ClickException(f"{options['history']}: cannot be written: {error.strerror}") from None
     deliver(found.report, options)
     if not options["quiet"] and all(path for _, path in options["output"]):
-        echo("\n".join([*isolate.summary(found), f"seed {plan.seed}"]))
+        echo("\n".join([*isolation.summary(found), f"seed {plan.seed}"]))
     return int(found.report.verdict.exit_code)
 
 
 def _told_plan(ctx: click.Context, options: dict[str, Any], inventory: Any, secret: Any, chosen: Any) -> str:
-    from zcheck import isolate
+    from zcheck.commands import isolation
 
-    reasons = why_left_out(ctx, options, inventory, "isolation", isolate.left_out(chosen))
+    reasons = why_left_out(ctx, options, inventory, "isolation", isolation.left_out(chosen))
     return told_in_advance(inventory, secret, options, reasons, isolation=chosen, max_rate=options["max_rate"])
 
 
@@ -107,12 +107,13 @@ def recheck(history: str, **options: Any) -> int:
 
     HISTORY is what "zcheck isolation --history" wrote.  One that was cut or edited is UNKNOWN, whatever it says.
     """
-    from zcheck import recheck as rechecking
-    from zcheck.consistency import elle, record
+    from zcheck.commands import recheck as rechecking
+    from zcheck.consistency.judge import elle
+    from zcheck.consistency.recording import format
 
     try:
-        recorded = record.loads(Path(history).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, record.NoHistory) as error:
+        recorded = format.loads(Path(history).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, format.NoHistory) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"{history}: cannot be judged: {reason}") from None
     if options["elle"]:

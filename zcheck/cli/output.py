@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from zcheck import whole
+from zcheck.system import atomic_write
 
 FORMATS = ("text", "nagios", "json", "junit", "github", "sarif", "prometheus", "html")
 
@@ -27,7 +27,7 @@ def where_it_failed(error: Exception) -> str:
 
 
 def complain(message: str) -> None:
-    from zcheck.reporters.text import clean
+    from zcheck.report.formats.text import clean
 
     with contextlib.suppress(OSError):
         sys.stderr.write("\n".join(clean(line) for line in message.splitlines()) + "\n")
@@ -70,7 +70,7 @@ def rendered(
 
     ``pages``: the checks' pages, for the formats that bring them; None: those of the catalogue.
     """
-    module = importlib.import_module(f"zcheck.reporters.{form}")
+    module = importlib.import_module(f"zcheck.report.formats.{form}")
     if form == "text":
         return str(module.render(report, colour=colour, verbose=verbose, quiet=quiet, width=width))
     if form in _WITH_PAGES:
@@ -84,7 +84,7 @@ _WITH_PAGES = frozenset({"sarif", "html"})
 
 def all_pages() -> tuple[Any, ...]:
     from zcheck.checks import CATALOGUE
-    from zcheck.report import Page
+    from zcheck.report.structs import Page
 
     return tuple(Page(check.name, check.stage, check.severity.name, check.page) for check in CATALOGUE)
 
@@ -101,7 +101,7 @@ def _summarise(report: Any) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
-    from zcheck.reporters import github
+    from zcheck.report.formats import github
 
     try:
         with Path(path).open("a", encoding="utf-8") as file:
@@ -112,28 +112,28 @@ def _summarise(report: Any) -> None:
 
 def terminal_width() -> int | None:
     """The terminal's columns; None where stdout is none."""
-    from zcheck.terminal import lives
+    from zcheck.cli.terminal import lives
 
     return max(shutil.get_terminal_size().columns, 40) if lives(sys.stdout) else None
 
 
 def echo(text: str) -> None:
     """Print lines that may hold what a file or a peer said."""
-    from zcheck.reporters.text import clean
+    from zcheck.report.formats.text import clean
 
     say("\n".join(clean(line) for line in text.splitlines()) + "\n")
 
 
 def echo_wrapped(text: str) -> None:
     """The same; at a terminal no line is broken within a word."""
-    from zcheck.reporters.text import wrapped
+    from zcheck.report.formats.text import wrapped
 
     width = terminal_width()
     echo(text if width is None else "\n".join(wrapped(text.splitlines(), width)))
 
 
 def in_colours() -> bool:
-    from zcheck.terminal import colours
+    from zcheck.cli.terminal import colours
 
     return colours(sys.stdout)
 
@@ -141,6 +141,6 @@ def in_colours() -> bool:
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
     """Put a report into a file whole; there is no secret in one, and whoever collects reports runs as another user."""
     try:
-        whole.write(path, text.encode(), mode)
+        atomic_write.write(path, text.encode(), mode)
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None

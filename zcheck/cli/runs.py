@@ -21,7 +21,7 @@ MOST_FACTS = 256 * 1024 * 1024
 
 def keep_facts(found: Any, reasons: dict[str, str], options: Mapping[str, Any]) -> None:
     """Save a run's facts where the user wants them; those of a run that was OK are remembered as well."""
-    from zcheck.probes import state
+    from zcheck.system import state
 
     report = found.report
     if report.verdict.status == "OK" and not options["offline"] and not options["no_state"]:
@@ -36,21 +36,21 @@ def save_facts(found: Any, reasons: dict[str, str], path: str) -> None:
 
 
 def dumped(found: Any, reasons: dict[str, str]) -> str:
-    from zcheck import savedfacts
+    from zcheck.gather import saved
 
-    return savedfacts.dump(savedfacts.Saved(found.report.run, reasons, found.facts), __version__)
+    return saved.dump(saved.Saved(found.report.run, reasons, found.facts), __version__)
 
 
 def load_facts(path: str) -> Any:
     """The saved facts of a file."""
-    from zcheck import savedfacts
+    from zcheck.gather import saved
     from zcheck.probes import files
 
     try:
-        return savedfacts.load(files.read_text(path, MOST_FACTS))
+        return saved.load(files.read_text(path, MOST_FACTS))
     except files.CannotRead as error:
         raise click.ClickException(str(error)) from None
-    except savedfacts.CannotRead as error:
+    except saved.CannotRead as error:
         raise click.ClickException(f"{path}: {error}") from None
 
 
@@ -58,8 +58,8 @@ def why_left_out(
     ctx: click.Context, options: Mapping[str, Any], inventory: Any, command: str = "", without: Sequence[str] = ()
 ) -> dict[str, str]:
     """Why each check that these options do not want, or that the command leaves out, is left out, by name."""
-    from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
+    from zcheck.commands import preflight as pipeline
 
     try:
         return pipeline.left_out(
@@ -78,15 +78,15 @@ def why_left_out(
 
 def read_inventory(ini: str) -> tuple[Any, Any]:
     """The inventory, and the password or why there is none."""
-    from zcheck import inventory
     from zcheck.checks import CATALOGUE
+    from zcheck.parsers import clients_ini
     from zcheck.probes import files
     from zcheck.runner import cannot_be_suppressed
 
     try:
         text = files.read_text(ini)
-        found = inventory.parse(text, ini, [check.name for check in CATALOGUE])
-    except (files.CannotRead, inventory.InventoryError) as error:
+        found = clients_ini.parse(text, ini, [check.name for check in CATALOGUE])
+    except (files.CannotRead, clients_ini.InventoryError) as error:
         raise click.ClickException(str(error)) from None
     for suppression in found.suppressions:
         if any(check.name == suppression.check and cannot_be_suppressed(check) for check in CATALOGUE):
@@ -117,11 +117,11 @@ def examine(
     ``without``: checks that this command leaves out.  ``may_ask_servers``: as in the run's settings.  ``limit_s``: give
     up after so many seconds, whatever hangs; only for a run that writes nothing, for nothing is cleaned up then.
     """
-    from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
-    from zcheck.gather import Settings
-    from zcheck.probes.waiting import within
-    from zcheck.terminal import LiveLines
+    from zcheck.cli.terminal import LiveLines
+    from zcheck.commands import preflight as pipeline
+    from zcheck.gather.run import Settings
+    from zcheck.system.threads import within
 
     reasons = why_left_out(ctx, options, inventory, command, without)
     folder = None if options["no_state"] else state_folder()
@@ -164,7 +164,7 @@ def examine(
 
 def _tell_what_is_not_kept(folder: str) -> None:
     """That the state folder cannot be written is no error, and worth knowing for who asks for everything."""
-    from zcheck.probes import state
+    from zcheck.system import state
 
     reason = state.why_not_kept(folder)
     if reason:
@@ -176,11 +176,11 @@ def _tell_what_is_not_kept(folder: str) -> None:
 
 def brought_facts(inventory: Any, folder: str) -> Any:
     """What was gathered on the clients' own machines; what is there and does not count is told on stderr."""
-    from zcheck import gathered, savedfacts
+    from zcheck.gather import brought, saved
 
     try:
-        found = gathered.read(folder, inventory)
-    except savedfacts.CannotRead as error:
+        found = brought.read(folder, inventory)
+    except saved.CannotRead as error:
         raise click.ClickException(str(error)) from None
     for remark in found.remarks:
         complain(f"zcheck: {remark}")
@@ -191,9 +191,9 @@ def told_in_advance(
     inventory: Any, secret: Any, options: Mapping[str, Any], reasons: Mapping[str, str], **more: Any
 ) -> str:
     """What a run by these options would read, contact and write; ``more`` is what its kind adds."""
-    from zcheck import plan
     from zcheck.checks import CATALOGUE
-    from zcheck.gather import wanted_kinds
+    from zcheck.commands import plan
+    from zcheck.gather.run import wanted_kinds
 
     return plan.tell(
         inventory,

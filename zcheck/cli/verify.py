@@ -22,7 +22,7 @@ from zcheck.cli.runs import (
     told_in_advance,
     why_left_out,
 )
-from zcheck.signals import interruptible
+from zcheck.system.signals import interruptible
 
 
 @click.command()
@@ -64,7 +64,7 @@ def monitor(ctx: click.Context, /, ini: str, **options: Any) -> int:
     given on the command line wins; neither the environment nor [zcheck] of clients.ini changes them.
     Every running client is asked once for the transactions that its ZEO server lists; not with --no-state.
     """
-    from zcheck.reporters import nagios
+    from zcheck.report.formats import nagios
 
     try:
         return _preflight(ctx, "monitor", ini, options, MONITOR)
@@ -116,7 +116,7 @@ def _may_be_certified(ctx: click.Context, options: dict[str, Any]) -> None:
 
 
 def _write_receipt(examination: Any, path: str) -> None:
-    from zcheck import receipt
+    from zcheck.commands import receipt
 
     try:
         receipt.write(receipt.make(examination.report, examination.facts), path)
@@ -128,8 +128,8 @@ def _write_receipt(examination: Any, path: str) -> None:
 
 def _judge_again(ctx: click.Context, path: str, options: dict[str, Any]) -> int:
     """The verdict on saved facts, as of the day on which they were gathered."""
-    from zcheck import preflight as pipeline
     from zcheck.checks import CATALOGUE
+    from zcheck.commands import preflight as pipeline
 
     saved = load_facts(path)
     inventory = saved.facts.inventory
@@ -169,7 +169,7 @@ def plan(ctx: click.Context, /, ini: str, **options: Any) -> int:
 @click.pass_context
 def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None, output: tuple[tuple[str, str], ...]) -> int:
     """Start a real ZEO server and real Zope clients on loopback, and run preflight on them."""
-    from zcheck import demo as demonstration
+    from zcheck.commands import demo as demonstration
 
     forms = [word for form, path in output for word in ("--output", f"{form}:{path}" if path else form)]
     # What programs read stands alone on stdout.
@@ -195,7 +195,7 @@ def leftovers(ctx: click.Context, /, ini: str, **options: Any) -> int:
 
     Exit code 0: nothing, 1: something; with --remove 0: nothing is left on any client, 2: something still is.
     """
-    from zcheck import leftovers as remains
+    from zcheck.commands import leftovers as remains
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)

@@ -23,7 +23,19 @@ from zcheck.facts.balancer import (
     HealthRequest,
 )
 from zcheck.facts.base import LeftOut, NotGathered
-from zcheck.facts.cluster import (
+from zcheck.facts.config import (
+    ZEO_CLIENT_TYPES,
+    ConfFault,
+    Database,
+    Section,
+    ServedStorage,
+    Setting,
+    WsgiConf,
+    ZeoConf,
+    ZeoConfs,
+    ZopeConf,
+)
+from zcheck.facts.inventory import (
     BalancerSection,
     Client,
     Credentials,
@@ -39,18 +51,6 @@ from zcheck.facts.cluster import (
     Today,
     ZeoSection,
     ZeoTls,
-)
-from zcheck.facts.conf import (
-    ZEO_CLIENT_TYPES,
-    ConfFault,
-    Database,
-    Section,
-    ServedStorage,
-    Setting,
-    WsgiConf,
-    ZeoConf,
-    ZeoConfs,
-    ZopeConf,
 )
 from zcheck.facts.machine import (
     BlobMarker,

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from zcheck.facts.base import LeftOut, NotGathered
-from zcheck.facts.conf import ConfFault
+from zcheck.facts.config import ConfFault
 
 
 class HaproxyLine(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from zcheck.facts.base import LeftOut, NotGathered
-from zcheck.facts.cluster import Inventory
+from zcheck.facts.inventory import Inventory
 
 Kind = TypeVar("Kind")
 Made = TypeVar("Made")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from zcheck.consistency.history import History
 from zcheck.facts import TidReading, ZeoAnswer, tid_seconds
+from zcheck.facts.history import History
 
 
 def of_answers(answers: Iterable[tuple[str, ZeoAnswer]]) -> list[TidReading]:

@@ -125,7 +125,7 @@ def secret_files(inventory: Inventory) -> SecretFiles | NotGathered:
 
 def password(inventory: Inventory, ini_text: str, environ: Mapping[str, str]) -> str | NotGathered:
     """What ``user`` logs in with: a file's first line, a variable of ``environ``, or what clients.ini says itself."""
-    from zcheck.inventory import inline_password
+    from zcheck.parsers.clients_ini import inline_password
 
     credentials = inventory.credentials
     if credentials is None:

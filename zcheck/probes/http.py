@@ -1,6 +1,6 @@
 """Ask a Zope client over HTTP: does its port answer, does it speak HTTP, and what does its Control Panel say.
 
-Fetching and parsing are apart.  Every wait and every size has a limit; see :mod:`zcheck.probes.transport`.
+Fetching and parsing are apart.  Every wait and every size has a limit; see :mod:`zcheck.probes.http_connection`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 
 from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer
-from zcheck.probes.transport import HttpTrouble, Line, Reply, connect, resolve
+from zcheck.probes.http_connection import HttpTrouble, Line, Reply, connect, resolve
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
 DATABASES = "/Control_Panel/Database/manage_main"

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from zcheck.facts import HostPort, LockReading, ZeoOutcome, ZeoStorage
-from zcheck.probes.waiting import within
+from zcheck.system.threads import within
 
 MAX_HELLO = 64
 """Bytes of a hello; the real ones have two to five."""
@@ -128,18 +128,18 @@ def _why_not_free(readings: list[LockReading], storage: str) -> str:
 def _ask_once(dialled: Dialled, timeout_s: float) -> Asked:
     if not isinstance(dialled, HostPort) or dialled.tls is None:
         return _ask_with(dialled, None, timeout_s)
-    from zcheck.probes import tls
+    from zcheck.probes import zeo_tls
 
     plainly = msgspec.structs.replace(dialled, tls=None)
     try:
-        return _ask_with(dialled, tls.context_of(dialled.tls), timeout_s)
-    except tls.CannotUse as error:
+        return _ask_with(dialled, zeo_tls.context_of(dialled.tls), timeout_s)
+    except zeo_tls.CannotUse as error:
         asked = _ask_with(plainly, None, timeout_s)
         if asked.outcome == "tls":
             return Asked("tls", f"the files of the <ssl> section cannot be used here ({error})")
     except ssl.SSLError as error:
         if "WRONG_VERSION" not in (error.reason or "") and "UNEXPECTED" not in (error.reason or ""):
-            return Asked("tls-failed", tls.words(error))
+            return Asked("tls-failed", zeo_tls.words(error))
         asked = _ask_with(plainly, None, timeout_s)
     return Asked("not-tls", "speaks ZEO without TLS") if asked.outcome == "answers" else asked
 

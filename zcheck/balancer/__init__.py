@@ -1,1 +1,0 @@
-"""HAProxy: its configuration, its runtime socket and the gate."""

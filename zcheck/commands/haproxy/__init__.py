@@ -1,0 +1,1 @@
+"""HAProxy: its file is written, its servers are opened, drained and restarted."""

@@ -1,0 +1,236 @@
+"""Find and remove what a killed run left: its folder on the clients, its orphans in the storages.
+
+Both are known by their names alone (the folder's id and title, the transactions' user and description): no state file
+is needed, and what somebody else made is never taken for ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from zcheck.consistency.http import folder as http
+from zcheck.consistency.http import site
+from zcheck.consistency.storage import parent
+from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers, targets
+from zcheck.gather import live
+from zcheck.gather import run as gather
+from zcheck.probes import zeo as zeo_probe
+from zcheck.system import state
+
+SINCE_S = 7 * 24 * 3600.0
+"""How far back the storages' transactions are searched by default: a week."""
+
+_NEEDED = frozenset({PortAnswer, ControlPanel, ZeoAnswers})
+
+
+_Names = tuple[str, ...] | NotGathered
+
+
+class UnderWay(Exception):
+    """A run of this clients.ini is under way: what it uses is not removed; the message says so."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was found, as text, and the command's exit code."""
+
+    text: str
+    exit_code: int
+
+
+class _Found(msgspec.Struct):
+    folders: Mapping[str, _Names]
+    orphans: parent.Orphans
+    not_looked_at: list[str]
+    site: str | None = None
+
+    @property
+    def things(self) -> list[str]:
+        told = [
+            f"{client}: {'page' if self.site is not None and folder.startswith(f'{self.site}/') else 'folder'} {folder}"
+            for client, folders in self.folders.items()
+            for folder in (folders if isinstance(folders, tuple) else ())
+        ]
+        by_place: dict[tuple[str, str, str], int] = {}
+        for orphan in self.orphans.found:
+            place = (orphan.server, orphan.database, orphan.run_id)
+            by_place[place] = by_place.get(place, 0) + 1
+        return told + [
+            f"{server}: {count} unreachable marker objects of run {run} in database {database}"
+            for (server, database, run), count in by_place.items()
+        ]
+
+    @property
+    def unknown(self) -> list[str]:
+        silent = [f"{name}: {why.reason}" for name, why in self.folders.items() if isinstance(why, NotGathered)]
+        return [*self.not_looked_at, *silent, *self.orphans.unknown]
+
+
+def look(
+    inventory: Inventory,
+    secret: str | NotGathered,
+    *,
+    timeout_s: float,
+    deadline_s: float,
+    since_s: float = SINCE_S,
+    remove: bool = False,
+    state_folder: str | None = None,
+) -> Outcome:
+    """Look on every client and in every storage; with ``remove`` delete what is found, and look again.
+
+    Nothing is removed from a server or storage that clients.ini pins otherwise.  Raises :exc:`UnderWay` rather than
+    take away what a run from this machine uses; ``state_folder`` is where runs keep their journals.
+    """
+    under_way = state.runs(state_folder, inventory.file).under_way
+    if remove and under_way:
+        raise UnderWay(f"run {under_way[0]} of {inventory.file} is under way: wait until it has ended; it cleans up")
+    wanted = gather.with_what_they_need(_NEEDED)
+    settings = gather.Settings(run_id="leftovers", timeout_s=timeout_s, deadline_s=deadline_s)
+    gathering = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None)
+    facts = gathering.run()
+    doors, silent = _doors(facts)
+    with parent.ZeoWorker("leftovers", timeout_s=timeout_s) as worker:
+        unreached = _connect(worker, facts, gathering.deadline.left())
+        found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left())
+        found.not_looked_at += [*silent, *unreached]
+        before = found.things
+        if remove and before:
+            _remove(worker, found, doors, facts, secret, timeout_s, gathering.deadline.left_to_clean_up())
+            found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left_to_clean_up())
+            found.not_looked_at += [*silent, *unreached]
+    if not found.things and not found.unknown:
+        state.forget_ended(state_folder, inventory.file)
+    return _told(before, found, remove, inventory, under_way)
+
+
+_Doors = Mapping[str, list[http.HttpTarget]]
+"""By the place in the tree where a folder of ours may be: the root, and every mount point."""
+
+
+def _doors(facts: Facts) -> tuple[_Doors, list[str]]:
+    """The clients that can be asked, and in words those that cannot."""
+    found: dict[str, list[http.HttpTarget]] = {"": []}
+    silent = []
+    for place in (live.ROOT, *targets.mounted_places(facts)):
+        for client in facts.inventory.clients:
+            door = live.http_target(facts, client, {}, place)
+            if door is not None:
+                not_here = targets.may_start_http(facts, client, place.path)
+                door = msgspec.structs.replace(door, may_write=door.may_write and not not_here)
+                found.setdefault(door.place, []).append(door)
+            elif place is live.ROOT:
+                silent.append(f"{client.name}: {client.dialled} does not answer")
+    return found, silent
+
+
+def _connect(worker: parent.ZeoWorker, facts: Facts, within_s: float) -> list[str]:
+    ways = targets.zeo_targets(facts)
+    usable = [way for way in ways if not way.unreachable]
+    failures = worker.connect([live.zeo_target(way) for way in usable], within_s=within_s)
+    told = [f"database {way.database} of {way.client}: {way.unreachable}" for way in ways if way.unreachable]
+    return told + [f"database {failure.database} of {failure.client}: {failure.reason}" for failure in failures]
+
+
+def _look(
+    worker: parent.ZeoWorker,
+    doors: _Doors,
+    inventory: Inventory,
+    secret: str | NotGathered,
+    timeout_s: float,
+    since_s: float,
+    within_s: float,
+) -> _Found:
+    orphans = worker.orphans(since_s=since_s, within_s=max(within_s, 1.0))
+    if isinstance(secret, NotGathered) or inventory.credentials is None:
+        reason = secret.reason if isinstance(secret, NotGathered) else "there are no credentials"
+        return _Found({}, orphans, [f"the running clients were not asked: {reason}"])
+    options: dict[str, Any] = {
+        "user": inventory.credentials.user,
+        "password": secret,
+        "timeout_s": timeout_s,
+        "hosts": inventory.hosts,
+    }
+    folders: dict[str, _Names] = {}
+    for place, own in doors.items():
+        for name, found in http.leftovers(own, **options).items():
+            folders[name] = _together(folders.get(name, ()), _at(place, found))
+    if inventory.site is not None:
+        pages = site.leftovers(doors[""], inventory.site, **options)
+        folders = {name: _together(found, pages[name]) for name, found in folders.items()}
+    return _Found(folders, orphans, [], inventory.site)
+
+
+def _at(place: str, found: _Names) -> _Names:
+    return found if isinstance(found, NotGathered) or not place else tuple(f"{place}/{name}" for name in found)
+
+
+def _together(one: _Names, other: _Names) -> _Names:
+    """Both; where one of them could not be had, the other is told if there is anything in it."""
+    if isinstance(one, NotGathered):
+        return other if other and not isinstance(other, NotGathered) else one
+    return (*one, *other) if not isinstance(other, NotGathered) else one or other
+
+
+def _remove(
+    worker: parent.ZeoWorker,
+    found: _Found,
+    doors: _Doors,
+    facts: Facts,
+    secret: str | NotGathered,
+    timeout_s: float,
+    within_s: float,
+) -> None:
+    ways = targets.zeo_targets(facts)
+    kept = {(way.client, way.database) for way in ways if way.not_written}
+    ours = [orphan for orphan in found.orphans.found if (orphan.client, orphan.database) not in kept]
+    if ours:
+        worker.remove(ours, within_s=max(within_s / 2, 1.0))
+    credentials = facts.inventory.credentials
+    if credentials is not None and isinstance(secret, str):
+        options: dict[str, Any] = {
+            "user": credentials.user,
+            "password": secret,
+            "timeout_s": timeout_s,
+            "before_write": lambda client: _locked(ways, client, timeout_s),
+            "hosts": facts.inventory.hosts,
+        }
+        path = facts.inventory.site
+        if path is not None:
+            inside = {
+                name: tuple(one for one in folders if one.startswith(f"{path}/"))
+                for name, folders in found.folders.items()
+                if isinstance(folders, tuple)
+            }
+            may_write = [door for door in doors[""] if not targets.site_not_written(facts, door.client)]
+            site.remove_leftovers(may_write, path, inside, **options)
+        for own in doors.values():
+            http.remove_leftovers(own, **options)
+
+
+def _locked(ways: Iterable[targets.ZeoTarget], client: str, timeout_s: float) -> str | None:
+    for way in ways:
+        for dialled in way.dialled if way.client == client else ():
+            reason = zeo_probe.wait_until_free(dialled, way.storage, timeout_s=timeout_s)
+            # A server that cannot be asked from here is the client's business alone.
+            if "lock" in reason:
+                return reason
+    return None
+
+
+def _told(before: list[str], found: _Found, remove: bool, inventory: Inventory, under_way: tuple[str, ...]) -> Outcome:
+    lines = [f"left: {thing}" for thing in found.things]
+    lines += [f"under way: run {run} uses what is named after it, and removes it at its end" for run in under_way]
+    lines += [f"removed: {thing}" for thing in before if remove and thing not in found.things]
+    lines += [f"not looked at: {where}" for where in dict.fromkeys(found.unknown)]
+    if found.things:
+        code = 2 if remove else 1
+        lines.append("still there" if remove else f"remove it: zcheck leftovers {inventory.file} --remove")
+    elif found.unknown:
+        code = 3
+        lines.append("UNKNOWN: nothing was found where it could be looked")
+    else:
+        code = 0
+        lines.append("nothing is left" if before else "nothing was left behind")
+    return Outcome("\n".join(lines) + "\n", code)

@@ -1,0 +1,1 @@
+"""Written on one and read on another, through the running clients."""

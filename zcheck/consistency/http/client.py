@@ -1,0 +1,496 @@
+"""One client's Zope Management Interface: the few pages and forms that the write-here-read-there test uses.
+
+Forms are fetched, filled in and submitted as a browser does it: hidden fields come along, which is what carries
+Plone's token.  What a page says is found by names and labels that are the same in Zope 2.12 to Zope 6.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import io
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from zcheck.facts import Client
+from zcheck.facts.history import Refusal
+from zcheck.probes.http import DATABASES, database_names, database_path, lacking, refusal
+from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
+
+FOLDER_PREFIX = "zcheck-"
+DELETE = "manage_delObjects:method"
+"""The name of the button that deletes what is ticked."""
+UNDO_BATCH = 100
+"""Transactions that one look at the undo form asks for."""
+UNDO_PAGES = 10
+LISTING_LIMIT = 1024 * 1024
+"""Bytes of a container's listing up to which its own form is used to delete from it."""
+WHOLE_LISTING_LIMIT = 32 * 1024 * 1024
+"""Bytes of a listing that is searched for folders of ours; an object takes about 1 KiB."""
+
+
+class HttpTarget(msgspec.Struct, frozen=True):
+    """One running client, and what may be asked of it.
+
+    ``place`` is where in its tree the folder goes: empty for the root, else the path of a mount point; ``database`` is
+    the name of the database that its zope.conf mounts there.  ``may_start``: the folder may be made
+    through it; every other client is written to only after it has shown that folder.  ``may_ask``: it may be sent
+    the one request that makes it ask its ZEO server, which hangs one of its threads where the connection is half-open.
+    """
+
+    client: Client
+    may_write: bool = True
+    may_start: bool = True
+    may_ask: bool = True
+    threads: int = 4
+    database: str = "main"
+    place: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.client.name
+
+
+Workspace = Literal["folder", "nothing", "other"]
+"""What is at a client's place: a folder whose contents are managed, nothing at all, or something else."""
+
+
+class NotAccepted(Exception):
+    """A write was refused, or accepted and not saved; ``kind`` and words.
+
+    ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
+    """
+
+    def __init__(self, kind: Refusal, words: str, *, sent: bool = False, ours: bool = False) -> None:
+        super().__init__(words)
+        self.ours = ours
+        self.kind: Refusal = kind
+        self.words = words
+        self.sent = sent
+
+
+class Undoable(msgspec.Struct, frozen=True):
+    """One line of an undo form: a transaction of the server that the client is connected to."""
+
+    tid: bytes
+    """Empty where the storage's ids are no transaction ids."""
+    text: str
+
+
+class Door:
+    """One client during one run: its keep-alive connections, one a thread, and the requests it is sent."""
+
+    def __init__(
+        self,
+        target: HttpTarget,
+        *,
+        user: str,
+        password: str,
+        timeout_s: float,
+        hosts: Mapping[str, Sequence[str]],
+        verify: bool = True,
+    ) -> None:
+        self.target = target
+        self.name = target.name
+        self.timeout_s = timeout_s
+        self.limit: Callable[[], float] = lambda: timeout_s
+        """Seconds that one request may take now, where it is not told otherwise."""
+        self._user = user
+        self._password = password
+        self._hosts = hosts
+        self._verify = verify
+        self._addresses: tuple[str, ...] | None = None
+        self._lines: list[Line] = []
+        self._session: Any = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    # --- reading
+
+    def get(self, path: str, timeout_s: float | None = None, *, thread: int = 0, **options: Any) -> Reply:
+        """One GET on the connection of this thread; :exc:`HttpTrouble`."""
+        return self._line(thread).ask("GET", path, timeout_s=timeout_s or self.limit(), **options)
+
+    def at_once(self, paths: Sequence[str], timeout_s: float) -> list[tuple[int, int, list[Reply] | HttpTrouble]]:
+        """GET these paths as often as the client has threads, all at one time: (begin, end, answers) in nanoseconds.
+
+        The client's threads each have a database connection with a cache of its own, and one request meets one.
+        """
+
+        def one(thread: int) -> tuple[int, int, list[Reply] | HttpTrouble]:
+            begun = time.monotonic_ns()
+            try:
+                answers: list[Reply] | HttpTrouble = [self.get(path, timeout_s, thread=thread) for path in paths]
+            except HttpTrouble as trouble:
+                answers = trouble
+            return begun, time.monotonic_ns(), answers
+
+        count = max(1, self.target.threads)
+        for thread in range(count):
+            self._line(thread)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(count)
+        return list(self._pool.map(one, range(count)))
+
+    def folders(self) -> tuple[str, ...]:
+        """The folders at this client's place that runs of ours made, by their names and titles.
+
+        Raises :exc:`HttpTrouble` and :exc:`NotAccepted`.
+        """
+        if self.target.place and self.workspace(self.timeout_s) != "folder":
+            return ()
+        path = f"{self.target.place}/manage_main"
+        reply = self.get(path, max_body=WHOLE_LISTING_LIMIT)
+        if reply.status != 200:
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+        named = dict.fromkeys(re.findall(rf"""value=["']({FOLDER_PREFIX}[^"'<>\s]+)["']""", reply.text))
+        return tuple(name for name in named if self.is_ours(name))
+
+    def is_ours(self, folder: str) -> bool:
+        """Whether a folder with a name of ours has a title of ours as well."""
+        title = folder_title(unquote(folder.removeprefix(FOLDER_PREFIX)), self.target.place)
+        return bool(self.shows_title(f"{self.target.place}/{folder}", title))
+
+    def workspace(self, timeout_s: float) -> Workspace:
+        """What is at this client's place, by the page to which the management interface leads for it.
+
+        Raises :exc:`HttpTrouble` and :exc:`NotAccepted`.
+        """
+        from zcheck.probes.http_session import path_of
+
+        path = f"{self.target.place}/manage_workspace"
+        reply = self.get(path, timeout_s)
+        if reply.status == 404:
+            return "nothing"
+        leads_to = path_of(reply.location) if reply.location else ""
+        if not leads_to.startswith(f"{self.target.place}/manage"):
+            raise NotAccepted(*refusal(self._line(0), reply, path, timeout_s))
+        return "folder" if leads_to == f"{self.target.place}/manage_main" else "other"
+
+    def shows_title(self, path: str, title: str, timeout_s: float | None = None) -> bool | None:
+        """Whether the object at ``path`` is there with this title; None where the client gives no usable answer."""
+        try:
+            reply = self.get(f"{path}/title_or_id", timeout_s)
+        except HttpTrouble:
+            return None
+        if reply.status == 404:
+            return False
+        return title in html.unescape(reply.text) if reply.status == 200 else None
+
+    def transactions(
+        self, timeout_s: float, enough: Callable[[Sequence[Undoable]], bool] = lambda listed: True
+    ) -> tuple[Undoable, ...]:
+        """The newest transactions as the client's own ZEO server lists them: a round trip to that server.
+
+        On a busy server more are asked for until there is ``enough``, a thousand at most.
+        Raises :exc:`HttpTrouble` (``silent`` where the client waits for its server) and :exc:`NotAccepted`.
+        """
+        path = database_path(self.target.database, "manage_UndoForm")
+        reply = self.get(path + _undo_query(0), timeout_s)
+        if reply.status == 404:
+            path = database_path(self._only_database(timeout_s), "manage_UndoForm")
+            reply = self.get(path + _undo_query(0), timeout_s)
+        listed: list[Undoable] = []
+        for page in range(1, UNDO_PAGES + 1):
+            if reply.status != 200:
+                raise NotAccepted(*refusal(self._line(0), reply, path, timeout_s))
+            found = undoable(reply.text)
+            listed += found
+            if page == UNDO_PAGES or len(found) < UNDO_BATCH or enough(listed):
+                break
+            # What was committed meanwhile moves the others on: two pages may overlap, and none is left out.
+            reply = self.get(path + _undo_query(page * UNDO_BATCH), timeout_s)
+        return tuple(listed)
+
+    def revisions(self, path: str, timeout_s: float) -> tuple[str, ...]:
+        """The serials of an object's revisions, the newest first, as the client's own ZEO server has them.
+
+        A round trip to that server; on a connection of its own, so that it may be asked for beside other requests.
+        Empty where the client does not show the object or tells nothing of it; raises :exc:`HttpTrouble`.
+        """
+        line = Line(self.target.client, self.addresses(), **self.credentials())
+        try:
+            reply = line.ask("GET", f"{path}/manage_change_history_page", timeout_s=timeout_s)
+        finally:
+            line.close()
+        if reply.status != 200:
+            return ()
+        return tuple(re.findall(r"""value=["'](\d+\.\d+\.\d+\.\d+)["']""", reply.text))
+
+    def _only_database(self, timeout_s: float) -> str:
+        """The client's one database, where the name that was given is not the running client's."""
+        reply = self.get(DATABASES, timeout_s)
+        names = database_names(reply.text) if reply.status == 200 else ()
+        if len(names) != 1:
+            wanted = self.target.database
+            raise NotAccepted("error", f"it has no database called {wanted}, so its ZEO server could not be asked")
+        return names[0]
+
+    # --- writing: each is one form, filled in and submitted
+
+    def add_folder_form(self) -> _Form:
+        return self._form(f"{self.target.place}/manage_addProduct/OFSP/folderAdd", ("id", "title"))
+
+    def add_document_form(self, folder: str) -> _Form:
+        """For a document in the folder at this path."""
+        return self._form(f"{folder}/manage_addProduct/OFSP/documentAdd", ("id", "title"))
+
+    def edit_document_form(self, document: str) -> _Form:
+        return self._form(f"{document}/manage_main", ("title", "data"))
+
+    def submit(self, form: _Form, values: Mapping[str, str], upload: str = "") -> Reply:
+        """Fill the form in and send it; :exc:`NotAccepted` for every answer that says it was not done."""
+        form.fill(values, upload)
+        request = form.request()
+        return self._send(request["method"], request["url"], request)
+
+    def must_let_delete(self) -> None:
+        """:exc:`NotAccepted` where this client does not let the user delete what is at its place.
+
+        The management interface shows the button to delete to those who may; and none where there is nothing yet.
+        """
+        try:
+            form = self._listing_form(f"{self.target.place}/manage_main")
+        except NotAccepted as refused:
+            if refused.kind != "no-form":
+                raise
+            form = None
+        if form is not None and not form.has_button(DELETE):
+            raise NotAccepted("no-permission", lacking(f"{self.target.place}/manage_delObjects", 401))
+
+    def delete(self, ids: str) -> Reply:
+        """Delete one object at this client's place through the listing's own form."""
+        form = self._listing_form(f"{self.target.place}/manage_main")
+        if form is None:
+            # The listing is too long to be read: any form page carries the hidden fields that a browser would send.
+            form = self.add_folder_form()
+            fields = [(name, value) for name, value in form.hidden() if name not in ("id", "title")]
+            data = [*fields, ("ids:list", ids), (DELETE, "Delete")]
+            return self._send("post", f"{self.target.place}/", {"data": data})
+        form.choose(ids)
+        request = form.request()
+        chosen = [value for name, value in request["data"] if name.startswith("ids")]
+        if chosen != [ids]:
+            raise NotAccepted("no-form", f"the listing's form would delete {chosen} instead of {ids}")
+        return self._send(request["method"], request["url"], request)
+
+    def _listing_form(self, path: str) -> _Form | None:
+        """The form on the listing of a container; None where the listing is too long to be read."""
+        reply = self.form_page(path, max_body=LISTING_LIMIT, may_cut=True)
+        if reply.status != 200:
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+        return None if reply.cut else _Form.find(reply.text, self._url(path), path, ("ids",))
+
+    def _form(self, path: str, fields: Sequence[str]) -> _Form:
+        reply = self.form_page(path)
+        if reply.status != 200:
+            raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+        return self.form_of(reply, path, fields)
+
+    def form_page(self, path: str, **options: Any) -> Reply:
+        """The page with a form; that it was not had is why nothing was written: :exc:`NotAccepted`."""
+        limit = self.limit()
+        try:
+            return self.get(path, limit, **options)
+        except HttpTrouble as trouble:
+            raise self.not_answered(trouble, f"asked for the form {path}", limit) from None
+
+    def not_answered(self, trouble: HttpTrouble, what: str, limit_s: float, *, sent: bool = False) -> NotAccepted:
+        """Why nothing came of a request for which there were so many seconds."""
+        ours = limit_s < self.timeout_s and trouble.kind in ("silent", "timeout", "too-slow")
+        return NotAccepted("error", f"it {trouble.words} ({what})", sent=sent, ours=ours)
+
+    def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> _Form:
+        """The form with these fields on a page that was fetched; :exc:`NotAccepted` where there is none."""
+        return _Form.find(page.text, self._url(path), path, fields)
+
+    def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Reply:
+        from zcheck.probes.http_session import path_of
+
+        path, limit = path_of(url), self.limit()
+        try:
+            response = self.session.request(
+                method, url, data=request.get("data"), files=request.get("files"), timeout=limit
+            )
+        except HttpTrouble as trouble:
+            sent = not trouble.surely_not_sent
+            raise self.not_answered(trouble, f"asked to write by {path}", limit, sent=sent) from None
+        reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
+        self._must_be_accepted(reply, path)
+        return reply
+
+    def _must_be_accepted(self, reply: Reply, path: str) -> None:
+        """Zope answers a form that was accepted by 200 or by a redirect to a page of the management interface."""
+        if reply.status == 200 or (reply.location and "/manage" in reply.location.partition("?")[0]):
+            return
+        if reply.status >= 500:
+            if "ReadOnly" in reply.text:
+                raise NotAccepted("read-only", f"its storage is read-only ({reply.status} for {path})")
+            words = f"it answered {reply.status} to {path}; its log tells why (a read-only storage does so)"
+            raise NotAccepted("error", words)
+        raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
+
+    # --- connections
+
+    @property
+    def session(self) -> Any:
+        """The session by which forms are sent, made when it is first used."""
+        if self._session is None:
+            from zcheck.probes.http_session import BoundedSession
+
+            self._session = BoundedSession(
+                self.target.client, self.addresses(), timeout_s=self.timeout_s, **self.credentials()
+            )
+        return self._session
+
+    def credentials(self) -> dict[str, Any]:
+        """By what the client knows the user, and whether its certificate has to be good."""
+        return {"user": self._user, "password": self._password, "verify": self._verify}
+
+    def addresses(self) -> tuple[str, ...]:
+        """What the client's name means, looked up once."""
+        if self._addresses is None:
+            self._addresses = resolve(self.target.client.dialled.host, self._hosts, self.timeout_s)
+        return self._addresses
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+        for line in self._lines:
+            line.close()
+        if self._session is not None:
+            self._session.close()
+
+    def _url(self, path: str) -> str:
+        return str(self.session.base) + path
+
+    def _line(self, thread: int) -> Line:
+        while len(self._lines) <= thread:
+            self._lines.append(Line(self.target.client, self.addresses(), **self.credentials()))
+        return self._lines[thread]
+
+
+class _Form:
+    """A form of one page, by mechanicalsoup."""
+
+    def __init__(self, form: Any, page_url: str, path: str) -> None:
+        self._form = form
+        self._page_url = page_url
+        self._path = path
+
+    @classmethod
+    def find(cls, text: str, page_url: str, path: str, fields: Sequence[str]) -> _Form:
+        """The first form of the page that has all these fields; :exc:`NotAccepted` where none has."""
+        import bs4
+        import mechanicalsoup
+
+        soup = bs4.BeautifulSoup(text, "lxml")
+        for form in soup.find_all("form"):
+            if all(form.find(attrs={"name": _named(field)}) for field in fields):
+                return cls(mechanicalsoup.Form(form), page_url, path)  # type: ignore[no-untyped-call]
+        raise NotAccepted("no-form", f"its page {path} has no form with the fields {', '.join(fields)}")
+
+    def fill(self, values: Mapping[str, str], upload: str = "") -> None:
+        """Put the values in, and ``upload`` into the form's file field where it has one; press the first button."""
+        for name, value in values.items():
+            field = self._form.form.find(attrs={"name": _named(name)})
+            if field.name == "textarea":
+                field.string = value
+            else:
+                field["value"] = value
+        file = self._form.form.find("input", attrs={"type": "file"})
+        if file is not None and upload:
+            content = io.BytesIO(upload.encode("utf-8"))
+            content.name = "zcheck.txt"
+            file["value"] = content
+        self._press("")
+
+    def choose(self, value: str) -> None:
+        """Tick the one box with this value, and press "Delete"."""
+        boxes = self._form.form.find_all("input", attrs={"name": _named("ids")})
+        for box in boxes:
+            box.attrs.pop("checked", None)
+        mine = [box for box in boxes if box.get("value") == value]
+        if not mine:
+            raise NotAccepted("not-saved", f"its listing does not show {value}")
+        mine[0]["checked"] = ""
+        self._press(DELETE)
+
+    def hidden(self) -> list[tuple[str, str]]:
+        found = self._form.form.find_all("input", attrs={"type": "hidden"})
+        return [(tag.get("name", ""), tag.get("value", "")) for tag in found]
+
+    def has_button(self, name: str) -> bool:
+        return self._form.form.find("input", attrs={"type": "submit", "name": name}) is not None
+
+    def _press(self, name: str) -> None:
+        """Press the button with this name, else the first: a browser sends the one that was pressed and no other."""
+        buttons = self._form.form.find_all("input", attrs={"type": "submit"})
+        named = [button for button in buttons if button.get("name") == name]
+        if named or buttons:
+            self._form.choose_submit((named or buttons)[0])
+        if name and not named:
+            raise NotAccepted("no-form", f"the form of {self._path} has no button {name}")
+
+    def request(self) -> dict[str, Any]:
+        from zcheck.probes.http_session import submitted
+
+        return dict(submitted(self._form, self._page_url))
+
+
+def _named(field: str) -> re.Pattern[str]:
+    """A field's name with or without Zope's converters, as in ``data:text`` and ``ids:list``."""
+    return re.compile(rf"^{re.escape(field)}(:\w+)*$")
+
+
+def _undo_query(first: int) -> str:
+    last = first + UNDO_BATCH
+    return f"?first_transaction:int={first}&last_transaction:int={last}&PrincipiaUndoBatchSize:int={UNDO_BATCH}"
+
+
+def undoable(text: str) -> tuple[Undoable, ...]:
+    """The transactions of an undo form, newest first."""
+    found = []
+    for piece in re.split(r"""name=["']transaction_info:list["']""", text)[1:]:
+        value = re.search(r"""value=["'](\S*)""", piece)
+        told = html.unescape(re.sub(r"<[^>]*>", " ", piece))
+        found.append(Undoable(_tid(value[1]) if value else b"", " ".join(told.split())))
+    return tuple(found)
+
+
+def _tid(encoded: str) -> bytes:
+    """The form packs the storage's own id once more, and that is the transaction's id in base 64 (App/Undo.py)."""
+    try:
+        tid = base64.b64decode(base64.b64decode(encoded))
+    except (binascii.Error, ValueError):
+        return b""
+    return tid if len(tid) == 8 else b""
+
+
+def folder_id(run_id: str) -> str:
+    """The name of a run's one folder."""
+    return FOLDER_PREFIX + quote(run_id, safe="")
+
+
+def folder_title(run_id: str, place: str = "") -> str:
+    """What whoever finds the folder needs to know; that of a mount point is never taken for one of the root."""
+    at = f" at {place}" if place else ""
+    return f"Test folder of zcheck run {run_id}{at}, which removes it itself; may be deleted"
+
+
+def document_title(run_id: str, number: int, nonce: str) -> str:
+    """A document's title carries its nonce, so one listing of the folder shows every document's in one snapshot."""
+    return f"zcheck {number} {nonce} run {run_id}"
+
+
+def nonces(text: str, run_id: str) -> dict[int, str]:
+    """The nonce of each document, by its number, in a listing of a run's folder."""
+    found = re.findall(rf"zcheck (\d+) ([0-9a-f]{{32}}) run {re.escape(run_id)}\b", html.unescape(text))
+    return {int(number): nonce for number, nonce in found}

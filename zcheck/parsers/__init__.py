@@ -1,0 +1,1 @@
+"""Text to facts: one language a file, pure."""

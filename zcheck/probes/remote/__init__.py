@@ -1,0 +1,1 @@
+"""What a client's own machine sees: the script, the call, the answers."""

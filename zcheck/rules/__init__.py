@@ -1,0 +1,1 @@
+"""What several checks ask of facts, or say, in the same way."""

@@ -1,0 +1,135 @@
+"""The ``server`` lines of one database, side by side for all clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import chain
+from typing import Generic, TypeVar
+
+import msgspec
+
+from zcheck.facts import Database, Facts, Inventory, Names, Setting, ZeoIdentity
+from zcheck.facts.addresses import Endpoint, InvalidAddress, is_open, meeting_points, parse_server, same_servers
+from zcheck.facts.storage_evidence import proven_one
+from zcheck.rules.databases import Shared
+
+
+class Side(msgspec.Struct):
+    """Clients whose ``server`` lines mean the same servers, and how the first of them writes it."""
+
+    clients: list[str]
+    endpoints: tuple[Endpoint, ...]
+    lines: tuple[Setting, ...]
+
+    @property
+    def shown(self) -> str:
+        return ", ".join(str(endpoint) for endpoint in self.endpoints)
+
+
+def readable(database: Database, machine: str) -> tuple[Endpoint, ...] | None:
+    """The endpoints of a database's ``server`` lines; None where one is unresolved or can be dialled by nobody."""
+    if any(line.unresolved for line in database.servers):
+        return None
+    try:
+        return tuple(parse_server(line.value, machine) for line in database.servers)
+    except InvalidAddress:
+        return None
+
+
+def alike(members: Mapping[str, Database], inventory: Inventory) -> list[Side]:
+    """One side for each way in which the servers are written, relative to the machine that the text means."""
+    found: dict[object, Side] = {}
+    for client, database in members.items():
+        endpoints = readable(database, inventory.client(client).machine)
+        if endpoints is not None:
+            key = frozenset((e.text.lower(), e.machine if e.is_local else "") for e in endpoints)
+            side = found.setdefault(key, Side([], endpoints, database.servers))
+            side.clients.append(client)
+    return list(found.values())
+
+
+Kind = TypeVar("Kind")
+Same = Callable[[Kind, Kind], "bool | None"]
+
+
+class Comparison(Generic[Kind]):
+    """How sides are held against each other: all of them, or only what keys and shapes leave open.
+
+    Sides without a ``key`` in common are never the same, and compare as any two of their ``shapes`` without one do.
+    So a thousand names that nothing resolves are not compared a million times.
+    """
+
+    def __init__(
+        self,
+        same: Same[Kind],
+        keys: Callable[[Kind], frozenset[Hashable]] = lambda side: frozenset({None}),
+        shape: Callable[[Kind], Hashable] = lambda side: None,
+    ) -> None:
+        self.same = same
+        self.keys = keys
+        self.shape = shape
+
+    def joined(self, sides: Sequence[Kind]) -> list[list[Kind]]:
+        """The sides, gathered to groups of those that are provably the same."""
+        groups: list[list[Kind]] = []
+        met: dict[Hashable, dict[int, None]] = {}
+        for side in sides:
+            near = sorted({number for key in self.keys(side) for number in met.get(key, ())})
+            home = next((n for n in near if any(self.same(side, other) for other in groups[n])), None)
+            if home is None:
+                home = len(groups)
+                groups.append([])
+            groups[home].append(side)
+            for key in self.keys(side):
+                met.setdefault(key, {})[home] = None
+        return groups
+
+    def differing(self, groups: Sequence[list[Kind]]) -> list[list[Kind]]:
+        """The groups that provably differ from another one."""
+        by_key: dict[Hashable, list[tuple[int, Kind]]] = {}
+        by_shape: dict[Hashable, list[tuple[int, Kind]]] = {}
+        for number, group in enumerate(groups):
+            for side in group:
+                for key in self.keys(side):
+                    by_key.setdefault(key, []).append((number, side))
+                by_shape.setdefault(self.shape(side), []).append((number, side))
+
+        def differs(number: int, side: Kind) -> bool:
+            own = self.keys(side)
+            near = [other for key in own for n, other in by_key[key] if n != number]
+            far = (
+                next((other for n, other in peers if n != number and own.isdisjoint(self.keys(other))), None)
+                for peers in by_shape.values()
+            )
+            return any(self.same(side, other) is False for other in chain(near, filter(None, far)))
+
+        return [group for number, group in enumerate(groups) if any(differs(number, side) for side in group)]
+
+
+def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
+    """How two sides of one database are compared: by their text first, then by what the servers themselves told.
+
+    A server's own word does not count against two files that mean two machines' own ``localhost``: what was dialled
+    from here for the one may have been dialled for the other.
+    """
+    inventory, names, identity = facts.inventory, facts.maybe(Names), facts.maybe(ZeoIdentity)
+
+    def same(one: Side, other: Side) -> bool | None:
+        verdict = same_servers(one.endpoints, other.endpoints, inventory, names)
+        local = any(endpoint.is_local for endpoint in (*one.endpoints, *other.endpoints))
+        if verdict is True or (verdict is False and local):
+            return verdict
+        client, another = one.clients[0], other.clients[0]
+        name = shared.members[client].name
+        proven = name == shared.members[another].name and proven_one(identity, name, client, another)
+        return True if proven else verdict
+
+    def keys(side: Side) -> frozenset[Hashable]:
+        return frozenset(point for end in side.endpoints for point in meeting_points(end, inventory, names))
+
+    def shape(side: Side) -> Hashable:
+        return frozenset((end.port, is_open(end, inventory, names)) for end in side.endpoints)
+
+    # What the servers told, and whether a unix socket is that of a port, is not seen from the texts.
+    on_a_path = any("/" in line.value for one in shared.members.values() for line in one.servers)
+    return Comparison(same) if identity is not None or on_a_path else Comparison(same, keys, shape)

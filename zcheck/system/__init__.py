@@ -1,0 +1,1 @@
+"""Threads, signals, files and state: what every layer may use."""
