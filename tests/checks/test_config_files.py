@@ -18,7 +18,7 @@ from zcheck.parsers import clients_ini, wsgi_ini, zeo_conf, zope_conf
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 CHECKS = {check.name: check for check in CATALOGUE}
 
 

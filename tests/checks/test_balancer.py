@@ -31,7 +31,7 @@ from zcheck.probes import haproxy as program
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 CHECKS = {check.name: check for check in CATALOGUE if check.stage == "balancer"}
 
 DEFAULTS = """defaults

@@ -25,7 +25,7 @@ from zcheck.report.structs import Judgement
 from zcheck.runner import run
 from zcheck.testing import inventory, judge
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 STAGE = tuple(check for check in CATALOGUE if check.stage == "inventory")
 FROM_FILES = tuple(check for check in CATALOGUE if check.stage in ("inventory", "config"))
 TODAY = "2026-11-20"
