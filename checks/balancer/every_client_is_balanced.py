@@ -29,7 +29,8 @@ from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer, Names
-from zcheck.rules.haproxy import balancing, place, reaches, titled, unread
+from zcheck.facts.balancer_servers import server_name
+from zcheck.rules.haproxy import balancing, match_of, place, titled, unread
 
 
 @check(
@@ -47,15 +48,11 @@ def every_client_is_balanced(facts: Facts) -> Iterator[Problem | Unknown | Skipp
         if client.role != "balanced":
             yield Skipped((client.name,), f"its role is {client.role}")
             continue
-        answers = [(s, server, _is(facts, server, client)) for s in sections for server in s.servers]
-        if any(answer for _, _, answer in answers):
+        answers = [(section, server, match_of(server, facts)) for section in sections for server in section.servers]
+        if any(match.client == client.name for _, _, match in answers):
             continue
-        possible = [(section, server) for section, server, answer in answers if answer is None]
+        possible = [(section, server) for section, server, match in answers if client.name in match.possible]
         yield _unknown(client, *possible[0]) if possible else _missing(facts, client, sections)
-
-
-def _is(facts: Facts, server: HaproxyServer, client: Client) -> bool | None:
-    return reaches(server, client, facts.inventory, facts.maybe(Names))
 
 
 def _unknown(client: Client, section: HaproxySection, server: HaproxyServer) -> Unknown:
@@ -68,8 +65,7 @@ def _unknown(client: Client, section: HaproxySection, server: HaproxyServer) -> 
 def _missing(facts: Facts, client: Client, sections: list[HaproxySection]) -> Problem:
     where = " or ".join(titled(section) for section in sections) or "the balancer"
     message = f"{client.name} ({client.address}) is no server of {where}"
-    name = client.balancer_server or client.name
-    hint = f"add: server {name} {client.address} check disabled"
+    hint = f"add: server {server_name(client)} {client.address} check disabled"
     places = (*(place(section.head) for section in sections[:1]),)
     ini = Place.in_ini(facts.inventory.file, client.section, "address")
     return Problem((client.name,), message, (ini, *places), hint)

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Balancers, Client, Facts, HaproxySection, HaproxyServer, Names
+from zcheck.facts.balancer_servers import server_name
 from zcheck.rules.haproxy import balancing, client_of, concerned, confs, ours, place, titled, unread
 
 
@@ -89,7 +90,7 @@ def _cannot_tell(facts: Facts, section: HaproxySection, server: HaproxyServer, p
 
 def _stranger(facts: Facts, section: HaproxySection, server: HaproxyServer) -> Problem:
     places = [place(server.line)]
-    by_name = {client.balancer_server or client.name: client for client in facts.inventory.clients}
+    by_name = {server_name(client): client for client in facts.inventory.clients}
     named = by_name.get(server.name)
     clients = _together(facts, section, (named.name,) if named is not None else ())
     if named is not None:

@@ -3,7 +3,7 @@
 What it examines
     ``address`` of each ``[client:NAME]``, and where zcheck itself connects (``connect``, else the address). Two
     spellings of one machine are one: a name and its address, by ``[hosts]`` or DNS, and all names of the machine on
-    which zcheck runs.
+    which zcheck runs.  127.0.0.2 and 127.0.0.3 are addresses of their own, as 127.0.0.1 is.
 Why it matters
     Two entries for one process look like two clients that agree in everything: each proof would be a proof of a client
     against itself, and the balancer would send twice the users to one process.
@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Unknown, check
 from zcheck.facts import Client, Facts, Inventory, Names
-from zcheck.rules.inventory import address_lines, dialled_lines, is_known, listed, names_of, places_of, to_be_known
+from zcheck.rules.inventory import address_lines, addresses_of, dialled_lines, is_known, listed, names_of, to_be_known
 
 
 @check("client-addresses-are-distinct", stage="inventory", severity=Severity.CRITICAL, uses=[Names])
@@ -60,7 +60,7 @@ def _sharing(inventory: Inventory, names: Names | None, which: str) -> list[tupl
     by_place: dict[tuple[str, int], list[str]] = {}
     for client in inventory.clients:
         address = getattr(client, which)
-        for place in places_of(address.host, inventory, names):
+        for place in addresses_of(address.host, inventory, names):
             by_place.setdefault((place, address.port), []).append(client.name)
     return list(dict.fromkeys(tuple(clients) for clients in by_place.values() if len(clients) > 1))
 

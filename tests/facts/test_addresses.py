@@ -26,6 +26,8 @@ zeo1 = 10.0.0.5
 zeo1.example.com = 10.0.0.5
 both = 10.0.0.5 2001:db8::5
 own = 127.0.0.1
+second = 127.0.0.2
+third = 127.0.0.3
 """
 CLUSTER = clients_ini.parse(INI, "clients.ini")
 NAMES = Names({"dns": ("10.0.0.5",), "me": ("127.0.1.1",), "out": ("192.0.2.77",)}, here=("192.0.2.77",))
@@ -102,6 +104,7 @@ SAME = [
     ("me:8100", APP1, "localhost:8100", HERE, "DNS here gives a loopback address: the machine of zcheck"),
     ("out:8100", APP1, "localhost:8100", HERE, "an address of the machine of zcheck"),
     ("/run/zeo.sock", APP1, "/var/run/zeo.sock", APP1, "one socket"),
+    ("127.0.0.2:8100", APP1, "127.0.0.2:8100", APP1, "a loopback alias"),
     ("/run/zeo.sock", APP1, "/run/zeo.sock", "10.0.0.1", "one socket, the machine by name and address"),
 ]
 DIFFERENT = [
@@ -111,6 +114,7 @@ DIFFERENT = [
     ("zeo1:8100", APP1, "10.0.0.6:8100", APP2, "a name and a foreign address"),
     ("localhost:8100", APP1, "localhost:8100", APP2, "localhost of two machines"),
     ("8100", APP1, "127.0.0.1:8100", APP2, "bare port of two machines"),
+    ("127.0.0.2:8100", APP1, "127.0.0.2:8100", APP2, "a loopback alias of two machines"),
     ("/run/zeo.sock", APP1, "/run/zeo.sock", APP2, "one path on two machines"),
     ("/run/zeo.sock", APP1, "/run/other.sock", APP1, "two paths on one machine"),
     ("var/zeo.sock", APP1, "var/zeo.sock", APP2, "a relative path on two machines"),
@@ -125,6 +129,9 @@ OPEN = [
     ("/run/zeo.sock", APP1, "8100", APP1, "a socket and a port of one machine"),
     ("var/zeo.sock", APP1, "var/zeo.sock", APP1, "relative to a directory that no file tells"),
     ("/run/zeo.sock", APP1, "/run/zeo.sock", ELSEWHERE, "one path, a machine that nothing knows"),
+    ("127.0.0.2:8100", APP1, "127.0.0.1:8100", APP1, "two loopback addresses, or a server on every address"),
+    ("127.0.0.2:8100", APP1, "10.0.0.1:8100", APP2, "a loopback alias and the machine's own address"),
+    ("second:8100", HERE, "third:8100", HERE, "names of two loopback addresses"),
     ("own:8100", APP1, "127.0.0.1:8100", APP1, "[hosts]' loopback address may be each client's own"),
 ]
 CASES = [
@@ -276,3 +283,20 @@ def test_a_socket_of_another_machine_cannot_be_dialled() -> None:
 def test_an_endpoint_says_where_it_is() -> None:
     assert (True, APP1) == (parse_server("8100", APP1).is_local, parse_server("8100", APP1).where)
     assert Endpoint("zeo1:8100", APP1, "zeo1", 8100).where == "zeo1"
+
+
+@pytest.mark.parametrize(
+    ("expected", "one", "other"),
+    [
+        pytest.param(True, "127.0.0.1", "localhost", id="localhost and its address"),
+        pytest.param(True, "127.0.0.2", "second", id="an alias and its name"),
+        pytest.param(False, "127.0.0.2", "127.0.0.3", id="two aliases"),
+        pytest.param(False, "second", "third", id="two aliases by name"),
+        pytest.param(False, "127.0.0.2", "localhost", id="an alias and localhost"),
+        pytest.param(True, "zeo1", "10.0.0.5", id="a name and its address"),
+        pytest.param(None, "unknown", "10.0.0.5", id="a name that nothing knows"),
+    ],
+)
+def test_one_address_or_two(expected: bool | None, one: str, other: str) -> None:
+    assert expected is addresses.same_address(one, other, CLUSTER, NAMES)
+    assert expected is addresses.same_address(other, one, CLUSTER, NAMES)

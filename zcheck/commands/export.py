@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from zcheck.facts import Facts, Inventory, WsgiConf
+from zcheck.facts.balancer_servers import server_name
 from zcheck.report.structs import Finding
 
 SCHEMA = "zcheck-export/1"
@@ -56,7 +57,7 @@ def export(
             left_out[client.name] = f"{about[0].check}: {about[0].message}"
         else:
             address = client.address
-            server = client.balancer_server or client.name
+            server = server_name(client)
             known = threads.get(client.name)
             clients.append(
                 ExportedClient(client.name, address.host, address.port, str(address), server, client.tls, known)

@@ -127,8 +127,18 @@ def same_server(one: Endpoint, other: Endpoint, inventory: Inventory, names: Nam
     if one.port != other.port:
         return False
     # A name that is not local means the same to everybody, whatever it resolves to.
-    equal = not one.is_local and not other.is_local and one.host == other.host
-    return True if equal else machine
+    if not one.is_local and not other.is_local and one.host == other.host:
+        return True
+    return None if machine and _by_aliases(one.host, other.host, inventory, names) else machine
+
+
+def _by_aliases(one: str, other: str, inventory: Inventory, names: Names | None) -> bool:
+    """Whether two hosts of one machine are addresses of which one is a further loopback address.
+
+    127.0.0.2 and 127.0.0.1 of one machine may be two servers, or one that listens on every address.
+    """
+    ones, others = reached(one, inventory, names), reached(other, inventory, names)
+    return ones.isdisjoint(others) and any(map(is_alias, ones | others))
 
 
 def meeting_points(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> frozenset[tuple[str, ...]]:
@@ -170,6 +180,35 @@ def same_machine(one: str, other: str, inventory: Inventory, names: Names | None
     if _canonical_host(one) == _canonical_host(other):
         return True
     return _compared(_machine_places(one, inventory, names), _machine_places(other, inventory, names))
+
+
+def same_address(one: str, other: str, inventory: Inventory, names: Names | None = None) -> bool | None:
+    """Whether two hosts lead to one address, not merely to one machine.
+
+    127.0.0.2 and 127.0.0.3 are addresses of their own: processes of one machine may listen on each with one port.
+    """
+    if _canonical_host(one) == _canonical_host(other):
+        return True
+    ones, others = (reached(host, inventory, names) or frozenset({_UNRESOLVED + host}) for host in (one, other))
+    return _compared(ones, others)
+
+
+def reached(host: str, inventory: Inventory, names: Names | None = None) -> frozenset[str]:
+    """The addresses that a host leads to, each further loopback address as itself; empty: unknown."""
+    literal = _canonical_host(host)
+    if is_alias(literal):
+        return frozenset({literal})
+    aliases = {_canonical_host(one) for one in inventory.hosts.get(literal, ()) if is_alias(_canonical_host(one))}
+    if not aliases:
+        return locate(host, inventory, names)
+    others = [one for one in inventory.hosts[literal] if not is_alias(_canonical_host(one))]
+    return frozenset(aliases).union(*(locate(one, inventory, names) for one in others))
+
+
+def is_alias(host: str) -> bool:
+    """Whether ``host`` is a loopback address beside the usual one, as 127.0.0.2 is."""
+    address = _ip(host)
+    return address is not None and address.version == 4 and address.is_loopback and str(address) != HERE
 
 
 def locate(host: str, inventory: Inventory, names: Names | None = None) -> frozenset[str]:

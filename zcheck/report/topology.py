@@ -26,6 +26,7 @@ from zcheck.facts import (
     addresses,
 )
 from zcheck.facts.addresses import Endpoint
+from zcheck.facts.balancer_servers import Matcher
 from zcheck.report.structs import BalancerNode, ClientNode, Connection, NodeState, StorageNode, Topology
 
 _LONGEST_LABEL = 10_000
@@ -211,16 +212,12 @@ def _running(page: DatabasePage | None, client: Client) -> list[Endpoint]:
 
 
 def _balancers(facts: Facts) -> tuple[BalancerNode, ...]:
-    read = facts.raw(Balancers)
+    read, names = facts.raw(Balancers), facts.raw(Names)
+    matcher = Matcher(facts.inventory, names if isinstance(names, Names) else None)
     nodes = []
     for section in facts.inventory.balancers:
         conf = read.confs.get(section.name) if isinstance(read, Balancers) else None
-        servers = {(server.host, server.port) for proxy in (conf.balancing if conf else ()) for server in proxy.servers}
-        names = {server.name for proxy in (conf.balancing if conf else ()) for server in proxy.servers}
-        sent = tuple(
-            client.name
-            for client in facts.inventory.clients
-            if (client.address.host, client.address.port) in servers or (client.balancer_server or client.name) in names
-        )
-        nodes.append(BalancerNode(section.name, sent))
+        servers = [server for proxy in (conf.balancing if conf else ()) for server in proxy.servers]
+        met = {matcher.client_at(server.host, server.port).client for server in servers}
+        nodes.append(BalancerNode(section.name, tuple(name for name in facts.inventory.client_names if name in met)))
     return tuple(nodes)

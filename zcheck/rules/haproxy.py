@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator
 from zcheck.check import Place, Skipped
 from zcheck.facts import (
     Balancers,
-    Client,
     Facts,
     HaproxyConf,
     HaproxyLine,
     HaproxySection,
     HaproxyServer,
-    Inventory,
     Names,
 )
-from zcheck.facts.addresses import is_loopback, same_machine
+from zcheck.facts.balancer_servers import Match, Matcher
 
 VALID = "haproxy-config-is-valid"
 
@@ -76,35 +74,25 @@ def _computed(targets: Iterable[str]) -> bool:
     return any("%[" in target for target in targets)
 
 
-def reaches(server: HaproxyServer, client: Client, inventory: Inventory, names: Names | None) -> bool | None:
-    """Whether a server's address is a client's, as the balancer understands both; None where that cannot be told.
+def matcher(facts: Facts) -> Matcher:
+    """Which client is at which address."""
+    return Matcher(facts.inventory, facts.maybe(Names))
 
-    A loopback address means the balancer's machine, in haproxy.cfg as in the client's ``address``, and which machine
-    that is stands nowhere.
-    """
-    if server.port is not None and server.port != client.address.port:
-        return False
+
+def match_of(server: HaproxyServer, facts: Facts) -> Match:
+    """The client that a server is, or those that it may be."""
+    known = facts.once(matcher)
     if "$" in server.address and server.line.unresolved:
-        return None
-    if not server.host:
-        return False
-    here, there = is_loopback(server.host), is_loopback(client.address.host)
-    if here != there:
-        return None
-    same = True if here else same_machine(server.host, client.address.host, inventory, names)
-    return None if server.port is None and same else same
+        # The name of a variable tells nothing, while a port that is written out does.
+        clients = facts.inventory.clients
+        return Match(None, tuple(one.name for one in clients if server.port in (None, one.address.port)))
+    return known.client_at(server.host, server.port)
 
 
 def client_of(server: HaproxyServer, facts: Facts) -> tuple[str | None, tuple[str, ...]]:
     """The client that a server is, and where none is sure those that it may be."""
-    for client in facts.inventory.clients:
-        # As most are written; where names have to be compared, every client costs time.
-        if (server.host, server.port) == (client.address.host, client.address.port):
-            return client.name, ()
-    names = facts.maybe(Names)
-    answers = {client.name: reaches(server, client, facts.inventory, names) for client in facts.inventory.clients}
-    sure = next((name for name, answer in answers.items() if answer), None)
-    return sure, tuple(name for name, answer in answers.items() if answer is None and sure is None)
+    match = match_of(server, facts)
+    return match.client, match.possible
 
 
 def concerned(facts: Facts, section: HaproxySection) -> tuple[str, ...]:

@@ -39,6 +39,11 @@ def places_of(host: str, inventory: Inventory, names: Names | None) -> frozenset
     return addresses.locate(host, inventory, names) or frozenset({host.rstrip(".").lower()})
 
 
+def addresses_of(host: str, inventory: Inventory, names: Names | None) -> frozenset[str]:
+    """The addresses that a host leads to; a name that nothing knows stands for an address of its own."""
+    return addresses.reached(host, inventory, names) or frozenset({host.rstrip(".").lower()})
+
+
 def address_lines(inventory: Inventory, clients: Iterable[Client]) -> tuple[Place, ...]:
     """The ``address`` line of each client."""
     return tuple(

@@ -12,7 +12,7 @@ from importlib import resources
 
 import msgspec
 
-from zcheck.facts import BalancerSection, Client, Inventory
+from zcheck.facts import BalancerSection, Client, Inventory, balancer_servers
 
 TIMEOUTS = {"http-request": "10s", "connect": "7s", "queue": "60s", "client": "300s", "server": "300s", "check": "5s"}
 THREADS = 4
@@ -102,7 +102,7 @@ def backend_of(section: BalancerSection) -> str:
 
 def server_name(client: Client) -> str:
     """A client's name in the balancer."""
-    name = client.balancer_server or client.name
+    name = balancer_servers.server_name(client)
     if not _NAME.fullmatch(name):
         raise CannotRender(f"balancer-server {name!r} is no name that HAProxy allows; write letters, digits, '-'")
     return name
