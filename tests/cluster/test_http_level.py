@@ -25,7 +25,8 @@ from zcheck.checks.identity.database_locations_agree import database_locations_a
 from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
 from zcheck.consistency.http import client as zmi
 from zcheck.consistency.http import folder as level
-from zcheck.consistency.http.folder import HttpTarget, leftovers, remove_leftovers
+from zcheck.consistency.http.client import HttpTarget
+from zcheck.consistency.http.leftovers import leftovers, remove_leftovers
 from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Client, ControlPanel, Facts, HostPort, IniSection, Inventory, NotGathered, ZopeConf
 from zcheck.facts.history import History, HttpHistories
@@ -707,7 +708,7 @@ def test_a_client_that_ends_meanwhile_is_not_proven_and_the_others_are(make_clus
 _KILLED_RUN = """
 import os, signal, sys, time
 from zcheck.consistency.http import folder as http
-from zcheck.consistency.http.folder import HttpTarget
+from zcheck.consistency.http.client import HttpTarget
 from zcheck.facts import Client, HostPort, IniSection
 
 user, password = sys.stdin.read().split()

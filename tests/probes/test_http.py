@@ -19,6 +19,7 @@ import pytest
 from cluster.proxies import Answer, listener, saying
 
 from zcheck.consistency.http import client as zmi
+from zcheck.consistency.http import forms
 from zcheck.facts import Client, HostPort, HttpAnswer, IniSection, NotGathered, PortAnswer
 from zcheck.probes import http, http_connection, names
 from zcheck.probes.http_connection import HttpTrouble, Line
@@ -579,7 +580,7 @@ PLONES_FORM = """<form action="/search"><input name="SearchableText"></form>
 
 
 def test_a_form_is_filled_in_as_a_browser_does() -> None:
-    form = zmi._Form.find(
+    form = forms.Form.find(
         PLONES_FORM, "http://app1:8080/manage_addProduct/OFSP/folderAdd", "folderAdd", ("id", "title")
     )
     form.fill({"id": "zcheck-1", "title": "T"})
@@ -589,8 +590,8 @@ def test_a_form_is_filled_in_as_a_browser_does() -> None:
 
 
 def test_a_page_without_the_form_is_told() -> None:
-    with pytest.raises(zmi.NotAccepted) as raised:
-        zmi._Form.find("<form><input name='q'></form>", "http://x/", "/folderAdd", ("id", "title"))
+    with pytest.raises(forms.NotAccepted) as raised:
+        forms.Form.find("<form><input name='q'></form>", "http://x/", "/folderAdd", ("id", "title"))
     assert ("no-form", "its page /folderAdd has no form with the fields id, title") == (
         raised.value.kind,
         raised.value.words,

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from zcheck.consistency.http import folder as http
+from zcheck.consistency.http import leftovers as http
 from zcheck.consistency.http import site
+from zcheck.consistency.http.client import HttpTarget
 from zcheck.consistency.storage import parent
 from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers, targets
 from zcheck.gather import live
@@ -105,13 +106,13 @@ def look(
     return _told(before, found, remove, inventory, under_way)
 
 
-_Doors = Mapping[str, list[http.HttpTarget]]
+_Doors = Mapping[str, list[HttpTarget]]
 """By the place in the tree where a folder of ours may be: the root, and every mount point."""
 
 
 def _doors(facts: Facts) -> tuple[_Doors, list[str]]:
     """The clients that can be asked, and in words those that cannot."""
-    found: dict[str, list[http.HttpTarget]] = {"": []}
+    found: dict[str, list[HttpTarget]] = {"": []}
     silent = []
     for place in (live.ROOT, *targets.mounted_places(facts)):
         for client in facts.inventory.clients:

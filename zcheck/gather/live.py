@@ -41,7 +41,7 @@ from zcheck.facts.history import ClientState, History, HttpHistories, ZeoHistori
 from zcheck.parsers.clients_ini import thresholds
 
 if TYPE_CHECKING:
-    from zcheck.consistency.http.folder import HttpTarget
+    from zcheck.consistency.http.client import HttpTarget
     from zcheck.consistency.recording.format import Header
     from zcheck.consistency.storage.parent import ZeoWorker
     from zcheck.consistency.storage.protocol import Failure, Target
@@ -936,7 +936,7 @@ def http_target(
     ``owing``: the clients that still owe an answer to a request that made them ask their ZEO server.  ``place``: where
     in the tree the folder is to go, and the name of the database there where the client's zope.conf does not tell.
     """
-    from zcheck.consistency.http.folder import HttpTarget
+    from zcheck.consistency.http.client import HttpTarget
 
     answer = facts.raw(HttpAnswer, client.name)
     if not isinstance(answer, HttpAnswer) or answer.outcome != "http":

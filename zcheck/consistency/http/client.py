@@ -9,24 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import io
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from zcheck.consistency.http.forms import DELETE, Form, NotAccepted
 from zcheck.facts import Client
-from zcheck.facts.history import Refusal
 from zcheck.probes.http import DATABASES, database_names, database_path, lacking, refusal
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
 
 FOLDER_PREFIX = "zcheck-"
-DELETE = "manage_delObjects:method"
-"""The name of the button that deletes what is ticked."""
 UNDO_BATCH = 100
 """Transactions that one look at the undo form asks for."""
 UNDO_PAGES = 10
@@ -60,20 +57,6 @@ class HttpTarget(msgspec.Struct, frozen=True):
 
 Workspace = Literal["folder", "nothing", "other"]
 """What is at a client's place: a folder whose contents are managed, nothing at all, or something else."""
-
-
-class NotAccepted(Exception):
-    """A write was refused, or accepted and not saved; ``kind`` and words.
-
-    ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
-    """
-
-    def __init__(self, kind: Refusal, words: str, *, sent: bool = False, ours: bool = False) -> None:
-        super().__init__(words)
-        self.ours = ours
-        self.kind: Refusal = kind
-        self.words = words
-        self.sent = sent
 
 
 class Undoable(msgspec.Struct, frozen=True):
@@ -234,17 +217,17 @@ class Door:
 
     # --- writing: each is one form, filled in and submitted
 
-    def add_folder_form(self) -> _Form:
+    def add_folder_form(self) -> Form:
         return self._form(f"{self.target.place}/manage_addProduct/OFSP/folderAdd", ("id", "title"))
 
-    def add_document_form(self, folder: str) -> _Form:
+    def add_document_form(self, folder: str) -> Form:
         """For a document in the folder at this path."""
         return self._form(f"{folder}/manage_addProduct/OFSP/documentAdd", ("id", "title"))
 
-    def edit_document_form(self, document: str) -> _Form:
+    def edit_document_form(self, document: str) -> Form:
         return self._form(f"{document}/manage_main", ("title", "data"))
 
-    def submit(self, form: _Form, values: Mapping[str, str], upload: str = "") -> Reply:
+    def submit(self, form: Form, values: Mapping[str, str], upload: str = "") -> Reply:
         """Fill the form in and send it; :exc:`NotAccepted` for every answer that says it was not done."""
         form.fill(values, upload)
         request = form.request()
@@ -280,14 +263,14 @@ class Door:
             raise NotAccepted("no-form", f"the listing's form would delete {chosen} instead of {ids}")
         return self._send(request["method"], request["url"], request)
 
-    def _listing_form(self, path: str) -> _Form | None:
+    def _listing_form(self, path: str) -> Form | None:
         """The form on the listing of a container; None where the listing is too long to be read."""
         reply = self.form_page(path, max_body=LISTING_LIMIT, may_cut=True)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
-        return None if reply.cut else _Form.find(reply.text, self._url(path), path, ("ids",))
+        return None if reply.cut else Form.find(reply.text, self._url(path), path, ("ids",))
 
-    def _form(self, path: str, fields: Sequence[str]) -> _Form:
+    def _form(self, path: str, fields: Sequence[str]) -> Form:
         reply = self.form_page(path)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
@@ -306,9 +289,9 @@ class Door:
         ours = limit_s < self.timeout_s and trouble.kind in ("silent", "timeout", "too-slow")
         return NotAccepted("error", f"it {trouble.words} ({what})", sent=sent, ours=ours)
 
-    def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> _Form:
+    def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> Form:
         """The form with these fields on a page that was fetched; :exc:`NotAccepted` where there is none."""
-        return _Form.find(page.text, self._url(path), path, fields)
+        return Form.find(page.text, self._url(path), path, fields)
 
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Reply:
         from zcheck.probes.http_session import path_of
@@ -377,77 +360,25 @@ class Door:
         return self._lines[thread]
 
 
-class _Form:
-    """A form of one page, by mechanicalsoup."""
-
-    def __init__(self, form: Any, page_url: str, path: str) -> None:
-        self._form = form
-        self._page_url = page_url
-        self._path = path
-
-    @classmethod
-    def find(cls, text: str, page_url: str, path: str, fields: Sequence[str]) -> _Form:
-        """The first form of the page that has all these fields; :exc:`NotAccepted` where none has."""
-        import bs4
-        import mechanicalsoup
-
-        soup = bs4.BeautifulSoup(text, "lxml")
-        for form in soup.find_all("form"):
-            if all(form.find(attrs={"name": _named(field)}) for field in fields):
-                return cls(mechanicalsoup.Form(form), page_url, path)  # type: ignore[no-untyped-call]
-        raise NotAccepted("no-form", f"its page {path} has no form with the fields {', '.join(fields)}")
-
-    def fill(self, values: Mapping[str, str], upload: str = "") -> None:
-        """Put the values in, and ``upload`` into the form's file field where it has one; press the first button."""
-        for name, value in values.items():
-            field = self._form.form.find(attrs={"name": _named(name)})
-            if field.name == "textarea":
-                field.string = value
-            else:
-                field["value"] = value
-        file = self._form.form.find("input", attrs={"type": "file"})
-        if file is not None and upload:
-            content = io.BytesIO(upload.encode("utf-8"))
-            content.name = "zcheck.txt"
-            file["value"] = content
-        self._press("")
-
-    def choose(self, value: str) -> None:
-        """Tick the one box with this value, and press "Delete"."""
-        boxes = self._form.form.find_all("input", attrs={"name": _named("ids")})
-        for box in boxes:
-            box.attrs.pop("checked", None)
-        mine = [box for box in boxes if box.get("value") == value]
-        if not mine:
-            raise NotAccepted("not-saved", f"its listing does not show {value}")
-        mine[0]["checked"] = ""
-        self._press(DELETE)
-
-    def hidden(self) -> list[tuple[str, str]]:
-        found = self._form.form.find_all("input", attrs={"type": "hidden"})
-        return [(tag.get("name", ""), tag.get("value", "")) for tag in found]
-
-    def has_button(self, name: str) -> bool:
-        return self._form.form.find("input", attrs={"type": "submit", "name": name}) is not None
-
-    def _press(self, name: str) -> None:
-        """Press the button with this name, else the first: a browser sends the one that was pressed and no other."""
-        buttons = self._form.form.find_all("input", attrs={"type": "submit"})
-        named = [button for button in buttons if button.get("name") == name]
-        if named or buttons:
-            self._form.choose_submit((named or buttons)[0])
-        if name and not named:
-            raise NotAccepted("no-form", f"the form of {self._path} has no button {name}")
-
-    def request(self) -> dict[str, Any]:
-        from zcheck.probes.http_session import submitted
-
-        return dict(submitted(self._form, self._page_url))
+def doors_of(
+    targets: Sequence[HttpTarget],
+    user: str,
+    password: str,
+    timeout_s: float,
+    hosts: Mapping[str, Sequence[str]],
+    verify: bool,
+) -> list[Door]:
+    """One door a client."""
+    return [
+        Door(target, user=user, password=password, timeout_s=timeout_s, hosts=hosts, verify=verify)
+        for target in targets
+    ]
 
 
-def _named(field: str) -> re.Pattern[str]:
-    """A field's name with or without Zope's converters, as in ``data:text`` and ``ids:list``."""
-    return re.compile(rf"^{re.escape(field)}(:\w+)*$")
+def close(doors: Iterable[Door]) -> None:
+    """Close the connections of all of them."""
+    for door in doors:
+        door.close()
 
 
 def _undo_query(first: int) -> str:

@@ -13,7 +13,6 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -24,25 +23,23 @@ from zcheck.consistency.http.client import (
     UNDO_BATCH,
     Door,
     HttpTarget,
-    NotAccepted,
     Undoable,
     Workspace,
     document_title,
+    doors_of,
     folder_id,
     folder_title,
     nonces,
 )
-from zcheck.consistency.http.level import DOORS_AT_ONCE, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.forms import NotAccepted
+from zcheck.consistency.http.level import TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage.protocol import Versions
-from zcheck.facts import NotGathered
 from zcheck.facts.history import Action, History, Operation, Version
 from zcheck.probes.http import NO_HOSTS
 from zcheck.probes.http_connection import HttpTrouble, Reply, seconds
-
-__all__ = ["HttpTarget", "leftovers", "remove_leftovers", "run"]
 
 ASK_AFTER_S = 1.5
 """A folder not seen for so long is no lag of milliseconds: the client's ZEO server is asked whether it has it."""
@@ -99,7 +96,7 @@ def run(
     """
     until = None if go_on_s is None else time.monotonic() + go_on_s
     level = _FolderLevel(
-        _doors(targets, user, password, timeout_s, hosts, verify),
+        doors_of(targets, user, password, timeout_s, hosts, verify),
         run_id=run_id,
         before_write=before_write,
         timeout_s=timeout_s,
@@ -120,113 +117,6 @@ def run(
         level.clean_up(clean_up_s)
         level.close()
     return level.recorded()
-
-
-def leftovers(
-    targets: Sequence[HttpTarget],
-    *,
-    user: str,
-    password: str,
-    timeout_s: float,
-    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
-    verify: bool = True,
-) -> dict[str, tuple[str, ...] | NotGathered]:
-    """By client, the folders that earlier runs left, known by their names and titles; reads only."""
-    doors = _doors(targets, user, password, timeout_s, hosts, verify)
-    try:
-        return _found(doors)
-    finally:
-        _close(doors)
-
-
-def remove_leftovers(
-    targets: Sequence[HttpTarget],
-    *,
-    user: str,
-    password: str,
-    timeout_s: float,
-    before_write: Callable[[str], str | None] = lambda client: None,
-    progress: Callable[[str, str], None] = lambda client, what: None,
-    hosts: Mapping[str, Sequence[str]] = NO_HOSTS,
-    verify: bool = True,
-) -> dict[str, tuple[str, ...] | NotGathered]:
-    """Remove what earlier runs left, through each client in turn, and tell what every client then still shows.
-
-    A client is asked to delete only after its ZEO server has answered it, and only what it still shows: in a split
-    cluster each side's folders go through a client of that side.
-    """
-    doors = _doors(targets, user, password, timeout_s, hosts, verify)
-    try:
-        found = _found(doors)
-        for door in doors:
-            folders = found[door.name]
-            if isinstance(folders, tuple) and folders and door.target.may_write:
-                _remove_all(door, folders, timeout_s, before_write, progress)
-        return _settled(doors, timeout_s)
-    finally:
-        _close(doors)
-
-
-def _remove_all(
-    door: Door,
-    folders: Sequence[str],
-    timeout_s: float,
-    before_write: Callable[[str], str | None],
-    progress: Callable[[str, str], None],
-) -> None:
-    try:
-        door.transactions(timeout_s)
-        for folder in folders:
-            if door.is_ours(folder) and before_write(door.name) is None:
-                progress(door.name, f"removes {folder}")
-                door.delete(folder)
-    except (HttpTrouble, NotAccepted):
-        # What is still there is told by the look that follows, whatever the reason.
-        return
-
-
-def _settled(doors: Sequence[Door], within_s: float) -> dict[str, tuple[str, ...] | NotGathered]:
-    """What is found once the last removal has had time to reach every client."""
-    end = time.monotonic() + within_s
-    while True:
-        found = _found(doors)
-        if time.monotonic() > end or not any(isinstance(folders, tuple) and folders for folders in found.values()):
-            return found
-        time.sleep(LONGEST_PAUSE_S)
-
-
-def _found(doors: Sequence[Door]) -> dict[str, tuple[str, ...] | NotGathered]:
-    def look(door: Door) -> tuple[str, ...] | NotGathered:
-        try:
-            return door.folders()
-        except HttpTrouble as trouble:
-            return NotGathered(f"it {trouble.words}")
-        except NotAccepted as refused:
-            return NotGathered(refused.words)
-
-    if not doors:
-        return {}
-    with ThreadPoolExecutor(min(DOORS_AT_ONCE, len(doors))) as pool:
-        return dict(zip((door.name for door in doors), pool.map(look, doors), strict=True))
-
-
-def _doors(
-    targets: Sequence[HttpTarget],
-    user: str,
-    password: str,
-    timeout_s: float,
-    hosts: Mapping[str, Sequence[str]],
-    verify: bool,
-) -> list[Door]:
-    return [
-        Door(target, user=user, password=password, timeout_s=timeout_s, hosts=hosts, verify=verify)
-        for target in targets
-    ]
-
-
-def _close(doors: Iterable[Door]) -> None:
-    for door in doors:
-        door.close()
 
 
 def _pages(answers: list[Reply] | HttpTrouble) -> tuple[list[str], str]:

@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from zcheck.consistency.http.client import Door, NotAccepted
+from zcheck.consistency.http.client import Door
+from zcheck.consistency.http.forms import NotAccepted
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome
 
 Found = TypeVar("Found")

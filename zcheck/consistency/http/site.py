@@ -30,10 +30,10 @@ from zcheck.consistency.http.client import (
     WHOLE_LISTING_LIMIT,
     Door,
     HttpTarget,
-    NotAccepted,
     folder_id,
     folder_title,
 )
+from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import TIME_IS_OVER, Level, Stopped
 from zcheck.facts import NotGathered
 from zcheck.facts.history import History

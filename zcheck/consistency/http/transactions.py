@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from zcheck.consistency.http.client import Door, HttpTarget, NotAccepted
+from zcheck.consistency.http.client import Door, HttpTarget
+from zcheck.consistency.http.forms import NotAccepted
 from zcheck.facts import NotGathered, ServerList
 from zcheck.probes.http_connection import HttpTrouble
 
