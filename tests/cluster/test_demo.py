@@ -177,7 +177,7 @@ def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(se
 
 
 def test_two_clusters_never_pick_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zcheck.commands.demo.PORTS", range(19990, 19994))
+    monkeypatch.setattr("zcheck.commands.demo.processes.PORTS", range(19990, 19994))
     held = [Port() for _ in range(4)]
     try:
         assert 4 == len({port.number for port in held})
@@ -317,7 +317,7 @@ def test_every_fault_has_a_first_finding() -> None:
 DEMO = """
 import sys, time
 from pathlib import Path
-from zcheck.demo import run_demo
+from zcheck.commands.demo import run_demo
 
 def preflight(ini):
     print(ini, flush=True)
