@@ -60,6 +60,7 @@ from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.checks.identity.names_resolve_alike import names_resolve_alike
 from zcheck.checks.identity.products_agree import products_agree
 from zcheck.checks.identity.versions_agree import versions_agree
+from zcheck.checks.identity.zeo_server_writes_its_own_file import zeo_server_writes_its_own_file
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
 from zcheck.checks.inventory.client_addresses_are_distinct import client_addresses_are_distinct
 from zcheck.checks.inventory.clients_on_several_machines import clients_on_several_machines
@@ -123,6 +124,7 @@ CATALOGUE: tuple[Check, ...] = (
     clocks_agree,
     client_is_reached_directly,
     # identity
+    zeo_server_writes_its_own_file,
     every_database_is_one,
     client_is_connected_to_zeo,
     clients_are_distinct_processes,

@@ -51,7 +51,12 @@ HINTS: dict[Refusal, str] = {
     needs=[HttpHistories],
     uses=[ControlPanel, PortAnswer],
     severity=Severity.CRITICAL,
-    after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
+    after=[
+        "client-port-answers",
+        "client-serves-http",
+        "client-is-connected-to-zeo",
+        "zeo-server-writes-its-own-file",
+    ],
 )
 def client_accepts_writes(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A client that is in no history was not to be tried, and is told so."""

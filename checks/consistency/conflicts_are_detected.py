@@ -43,7 +43,13 @@ from zcheck.rules.isolation import members, not_judged, where, witness, zeo_hist
     stage="consistency",
     needs=[ZeoHistories],
     severity=Severity.CRITICAL,
-    after=["zeo-server-answers", "zeo-commit-lock-is-free", "every-database-is-one", "zeo-passes-writes-on"],
+    after=[
+        "zeo-server-answers",
+        "zeo-commit-lock-is-free",
+        "zeo-server-writes-its-own-file",
+        "every-database-is-one",
+        "zeo-passes-writes-on",
+    ],
 )
 def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """That a write was refused says something only where another one was accepted."""

@@ -54,7 +54,12 @@ from zcheck.rules.http_histories import histories, inside, judged_pairs, not_in_
     needs=[HttpHistories],
     uses=[ControlPanel, Names, PortAnswer],
     severity=Severity.CRITICAL,
-    after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
+    after=[
+        "client-port-answers",
+        "client-serves-http",
+        "client-is-connected-to-zeo",
+        "zeo-server-writes-its-own-file",
+    ],
 )
 def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """A pair that was not tried is told, and is never a pass."""

@@ -66,7 +66,13 @@ from zcheck.rules.isolation import (
     needs=[ZeoHistories],
     uses=[HttpHistories],
     severity=Severity.CRITICAL,
-    after=["zeo-server-answers", "zeo-commit-lock-is-free", "every-database-is-one", "zeo-passes-writes-on"],
+    after=[
+        "zeo-server-answers",
+        "zeo-commit-lock-is-free",
+        "zeo-server-writes-its-own-file",
+        "every-database-is-one",
+        "zeo-passes-writes-on",
+    ],
 )
 def no_torn_or_stale_reads(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """What is lost by a conflict that was not noticed is told by conflicts-are-detected.

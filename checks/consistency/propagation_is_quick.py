@@ -41,7 +41,13 @@ from zcheck.rules.isolation import ALONE, connected, members, not_judged, where,
     needs=[ZeoHistories],
     uses=[HttpHistories, Thresholds],
     severity=Severity.WARNING,
-    after=["zeo-server-answers", "zeo-commit-lock-is-free", "every-database-is-one", "zeo-passes-writes-on"],
+    after=[
+        "zeo-server-answers",
+        "zeo-commit-lock-is-free",
+        "zeo-server-writes-its-own-file",
+        "every-database-is-one",
+        "zeo-passes-writes-on",
+    ],
 )
 def propagation_is_quick(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """The worst reader counts."""

@@ -51,7 +51,13 @@ from zcheck.rules.storage_histories import may_not_write, sides
     stage="consistency",
     needs=[ZeoHistories],
     severity=Severity.CRITICAL,
-    after=["zeo-server-answers", "zeo-storage-exists", "zeo-commit-lock-is-free", "every-database-is-one"],
+    after=[
+        "zeo-server-answers",
+        "zeo-storage-exists",
+        "zeo-commit-lock-is-free",
+        "zeo-server-writes-its-own-file",
+        "every-database-is-one",
+    ],
 )
 def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """A pair that was not tried is told, and is never a pass."""

@@ -10,6 +10,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from zcheck.facts.peers import StorageFile
+
 Outcome = Literal["ok", "fail", "info"]
 Action = Literal["prove", "add", "write", "read", "remove", "gone", "dry", "conflict"]
 """``dry`` is voted for and given up; ``conflict`` replaces a version that is not the newest, so it must be refused."""
@@ -162,6 +164,8 @@ class History(msgspec.Struct, frozen=True):
     """It was blobs that were written, and their files that were read."""
     nothing: str = ""
     """Why there is nothing that could be tried, as where a database that is mounted is not in the tree."""
+    files: tuple[StorageFile, ...] = ()
+    """Whether the servers write into the files that have their storages' paths: before the first write, and after."""
 
     def state(self, client: str) -> ClientState | None:
         return next((state for state in self.clients if state.client == client), None)

@@ -286,6 +286,25 @@ class StorageProof(msgspec.Struct, frozen=True):
     """Why there is no evidence; the other fields are then empty."""
 
 
+class StorageFile(msgspec.Struct, frozen=True):
+    """Whether a server writes into the file that has its storage's path, for which nothing is written.
+
+    ``own``: the newest transaction in the server's open file is in the file at the path; ``replaced``: twice it was
+    not; ``unknown``: nothing was listed by which that could be told, as after everything was packed.
+    """
+
+    database: str
+    server: str
+    storage: str
+    location: str
+    """The server's own name for the storage: the path of its Data.fs."""
+    outcome: Literal["own", "replaced", "unknown"]
+    newest: str = ""
+    """The transaction that was looked for, 16 hexadecimal digits."""
+    no_file: bool = False
+    """There is no file at the path at all."""
+
+
 class ZeoIdentity(msgspec.Struct, frozen=True):
     """For each database on ZEO, the proofs taken through every client's own ``server`` lines."""
 
@@ -296,6 +315,8 @@ class ZeoIdentity(msgspec.Struct, frozen=True):
     """By database, of very many clients: by client, the one whose connection stood for it."""
     why_not: str = ""
     """Why no connection was made at all; the others are then empty."""
+    files: tuple[StorageFile, ...] = ()
+    """Of the storages that are files: whether each server writes into its own."""
 
 
 class Remains(msgspec.Struct, frozen=True):

@@ -254,6 +254,11 @@ class Connection:
         """The server's own name for the storage."""
         return str(self._storage._info.get("name", "")) if self._storage is not None else ""
 
+    @property
+    def storage_reached(self) -> tuple[str, str]:
+        """The server that answered, and the storage there."""
+        return self.server, self.target.storage
+
     def newest(self) -> int:
         """The newest transaction that this connection knows of; nothing is asked."""
         return markers.number(self._storage.lastTransaction()) if self._storage is not None else 0

@@ -33,6 +33,8 @@ from zcheck.consistency.storage.common import (
     sort_out_the_silent,
 )
 from zcheck.consistency.storage.journal import Journal
+from zcheck.consistency.storage.own_file import look_at_file, look_at_files
+from zcheck.facts import StorageFile
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome, Version
 
 if TYPE_CHECKING:
@@ -123,6 +125,9 @@ class Matrix:
         self.log: dict[str, list[Version]] = {}
         self.why_no_log = ""
         self.values: dict[str, int] = {}
+        self.files: list[StorageFile] = []
+        self.looked_at: set[tuple[str, str]] = set()
+        """The storages at whose file it was looked after a commit of ours."""
 
     def run(self) -> History:
         """Write, read, delete, look back; always a history, with the reason where it ends early."""
@@ -153,6 +158,7 @@ class Matrix:
             log={name: tuple(self.log.get(name, ())) for name in self.markers} if not self.why_no_log else None,
             why_no_log=self.why_no_log,
             values=self.values,
+            files=tuple(self.files),
         )
 
     # --- the rounds
@@ -164,6 +170,7 @@ class Matrix:
             raise Refused("there is no client through which zcheck may write")
         # Of two storages the older one's: what is too much is read and belongs to somebody else.
         self.began = min(one.newest() for one in writers) + 1
+        self._keep_off_replaced(look_at_files(writers, self.stop))
         self._allocate(writers)
         watched = frozenset(markers.eight_bytes(marker.oid) for marker in self.markers.values())
         for connection in self.connections.values():
@@ -209,6 +216,21 @@ class Matrix:
             self.stop.between()
             self._write(connection, marker, change, number)
 
+    def _look_after_writing(self, connection: Connection) -> None:
+        """Once a storage: a file that was replaced a moment ago looks like the server's own until the next commit."""
+        if connection.storage_reached not in self.looked_at:
+            self.looked_at.add(connection.storage_reached)
+            looked = look_at_file(connection, self.stop)
+            self._keep_off_replaced([looked] if looked is not None else [])
+
+    def _keep_off_replaced(self, files: Iterable[StorageFile]) -> None:
+        """Write nothing, or nothing more, where a server's file has lost its name."""
+        for looked in files:
+            self.files.append(looked)
+            if looked.outcome == "replaced":
+                self.why_no_log = f"{looked.location} is not the file into which {looked.server} writes"
+                raise Refused(self.why_no_log)
+
     def _change(self, marker: markers.Marker) -> Change:
         """The marker's next version, upon the last one that was acknowledged."""
         written = self.markers[marker.writer]
@@ -238,6 +260,7 @@ class Matrix:
         )
         if tid:
             written.older, written.serial, written.nonce = written.serial, tid, marker.nonce
+            self._look_after_writing(connection)
         elif marker.writer in self.refused:
             raise Refused(f"a write through {marker.writer} failed: {error}")
         # Else only this connection broke, before anything was sent: the others are still worth trying.
@@ -495,6 +518,8 @@ class Matrix:
     def _read_back(self) -> None:
         """The receipt: our transactions as the storages' own logs have them, and that they hold only our objects."""
         self.transactions += len(self.committed)
+        if any(looked.outcome == "replaced" for looked in self.files):
+            return  # the log is that of another file
         missing = dict(self.committed)
         unanswered = [op.session for op in self.operations if op.outcome == "info"]
         for client in dict.fromkeys([client for client, _ in self.committed.values()] + unanswered):
@@ -601,7 +626,7 @@ class Matrix:
 
 
 def _one_storage(one: Connection, other: Connection) -> bool:
-    return (one.server, one.target.storage) == (other.server, other.target.storage)
+    return one.storage_reached == other.storage_reached
 
 
 def _nonce(record: Record | None) -> str | None:

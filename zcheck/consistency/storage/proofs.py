@@ -14,6 +14,7 @@ import msgspec
 
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.common import NoAnswer, Stop, sort_out_the_silent
+from zcheck.consistency.storage.own_file import look_at_files
 from zcheck.facts import LoadsCount, OidRange, StorageProof, ZeoIdentity
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def prove(connections: list[Connection], stop: Stop) -> ZeoIdentity:
         ranges = _oids_in_turn(own, stop)
         loads[database] = _count_loads(own, stop)
         databases[database] = tuple(_proof(one, ranges.get(one.target.client, [])) for one in own)
-    return ZeoIdentity(databases, loads)
+    return ZeoIdentity(databases, loads, files=look_at_files(connections, stop))
 
 
 def _oids_in_turn(connections: list[Connection], stop: Stop) -> dict[str, list[OidRange]]:
