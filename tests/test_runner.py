@@ -283,3 +283,17 @@ def test_a_check_leaves_the_telling_only_to_one_that_the_user_wants() -> None:
         (finding.severity, finding.check, finding.clients) for finding in unwanted.findings
     ]
     assert "page-is-served would tell, and is left out by --skip" == unwanted.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("expected", "severity"),
+    [("WARNING", None), ("ADVICE", Severity.ADVICE), ("WARNING", Severity.CRITICAL)],
+    ids=["its check's own", "milder", "never graver"],
+)
+def test_a_problem_may_be_milder_than_its_check(expected: str, severity: Severity | None) -> None:
+    @check("may-be-milder", stage="reach", severity=Severity.WARNING)
+    def may_be_milder(facts: Facts) -> Iterator[Yield]:
+        yield Problem(("app1",), "x", severity=severity)
+
+    judgement = runner.run([may_be_milder], facts_of(app1=[OPEN]))
+    assert [expected] == [finding.severity for finding in judgement.findings]

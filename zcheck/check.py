@@ -64,6 +64,8 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str = ""
     about: str = ""
     """What tells this problem from another of the same check and clients: a database, a server."""
+    severity: Severity | None = None
+    """Where it is milder than its check; None: the check's own.  What is graver is taken for the check's own."""
 
 
 class Unknown(msgspec.Struct, frozen=True):

@@ -289,12 +289,19 @@ class _Case:
             else:
                 self.skip(one.clients, one.reason)
                 return
-        severity = self.check.severity if isinstance(one, Problem) else Severity.UNKNOWN
+        severity = _severity(self.check, one)
         outcome: Outcome = "problem" if isinstance(one, Problem) else "unknown"
         for client in one.clients:
             if self.outcomes.get(client) != "problem":
                 self.outcomes[client] = outcome
         self.findings.append(_finding(self.check.name, self.check.stage, severity, one))
+
+
+def _severity(check: Check, one: Problem | Unknown) -> Severity:
+    """A problem's own where it is milder than its check's."""
+    if isinstance(one, Unknown):
+        return Severity.UNKNOWN
+    return check.severity if one.severity is None else min(one.severity, check.severity)
 
 
 def _fingerprint(name: str, severity: Severity, one: Problem | Unknown) -> str:
