@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.facts import Client, Credentials, HostPort, Inventory
+from zcheck.facts import Alias, Client, Credentials, HostPort, Inventory, SqlPin
 from zcheck.parsers.clients_ini import (
     BALANCER_KEYS,
     CLIENT_KEYS,
     CLUSTER_KEYS,
+    DATABASE_KEYS,
     MAX_CHARACTERS,
     MAX_LINE,
     OPTIONS,
@@ -221,7 +222,8 @@ def client(line: str) -> str:
 
 HOST_PORT = "write HOST:PORT, such as app1.example.com:8080 or [::1]:8080"
 NO_CLIENT = ": no client; write a section [client:NAME] with address = HOST:PORT"
-SECTIONS = "write one of [cluster], [client:NAME], [hosts], [zeo:NAME], [balancer:NAME], [suppress:NAME], [zcheck]"
+SECTIONS = "write one of [cluster], [client:NAME], [hosts], [zeo:NAME], [database:NAME], [balancer:NAME], "
+SECTIONS += "[suppress:NAME], [zcheck]"
 SERVER = "write HOST:PORT, or the path of a unix socket, as in zope.conf"
 ZOPE_CONF = (
     "this is a zope.conf, not a clients.ini; write 'zcheck init clients.ini > clients.ini', which makes one from it"
@@ -312,6 +314,53 @@ REFUSED = {
     "unknown key of a ZEO server": (
         ONE + "[zeo:a]\nadress = a:1\n",
         ":4: unknown key 'adress' in [zeo:a]; write 'address'",
+    ),
+    "replica of nothing": (
+        ONE + "[zeo:a]\naddress = a:1\nreplica-of = b\n",
+        ":5: replica-of 'b' names no other [zeo:NAME]; add the section [zeo:b]",
+    ),
+    "replica of itself": (
+        ONE + "[zeo:a]\naddress = a:1\nreplica-of = a\n[zeo:b]\naddress = b:1\n",
+        ":5: replica-of 'a' names no other [zeo:NAME]; write the NAME of [zeo:b]",
+    ),
+    "replica of a replica": (
+        ONE + "[zeo:a]\naddress = a:1\nreplica-of = b\n[zeo:b]\naddress = b:1\nreplica-of = c\n"
+        "[zeo:c]\naddress = c:1\n",
+        ":5: replica-of 'b' is a replica itself; write c",
+    ),
+    "alias without a port": (
+        ONE + "[zeo:a]\naddress = a:1\naliases = 127.0.0.1:9100@app2 b\n",
+        f":5: aliases 'b' is no address of a ZEO server; {SERVER}",
+    ),
+    "alias of no machine": (
+        ONE + "[zeo:a]\naddress = a:1\naliases = 127.0.0.1:9100@\n",
+        ":5: aliases '***@' names no machine behind the '@'; "
+        "write HOST:PORT@MACHINE, the machine by the name that 'machine' of a client has",
+    ),
+    "database without a pin": (
+        ONE + "[database:archive]\nconnect = 127.0.0.1:1\n",
+        ":3: [database:archive] pins nothing; "
+        "write zeo = HOST:PORT and storage = NAME, or sql = postgresql://HOST:PORT/NAME",
+    ),
+    "database on ZEO and in SQL": (
+        ONE + "[database:archive]\nstorage = 1\nsql = postgresql://pg1/plone\n",
+        ":5: [database:archive] is on ZEO and in SQL; keep zeo and storage, or sql",
+    ),
+    "main in two places": (
+        ONE + "[cluster]\nzeo = a:1\n[database:main]\nzeo = a:1\n",
+        ":6: zeo is in [cluster] too; keep one of the two: [cluster] means database main as well",
+    ),
+    "sql of no server": (
+        ONE + "[database:archive]\nsql = postgresql:///plone\n",
+        ":4: sql names no server and database; write sql = postgresql://HOST:PORT/NAME",
+    ),
+    "sql with a password": (
+        ONE + "[database:archive]\nsql = postgresql://zope:hunter2@pg1/plone\n",
+        ":4: sql has a password in it; leave it out; password-file or password-env gives it",
+    ),
+    "sql of another kind": (
+        ONE + "[database:archive]\nsql = mongodb://pg1/plone\n",
+        ":4: sql is no URL of a relational database; write sql = postgresql://HOST:PORT/NAME",
     ),
     "unknown key of a balancer": (
         ONE + "[balancer:a]\ntype = haproxy\ntimeout-srever = 1\n",
@@ -512,6 +561,66 @@ REFUSED = {
 }
 
 
+ELSEWHERE = """\
+[client:app1]
+address = app1:8080
+machine = app1
+
+[zeo:main]
+address = zeo1:8100
+aliases = 127.0.0.1:9100@app2 192.0.2.7:8100, /run/zeo.sock@zeo1
+env-file = zeo/env
+env.ZEO_PORT = 8100
+via = ssh zeo1 python3
+
+[zeo:second]
+address = zeo2:8100
+replica-of = main
+
+[database:main]
+sql = postgresql://zope@pg1/plone
+password-file = pg
+connect = 127.0.0.1:15432
+aliases = 127.0.0.1:6432@app1
+
+[database:standby]
+sql = postgresql://pg2:5433/plone
+replica-of = main
+
+[database:archive]
+zeo = zeo1:8100 zeo3:8100
+storage = archive
+
+[database:notes]
+sql = sqlite:///srv/notes
+"""
+
+
+def test_what_is_said_of_servers_and_databases() -> None:
+    inventory = parse(ELSEWHERE, "etc/clients.ini")
+    first, second = inventory.zeo_servers
+    aliases = (Alias("127.0.0.1:9100", "app2"), Alias("192.0.2.7:8100"), Alias("/run/zeo.sock", "zeo1"))
+    assert (aliases, "etc/zeo/env", {"ZEO_PORT": "8100"}) == (first.aliases, first.env_file, first.env)
+    assert ("ssh zeo1 python3", None, "main") == (first.via, first.replica_of, second.replica_of)
+    main, standby, archive, notes = inventory.databases
+    assert SqlPin("postgresql", "pg1", 5432, "plone", "zope") == main.sql
+    assert ("password-file", "etc/pg", "127.0.0.1:15432") == (
+        main.password_source,
+        main.password_reference,
+        main.connect,
+    )
+    assert ("main", SqlPin("postgresql", "pg2", 5433, "plone")) == (standby.replica_of, standby.sql)
+    assert (("zeo1:8100", "zeo3:8100"), "archive") == (archive.zeo, archive.storage)
+    assert "sqlite:///srv/notes" == str(notes.sql)
+    assert archive is inventory.database("archive")
+    assert {"app1"} == inventory.stated_machines
+
+
+def test_the_main_database_may_be_pinned_in_a_section_of_its_own() -> None:
+    inventory = parse(f"{ONE}[database:main]\nzeo = zeo1:8100\nstorage = main\n", "clients.ini")
+    assert (("zeo1:8100",), "main") == (inventory.pinned_zeo, inventory.pinned_storage)
+
+
 @pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(InventoryError) as refused:
@@ -530,10 +639,11 @@ def test_any_check_may_be_suppressed_where_none_are_told() -> None:
         ("client:app1", CLIENT_KEYS - {"address"}),
         ("cluster", CLUSTER_KEYS),
         ("zeo:a", ZEO_KEYS),
+        ("database:a", DATABASE_KEYS),
         ("balancer:a", BALANCER_KEYS),
         ("suppress:a", SUPPRESSION_KEYS),
     ],
-    ids=["client", "cluster", "zeo", "balancer", "suppress"],
+    ids=["client", "cluster", "zeo", "database", "balancer", "suppress"],
 )
 def test_each_known_key_is_accepted_as_a_key(section: str, keys: frozenset[str]) -> None:
     """Its value may be refused, the key never."""

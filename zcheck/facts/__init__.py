@@ -36,9 +36,11 @@ from zcheck.facts.config import (
     ZopeConf,
 )
 from zcheck.facts.inventory import (
+    Alias,
     BalancerSection,
     Client,
     Credentials,
+    DatabaseSection,
     HostPort,
     IniSection,
     Inventory,
@@ -46,6 +48,7 @@ from zcheck.facts.inventory import (
     Role,
     SecretFile,
     SecretFiles,
+    SqlPin,
     Suppression,
     Thresholds,
     Today,
@@ -87,6 +90,7 @@ from zcheck.facts.store import Facts, Kind, Made, UndeclaredKind, Value
 
 __all__ = [
     "ZEO_CLIENT_TYPES",
+    "Alias",
     "BalancerSection",
     "BalancerVerdict",
     "BalancerVerdicts",
@@ -98,6 +102,7 @@ __all__ = [
     "Credentials",
     "Database",
     "DatabasePage",
+    "DatabaseSection",
     "Facts",
     "FolderThere",
     "HaproxyAlert",
@@ -135,6 +140,7 @@ __all__ = [
     "ServerLists",
     "Setting",
     "SharedBlobs",
+    "SqlPin",
     "StorageFile",
     "StorageProof",
     "Suppression",

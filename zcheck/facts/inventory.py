@@ -85,6 +85,18 @@ class Credentials(msgspec.Struct, frozen=True):
     line: int
 
 
+class Alias(msgspec.Struct, frozen=True):
+    """Another address of a server: a tunnel's end, a published port, a pooler in front of it."""
+
+    server: str
+    """``HOST:PORT``, or the path of a unix socket."""
+    machine: str | None = None
+    """The one machine that means the server by it; None: it means the server to everybody."""
+
+    def __str__(self) -> str:
+        return self.server if self.machine is None else f"{self.server}@{self.machine}"
+
+
 class ZeoSection(msgspec.Struct, frozen=True):
     """One ``[zeo:NAME]`` section: what is known of a ZEO server beside the clients' files."""
 
@@ -94,6 +106,49 @@ class ZeoSection(msgspec.Struct, frozen=True):
     connect: str | None = None
     conf: str | None = None
     machine: str | None = None
+    aliases: tuple[Alias, ...] = ()
+    replica_of: str | None = None
+    """The NAME of the ``[zeo:NAME]`` section whose server this one follows."""
+    env_file: str | None = None
+    env: dict[str, str] = {}
+    via: str | None = None
+    """A command that runs Python on the server's own machine, its script on stdin."""
+
+
+class SqlPin(msgspec.Struct, frozen=True):
+    """The ``sql`` of a ``[database:NAME]`` section: where a relational database lives, never a password."""
+
+    adapter: Literal["postgresql", "mysql", "oracle", "sqlite3"]
+    host: str
+    """Empty for SQLite."""
+    port: int
+    """0 for SQLite."""
+    name: str
+    """The database's name; a path for SQLite."""
+    user: str = ""
+
+    def __str__(self) -> str:
+        if self.adapter == "sqlite3":
+            return f"sqlite://{self.name}"
+        return f"{self.adapter}://{self.user}{'@' if self.user else ''}{HostPort(self.host, self.port)}/{self.name}"
+
+
+class DatabaseSection(msgspec.Struct, frozen=True):
+    """One ``[database:NAME]`` section: where a database of the clients must be, or what follows such a one."""
+
+    name: str
+    section: IniSection
+    zeo: tuple[str, ...] = ()
+    storage: str | None = None
+    sql: SqlPin | None = None
+    connect: str | None = None
+    """How to get to the server from here."""
+    password_source: Literal["password-file", "password-env"] | None = None
+    password_reference: str | None = None
+    """The file's path or the variable's name; never the password itself."""
+    aliases: tuple[Alias, ...] = ()
+    replica_of: str | None = None
+    """The NAME of the ``[database:NAME]`` section whose server this one follows."""
 
 
 class BalancerSection(msgspec.Struct, frozen=True):
@@ -132,6 +187,7 @@ class Inventory(msgspec.Struct, frozen=True, dict=True):
     pinned_storage: str | None = None
     hosts: dict[str, tuple[str, ...]] = {}
     zeo_servers: tuple[ZeoSection, ...] = ()
+    databases: tuple[DatabaseSection, ...] = ()
     balancers: tuple[BalancerSection, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     options: dict[str, str] = {}
@@ -158,6 +214,16 @@ class Inventory(msgspec.Struct, frozen=True, dict=True):
     def ordered_pairs(self) -> tuple[tuple[str, str], ...]:
         """Every (writer, reader) of two different clients that a full proof covers."""
         return tuple((w, r) for w in self.writers for r in self.client_names if w != r)
+
+    def database(self, name: str) -> DatabaseSection | None:
+        """The ``[database:NAME]`` section of this name; None where there is none."""
+        return next((section for section in self.databases if section.name == name), None)
+
+    @cached_property
+    def stated_machines(self) -> frozenset[str]:
+        """The machines that clients.ini names by ``machine``: who shares one shares its folders as well."""
+        named = [client.machine for client in self.clients if "machine" in client.section.lines]
+        return frozenset([*named, *(server.machine for server in self.zeo_servers if server.machine is not None)])
 
     def located(self, names: Names | None) -> dict[str, frozenset[str]]:
         """What :func:`zcheck.facts.addresses.locate` found by this inventory and these names, for it to remember."""

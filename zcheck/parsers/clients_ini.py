@@ -14,19 +14,22 @@ import posixpath
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import get_args
+from typing import Literal, get_args
 
 import iniconfig
 import msgspec
 
 from zcheck.facts import (
+    Alias,
     BalancerSection,
     Client,
     Credentials,
+    DatabaseSection,
     HostPort,
     IniSection,
     Inventory,
     Role,
+    SqlPin,
     Suppression,
     Thresholds,
     ZeoSection,
@@ -70,8 +73,8 @@ OPTIONS = frozenset(
 )
 """What ``[zcheck]`` may hold: the long options of ``preflight``, and thresholds.  Who uses a value validates it."""
 
-SECTIONS = ("cluster", "client", "hosts", "zeo", "balancer", "suppress", "zcheck")
-NAMED_SECTIONS = frozenset({"client", "zeo", "balancer", "suppress"})
+SECTIONS = ("cluster", "client", "hosts", "zeo", "database", "balancer", "suppress", "zcheck")
+NAMED_SECTIONS = frozenset({"client", "zeo", "database", "balancer", "suppress"})
 
 PASSWORD_SOURCES = ("password-file", "password-env", "password")
 CLUSTER_KEYS = frozenset({"name", "user", "site", "zeo", "storage", *PASSWORD_SOURCES})
@@ -91,7 +94,20 @@ CLIENT_KEYS = frozenset(
         "zope-conf",
     }
 )
-ZEO_KEYS = frozenset({"address", "conf", "connect", "machine"})
+ZEO_KEYS = frozenset({"address", "aliases", "conf", "connect", "env-file", "machine", "replica-of", "via"})
+DATABASE_KEYS = frozenset(
+    {"aliases", "connect", "password-env", "password-file", "replica-of", "sql", "storage", "zeo"}
+)
+SQL_ADAPTERS: dict[str, tuple[Literal["postgresql", "mysql", "oracle", "sqlite3"], int]] = {
+    "postgresql": ("postgresql", 5432),
+    "postgres": ("postgresql", 5432),
+    "mysql": ("mysql", 3306),
+    "mariadb": ("mysql", 3306),
+    "oracle": ("oracle", 1521),
+    "sqlite": ("sqlite3", 0),
+    "sqlite3": ("sqlite3", 0),
+}
+"""The schemes of ``sql``: RelStorage's name for the adapter, and the port that its drivers take by default."""
 SUPPRESSION_KEYS = frozenset({"check", "clients", "expires", "reason"})
 BALANCER_TYPES = ("haproxy",)
 BALANCER_PATHS = ("config", "state-file", "admin-socket")
@@ -160,6 +176,8 @@ def parse(text: str, file: str, known_checks: Collection[str] = ()) -> Inventory
         raise InventoryError(file, None, "no client", "write a section [client:NAME] with address = HOST:PORT")
     cluster = next((part for part in parts if part.kind == "cluster"), _Part(file, IniSection("cluster", 1), {}))
     cluster.allow(CLUSTER_KEYS)
+    databases = _databases([part for part in parts if part.kind == "database"])
+    main = _main_database(cluster, [part for part in parts if part.kind == "database"])
     options = next((part for part in parts if part.kind == "zcheck"), cluster)
     return Inventory(
         file=file,
@@ -168,10 +186,11 @@ def parse(text: str, file: str, known_checks: Collection[str] = ()) -> Inventory
         cluster=cluster.section,
         credentials=_credentials(cluster),
         site=_site(cluster),
-        pinned_zeo=tuple(cluster.server("zeo", one) for one in _several(cluster.get("zeo"))),
-        pinned_storage=cluster.word("storage"),
+        pinned_zeo=tuple(main.server("zeo", one) for one in _several(main.get("zeo"))),
+        pinned_storage=main.word("storage"),
         hosts=next((_hosts(part) for part in parts if part.kind == "hosts"), {}),
-        zeo_servers=tuple(_zeo_server(part) for part in parts if part.kind == "zeo"),
+        zeo_servers=_zeo_servers([part for part in parts if part.kind == "zeo"]),
+        databases=databases,
         balancers=tuple(_balancer(part) for part in parts if part.kind == "balancer"),
         suppressions=tuple(_suppression(part, known_checks) for part in parts if part.kind == "suppress"),
         options=_options(options) if options is not cluster else {},
@@ -531,8 +550,12 @@ def _hosts(part: _Part) -> dict[str, tuple[str, ...]]:
     return hosts
 
 
-def _zeo_server(part: _Part) -> ZeoSection:
-    part.allow(ZEO_KEYS)
+def _zeo_servers(parts: Sequence[_Part]) -> tuple[ZeoSection, ...]:
+    return tuple(_zeo_server(part, _leader(part, parts)) for part in parts)
+
+
+def _zeo_server(part: _Part, leader: str | None) -> ZeoSection:
+    part.allow(ZEO_KEYS, prefix="env.")
     address = part.required("address", "HOST:PORT, as zope.conf names the server")
     connect = part.get("connect")
     return ZeoSection(
@@ -542,7 +565,113 @@ def _zeo_server(part: _Part) -> ZeoSection:
         connect=None if connect is None else part.server("connect", connect),
         conf=part.path("conf"),
         machine=_machine(part),
+        aliases=_aliases(part),
+        replica_of=leader,
+        env_file=part.path("env-file"),
+        env=_environment(part),
+        via=_command(part, "via"),
     )
+
+
+def _aliases(part: _Part) -> tuple[Alias, ...]:
+    """Other addresses of a server, each ``HOST:PORT`` or ``HOST:PORT@MACHINE``."""
+    found = []
+    for word in _several(part.get("aliases")):
+        server, at, machine = word.partition("@")
+        if at and not _HOST.fullmatch(machine) and not _is_ip(machine):
+            advice = "write HOST:PORT@MACHINE, the machine by the name that 'machine' of a client has"
+            raise part.bad("aliases", "names no machine behind the '@'", advice, word)
+        found.append(Alias(part.server("aliases", server), machine if at else None))
+    return tuple(found)
+
+
+def _leader(part: _Part, parts: Sequence[_Part]) -> str | None:
+    """The section that ``replica-of`` names: another one of the same kind, which follows none itself."""
+    leader = part.word("replica-of")
+    if leader is None:
+        return None
+    others = {other.name: other for other in parts if other.name != part.name}
+    if leader not in others:
+        known = ", ".join(f"[{part.kind}:{name}]" for name in others)
+        advice = f"write the NAME of {known}" if known else f"add the section [{part.kind}:{leader}]"
+        raise part.bad("replica-of", f"names no other [{part.kind}:NAME]", advice)
+    if "replica-of" in others[leader].values:
+        raise part.bad("replica-of", "is a replica itself", f"write {others[leader].values['replica-of']}")
+    return leader
+
+
+def _main_database(cluster: _Part, parts: Sequence[_Part]) -> _Part:
+    """Where ``zeo`` and ``storage`` of the root database stand: in ``[cluster]``, or in ``[database:main]``."""
+    main = next((part for part in parts if part.name == "main"), None)
+    if main is None or not main.values.keys() & {"zeo", "storage"}:
+        return cluster
+    for key in ("zeo", "storage"):
+        if key in cluster.values:
+            advice = "keep one of the two: [cluster] means database main as well"
+            raise main.error(
+                next(k for k in ("zeo", "storage") if k in main.values), f"{key} is in [cluster] too", advice
+            )
+    return main
+
+
+def _databases(parts: Sequence[_Part]) -> tuple[DatabaseSection, ...]:
+    return tuple(_database(part, _leader(part, parts)) for part in parts)
+
+
+def _database(part: _Part, leader: str | None) -> DatabaseSection:
+    part.allow(DATABASE_KEYS)
+    zeo = tuple(part.server("zeo", one) for one in _several(part.get("zeo")))
+    sql = _sql(part)
+    if sql is not None and (zeo or "storage" in part.values):
+        raise part.error("sql", f"[{part.section.name}] is on ZEO and in SQL", "keep zeo and storage, or sql")
+    if not zeo and sql is None and "storage" not in part.values:
+        advice = "write zeo = HOST:PORT and storage = NAME, or sql = postgresql://HOST:PORT/NAME"
+        raise part.error("", f"[{part.section.name}] pins nothing", advice)
+    sources = [source for source in ("password-file", "password-env") if source in part.values]
+    if len(sources) > 1:
+        raise part.error(sources[1], f"{' and '.join(sources)} are given", "keep one of them")
+    source: Literal["password-file", "password-env"] | None = None
+    if sources:
+        source = "password-file" if sources[0] == "password-file" else "password-env"
+    connect = part.get("connect")
+    return DatabaseSection(
+        name=part.name.lower(),
+        section=part.section,
+        zeo=zeo,
+        storage=part.word("storage"),
+        sql=sql,
+        connect=None if connect is None else part.server("connect", connect),
+        password_source=source,
+        password_reference=part.path("password-file") if source == "password-file" else part.word("password-env"),
+        aliases=_aliases(part),
+        replica_of=leader,
+    )
+
+
+def _sql(part: _Part) -> SqlPin | None:
+    """``postgresql://[USER@]HOST[:PORT]/NAME``, or ``sqlite:///PATH``; never a password."""
+    value = part.word("sql")
+    if value is None:
+        return None
+    scheme, _, rest = value.partition("://")
+    adapter, port = SQL_ADAPTERS.get(scheme.lower().partition("+")[0], (None, 0))
+    example = "write sql = postgresql://HOST:PORT/NAME"
+    if adapter is None or not rest:
+        raise part.error("sql", "sql is no URL of a relational database", example)
+    user, at, where = rest.rpartition("@")
+    if ":" in user:
+        raise part.error("sql", "sql has a password in it", "leave it out; password-file or password-env gives it")
+    if adapter == "sqlite3":
+        return SqlPin(adapter, "", 0, rest)
+    host, slash, name = where.partition("/")
+    name = name.partition("?")[0]
+    if not slash or not name or not host:
+        raise part.error("sql", "sql names no server and database", example)
+    try:
+        reached = host_port(host if re.search(r":[0-9]+$", host) else f"{host}:{port}")
+    except ValueError as error:
+        raise part.error("sql", f"the server in sql {error}", example) from None
+    return SqlPin(adapter, reached.host, reached.port, name, user if at else "")
 
 
 def _balancer(part: _Part) -> BalancerSection:
