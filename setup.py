@@ -77,6 +77,7 @@ setup(
         "zcheck.consistency.storage",
         "zcheck.facts",
         "zcheck.gather",
+        "zcheck.gather.waves",
         "zcheck.parsers",
         "zcheck.probes",
         "zcheck.probes.remote",

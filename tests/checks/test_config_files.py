@@ -13,7 +13,9 @@ import pytest
 
 from zcheck.checks import CATALOGUE
 from zcheck.facts import Facts, Inventory, LeftOut, Names, NotGathered, WsgiConf, ZeoConf, ZeoConfs, ZopeConf
-from zcheck.gather.run import Gathering, Settings, wanted_kinds
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import wanted_kinds
+from zcheck.gather.settings import Settings
 from zcheck.parsers import clients_ini, wsgi_ini, zeo_conf, zope_conf
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
@@ -667,7 +669,7 @@ def gathered(path: Path) -> Facts:
     cluster = clients_ini.parse(path.read_text(encoding="utf-8"), str(path))
     checks = [check for check in CATALOGUE if check.stage == "config"]
     settings = Settings("test", offline=True)
-    return Gathering(cluster, settings, wanted_kinds(checks), "", lambda *_: None).run()
+    return collect(cluster, settings, wanted_kinds(checks), "").facts
 
 
 @pytest.mark.parametrize(("folder", "expected"), SAMPLE_FINDINGS.items(), ids=SAMPLE_FINDINGS)
@@ -695,7 +697,7 @@ def corpus_set(folder: Path, text: str) -> list[str]:
     """What these three checks say of a set of the corpus, by an inventory written for it."""
     cluster = clients_ini.parse(textwrap.dedent(text), str(folder / "clients.ini"))
     checks = [CHECKS[name] for name in (BLOB, LISTEN, SERVES)]
-    facts = Gathering(cluster, Settings("test", offline=True), wanted_kinds(checks), "", lambda *_: None).run()
+    facts = collect(cluster, Settings("test", offline=True), wanted_kinds(checks), "").facts
     return [f"{f.severity} {f.check} {' '.join(f.clients)}: {f.message}" for f in run(checks, facts).findings]
 
 

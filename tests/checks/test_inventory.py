@@ -19,7 +19,9 @@ from zcheck.checks.inventory.suppressions_are_current import suppressions_are_cu
 from zcheck.checks.inventory.three_or_more_clients import three_or_more_clients
 from zcheck.checks.inventory.zeo_server_is_pinned import zeo_server_is_pinned
 from zcheck.facts import Facts, Inventory, Names, NotGathered, SecretFile, SecretFiles, Today
-from zcheck.gather import run as gather
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import wanted_kinds
+from zcheck.gather.settings import Settings
 from zcheck.parsers.clients_ini import parse
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
@@ -373,9 +375,9 @@ def sample(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def gathered(ini: Path) -> Facts:
     """What an offline run reads."""
     given = parse(ini.read_text(), str(ini))
-    wanted = gather.wanted_kinds(FROM_FILES)
-    offline = gather.Settings(run_id="test", offline=True, today=TODAY)
-    return gather.Gathering(given, offline, wanted, NotGathered("not needed offline"), lambda client, what: None).run()
+    wanted = wanted_kinds(FROM_FILES)
+    offline = Settings(run_id="test", offline=True, today=TODAY)
+    return collect(given, offline, wanted, NotGathered("not needed offline")).facts
 
 
 @pytest.mark.parametrize(("sample", "expected"), SAMPLE_FINDINGS.items(), ids=SAMPLE_FINDINGS, indirect=["sample"])

@@ -20,7 +20,9 @@ from zcheck.checks import CATALOGUE
 from zcheck.commands import preflight
 from zcheck.commands.demo import ClientSpec, Cluster
 from zcheck.facts import Inventory, NotGathered, SeenThere
-from zcheck.gather import run as gather
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import with_what_they_need
+from zcheck.gather.settings import Settings
 from zcheck.parsers.clients_ini import parse
 from zcheck.report.structs import Report
 
@@ -42,7 +44,7 @@ def with_via(cluster: Cluster, *, there: bool = False, machines: bool = True) ->
 
 
 def run(inventory: Inventory, *, only: tuple[str, ...] = (), password: str = "", read_only: bool = False) -> Report:
-    settings = gather.Settings(run_id=secrets.token_hex(6), read_only=read_only)
+    settings = Settings(run_id=secrets.token_hex(6), read_only=read_only)
     reasons = preflight.left_out(CATALOGUE, only, [], offline=False, read_only=read_only)
     secret = password or NotGathered("none")
     return preflight.run(inventory, CATALOGUE, settings, command="preflight", reasons=reasons, secret=secret)
@@ -142,9 +144,9 @@ def test_what_each_machine_gathered_is_judged_together(cluster: Cluster, tmp_pat
 
 def test_the_pid_and_the_start_are_those_of_the_running_client(cluster: Cluster) -> None:
     inventory = with_via(cluster)
-    settings = gather.Settings(run_id=secrets.token_hex(6))
-    wanted = gather.with_what_they_need({SeenThere})
-    facts = gather.Gathering(inventory, settings, wanted, NotGathered("none"), lambda client, what: None).run()
+    settings = Settings(run_id=secrets.token_hex(6))
+    wanted = with_what_they_need({SeenThere})
+    facts = collect(inventory, settings, wanted, NotGathered("none")).facts
     for name, client in cluster.clients.items():
         seen = facts.raw(SeenThere, name)
         assert isinstance(seen, SeenThere) and seen.process is not None and seen.asked_at is not None

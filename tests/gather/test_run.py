@@ -12,7 +12,12 @@ from zcheck.checks import CATALOGUE
 from zcheck.commands.preflight import left_out
 from zcheck.facts import ControlPanel, Names, NotGathered, PortAnswer, Remains, WsgiConf, ZeoAnswers, ZopeConf
 from zcheck.facts.history import HttpHistories, ZeoHistories
-from zcheck.gather.run import WRITES, Deadline, Gathering, Settings, side_by_side, wanted_kinds
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import WRITES, wanted_kinds
+from zcheck.gather.run import Run, side_by_side
+from zcheck.gather.settings import Settings
+from zcheck.gather.waves.names import look_up
+from zcheck.system.threads import Deadline
 from zcheck.testing import inventory
 
 
@@ -108,8 +113,8 @@ def test_an_ini_that_starts_another_zope_conf_is_told(
     text = "[client:app1]\naddress = 10.0.0.1:8080\nzope-conf = zope.conf\nwsgi-ini = my.ini\n"
     given = inventory(text, str(tmp_path / "clients.ini"))
     wanted = frozenset({ZopeConf, WsgiConf})
-    gathering = Gathering(given, Settings("run", offline=True), wanted, NotGathered(""), lambda client, what: None)
-    assert [fault.kind for fault in gathering.run().raw(ZopeConf, "app1").faults] == expected
+    facts = collect(given, Settings("run", offline=True), wanted, NotGathered("")).facts
+    assert [fault.kind for fault in facts.raw(ZopeConf, "app1").faults] == expected
 
 
 def test_a_thousand_names_that_nothing_resolves_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,11 +128,9 @@ def test_a_thousand_names_that_nothing_resolves_do_not_wait_for_each_other(monke
     monkeypatch.setattr(names, "resolve", resolve)
     text = "[cluster]\nname = test\n" + "".join(f"[client:a{n}]\naddress = app{n}.example.com:80\n" for n in range(400))
     nothing = NotGathered("")
-    gathering = Gathering(
-        inventory(text), Settings("run", timeout_s=0.2), frozenset({Names}), nothing, lambda client, what: None
-    )
+    run = Run(inventory(text), Settings("run", timeout_s=0.2), frozenset({Names}), nothing, lambda client, what: None)
     started = time.monotonic()
-    gathering._look_names_up()
+    look_up(run)
     assert time.monotonic() - started < 1.2
-    assert gathering.names is not None
-    assert ({}, names.own_addresses()) == (gathering.names.addresses, gathering.names.here)
+    assert run.names is not None
+    assert ({}, names.own_addresses()) == (run.names.addresses, run.names.here)

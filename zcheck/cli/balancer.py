@@ -102,13 +102,15 @@ def _of_receipt(inventory: Any, secret: Any, path: str, options: dict[str, Any],
 def _judged_receipt(found: Any, inventory: Any, secret: Any, options: dict[str, Any], *, live: bool) -> Any:
     from zcheck.commands import receipt
     from zcheck.facts import ControlPanel
-    from zcheck.gather import run
+    from zcheck.gather.collect import collect
+    from zcheck.gather.kinds import with_what_they_need
+    from zcheck.gather.settings import Settings
 
     panels = None
     if live:
-        settings = run.Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
-        wanted = run.with_what_they_need({ControlPanel})
-        panels = run.Gathering(inventory, settings, wanted, secret, lambda client, what: None).run()
+        settings = Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
+        wanted = with_what_they_need({ControlPanel})
+        panels = collect(inventory, settings, wanted, secret).facts
     return receipt.judge(found, max_age_s=options["max_age"], panels=panels, with_balancer=live)
 
 
@@ -152,11 +154,13 @@ def haproxy_render(ini: str, **options: Any) -> int:
 def _files_alone(inventory: Any) -> Any:
     """The facts that the clients' files tell."""
     from zcheck.facts import NotGathered, WsgiConf
-    from zcheck.gather import run
+    from zcheck.gather.collect import collect
+    from zcheck.gather.kinds import with_what_they_need
+    from zcheck.gather.settings import Settings
 
-    settings = run.Settings(run_id="files", offline=True)
-    wanted = run.with_what_they_need({WsgiConf})
-    return run.Gathering(inventory, settings, wanted, NotGathered("not asked for"), lambda client, what: None).run()
+    settings = Settings(run_id="files", offline=True)
+    wanted = with_what_they_need({WsgiConf})
+    return collect(inventory, settings, wanted, NotGathered("not asked for")).facts
 
 
 @haproxy.command("verify")

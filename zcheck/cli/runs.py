@@ -120,7 +120,7 @@ def examine(
     from zcheck.checks import CATALOGUE
     from zcheck.cli.terminal import LiveLines
     from zcheck.commands import preflight as pipeline
-    from zcheck.gather.run import Settings
+    from zcheck.gather.settings import Settings
     from zcheck.system.threads import within
 
     reasons = why_left_out(ctx, options, inventory, command, without)
@@ -193,7 +193,7 @@ def told_in_advance(
     """What a run by these options would read, contact and write; ``more`` is what its kind adds."""
     from zcheck.checks import CATALOGUE
     from zcheck.commands import plan
-    from zcheck.gather.run import wanted_kinds
+    from zcheck.gather.kinds import wanted_kinds
 
     return plan.tell(
         inventory,

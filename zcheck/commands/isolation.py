@@ -12,7 +12,7 @@ from zcheck.commands.preflight import Examination
 from zcheck.consistency.recording import writer
 from zcheck.consistency.storage.workloads import WORKLOADS
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
-from zcheck.gather.run import Isolation
+from zcheck.gather.settings import Isolation
 
 # What has to hold before anything is written, what is judged, and what is left.
 ALWAYS = frozenset(

@@ -16,8 +16,9 @@ from zcheck.consistency.http import site
 from zcheck.consistency.http.client import HttpTarget
 from zcheck.consistency.storage import parent
 from zcheck.facts import ControlPanel, Facts, Inventory, NotGathered, PortAnswer, ZeoAnswers, targets
-from zcheck.gather import live
-from zcheck.gather import run as gather
+from zcheck.gather import collect, routes
+from zcheck.gather.kinds import with_what_they_need
+from zcheck.gather.settings import Settings
 from zcheck.probes import zeo as zeo_probe
 from zcheck.system import state
 
@@ -87,19 +88,19 @@ def look(
     under_way = state.runs(state_folder, inventory.file).under_way
     if remove and under_way:
         raise UnderWay(f"run {under_way[0]} of {inventory.file} is under way: wait until it has ended; it cleans up")
-    wanted = gather.with_what_they_need(_NEEDED)
-    settings = gather.Settings(run_id="leftovers", timeout_s=timeout_s, deadline_s=deadline_s)
-    gathering = gather.Gathering(inventory, settings, wanted, secret, lambda client, what: None)
-    facts = gathering.run()
+    wanted = with_what_they_need(_NEEDED)
+    settings = Settings(run_id="leftovers", timeout_s=timeout_s, deadline_s=deadline_s)
+    run = collect.collect(inventory, settings, wanted, secret)
+    facts, deadline = run.facts, run.deadline
     doors, silent = _doors(facts)
     with parent.ZeoWorker("leftovers", timeout_s=timeout_s) as worker:
-        unreached = _connect(worker, facts, gathering.deadline.left())
-        found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left())
+        unreached = _connect(worker, facts, deadline.left())
+        found = _look(worker, doors, inventory, secret, timeout_s, since_s, deadline.left())
         found.not_looked_at += [*silent, *unreached]
         before = found.things
         if remove and before:
-            _remove(worker, found, doors, facts, secret, timeout_s, gathering.deadline.left_to_clean_up())
-            found = _look(worker, doors, inventory, secret, timeout_s, since_s, gathering.deadline.left_to_clean_up())
+            _remove(worker, found, doors, facts, secret, timeout_s, deadline.left_to_clean_up())
+            found = _look(worker, doors, inventory, secret, timeout_s, since_s, deadline.left_to_clean_up())
             found.not_looked_at += [*silent, *unreached]
     if not found.things and not found.unknown:
         state.forget_ended(state_folder, inventory.file)
@@ -114,14 +115,14 @@ def _doors(facts: Facts) -> tuple[_Doors, list[str]]:
     """The clients that can be asked, and in words those that cannot."""
     found: dict[str, list[HttpTarget]] = {"": []}
     silent = []
-    for place in (live.ROOT, *targets.mounted_places(facts)):
+    for place in (routes.ROOT, *targets.mounted_places(facts)):
         for client in facts.inventory.clients:
-            door = live.http_target(facts, client, {}, place)
+            door = routes.http_target(facts, client, {}, place)
             if door is not None:
                 not_here = targets.may_start_http(facts, client, place.path)
                 door = msgspec.structs.replace(door, may_write=door.may_write and not not_here)
                 found.setdefault(door.place, []).append(door)
-            elif place is live.ROOT:
+            elif place is routes.ROOT:
                 silent.append(f"{client.name}: {client.dialled} does not answer")
     return found, silent
 
@@ -129,7 +130,7 @@ def _doors(facts: Facts) -> tuple[_Doors, list[str]]:
 def _connect(worker: parent.ZeoWorker, facts: Facts, within_s: float) -> list[str]:
     ways = targets.zeo_targets(facts)
     usable = [way for way in ways if not way.unreachable]
-    failures = worker.connect([live.zeo_target(way) for way in usable], within_s=within_s)
+    failures = worker.connect([routes.zeo_target(way) for way in usable], within_s=within_s)
     told = [f"database {way.database} of {way.client}: {way.unreachable}" for way in ways if way.unreachable]
     return told + [f"database {failure.database} of {failure.client}: {failure.reason}" for failure in failures]
 

@@ -24,7 +24,8 @@ from zcheck.facts import (
     targets,
 )
 from zcheck.facts.history import HttpHistories, ZeoHistories
-from zcheck.gather import run
+from zcheck.gather.collect import collect
+from zcheck.gather.settings import Isolation, Settings
 from zcheck.parsers import wsgi_ini
 from zcheck.probes import haproxy
 from zcheck.probes.remote import answers, call
@@ -45,7 +46,7 @@ def tell(
     secret: str | NotGathered = "",
     state_folder: str | None = None,
     gathered: Facts = _NONE,
-    isolation: run.Isolation | None = None,
+    isolation: Isolation | None = None,
     max_rate: float = 20.0,
 ) -> str:
     """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
@@ -54,12 +55,10 @@ def tell(
     ``secret``: the password, or why there is none.  ``state_folder``: where the run keeps what it has to remember.
     ``isolation``: the plan of ``zcheck isolation``, with so many commits a second at most.
     """
-    settings = run.Settings(run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s, gathered=gathered)
+    settings = Settings(run_id="plan", offline=True, timeout_s=timeout_s, deadline_s=deadline_s, gathered=gathered)
     wanted = frozenset({ZopeConf, Names, SecretFiles})
-    gathering = run.Gathering(
-        inventory, settings, wanted, NotGathered("not needed for a plan"), lambda client, what: None
-    )
-    facts = gathering.run()
+    run = collect(inventory, settings, wanted, NotGathered("not needed for a plan"))
+    facts = run.facts
     pinned = targets.pinned_target(inventory, None)
     ways = targets.zeo_targets(facts) or ((pinned,) if pinned is not None else ())
     command = "preflight" if isolation is None else "isolation"
@@ -74,7 +73,7 @@ def tell(
         contacted.append("  each client once more, with the request of the balancer's health check")
     if inventory.balancers and BalancerVerdicts in kinds:
         lines += ["", "run haproxy -c -dW, where it is installed, on the balancer's files (it looks their names up)"]
-    doors = gathering.doors if {ZopeConf, SeenThere} & set(kinds) else ()
+    doors = run.doors if {ZopeConf, SeenThere} & set(kinds) else ()
     if doors:
         lines += ["", *_calls(inventory, doors)]
     lines += ["", *(["contact", *contacted] if contacted else ["contact nothing"]), ""]
@@ -202,7 +201,7 @@ def _zeo_writes(ways: Iterable[targets.ZeoTarget]) -> Iterable[str]:
         yield f"not write to database {database} of {', '.join(clients)}: {reason}"
 
 
-def _longer_writes(longer: run.Isolation, max_rate: float, *, through_clients: bool) -> Iterable[str]:
+def _longer_writes(longer: Isolation, max_rate: float, *, through_clients: bool) -> Iterable[str]:
     """What the longer test writes beside that."""
     commits = int(max_rate * (longer.duration_s + 1))
     if longer.zeo:

@@ -17,8 +17,11 @@ from zcheck.consistency.judge import isolation
 from zcheck.consistency.judge import pairs as judge
 from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, Thresholds, ZopeConf
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
-from zcheck.gather import run as gather
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import WRITES, wanted_kinds
+from zcheck.gather.run import Progress
 from zcheck.gather.saved import Saved
+from zcheck.gather.settings import Settings
 from zcheck.report import timelines, topology, verdict
 from zcheck.report.structs import (
     Cluster,
@@ -77,7 +80,7 @@ def left_out(
             reasons[check.name] = f"not part of zcheck {command}"
         elif offline and check.stage not in OFFLINE_STAGES:
             reasons[check.name] = "left out by --offline"
-        elif read_only and set(check.needs) & set(gather.WRITES):
+        elif read_only and set(check.needs) & set(WRITES):
             reasons[check.name] = "left out by --read-only"
         elif (
             not credentials
@@ -95,7 +98,7 @@ class Examination(msgspec.Struct, frozen=True):
     facts: Facts
 
 
-def run(inventory: Inventory, catalogue: Sequence[Check], settings: gather.Settings, **how: Any) -> Report:
+def run(inventory: Inventory, catalogue: Sequence[Check], settings: Settings, **how: Any) -> Report:
     """The report of :func:`examine`."""
     return examine(inventory, catalogue, settings, **how).report
 
@@ -103,13 +106,13 @@ def run(inventory: Inventory, catalogue: Sequence[Check], settings: gather.Setti
 def examine(
     inventory: Inventory,
     catalogue: Sequence[Check],
-    settings: gather.Settings,
+    settings: Settings,
     *,
     command: str,
     reasons: Mapping[str, str],
     secret: str | NotGathered,
     fail_on: verdict.FailOn = "warning",
-    progress: gather.Progress = lambda client, what: None,
+    progress: Progress = lambda client, what: None,
     timings: bool = False,
     startup_s: float = 0.0,
 ) -> Examination:
@@ -117,13 +120,13 @@ def examine(
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.perf_counter()
     settings = msgspec.structs.replace(settings, today=started.date().isoformat())
-    wanted = gather.wanted_kinds(check for check in catalogue if check.name not in reasons)
-    gathering = gather.Gathering(inventory, settings, wanted, secret, progress)
-    facts = gathering.run()
+    wanted = wanted_kinds(check for check in catalogue if check.name not in reasons)
+    gathered = collect(inventory, settings, wanted, secret, progress)
+    facts = gathered.facts
     judged_from = time.perf_counter()
     judgement = runner.run(catalogue, facts, left_out=reasons, today=settings.today, clock=time.perf_counter)
     ended = time.perf_counter()
-    spent = [("start-up", startup_s), *gathering.timings, ("judge", ended - judged_from)]
+    spent = [("start-up", startup_s), *gathered.timings, ("judge", ended - judged_from)]
     report = assemble(
         facts,
         judgement,

@@ -24,8 +24,10 @@ from zcheck.checks import CATALOGUE
 from zcheck.commands import preflight
 from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, SeenThere, SharedBlobs, WsgiConf, ZopeConf
 from zcheck.gather import brought as gathered
-from zcheck.gather import run as gather
 from zcheck.gather import saved as savedfacts
+from zcheck.gather.collect import collect
+from zcheck.gather.kinds import with_what_they_need
+from zcheck.gather.settings import Settings
 from zcheck.parsers.clients_ini import parse
 from zcheck.probes.remote import answers as elsewhere
 from zcheck.probes.remote import call
@@ -55,9 +57,8 @@ def inventory_of(tmp_path: Path, *sections: str) -> Inventory:
 
 def gathering(inventory: Inventory, *kinds: type[Any], **settings: Any) -> Facts:
     given = {"run_id": "0a0b0c0d0e0f", "timeout_s": 2.0, "deadline_s": 30.0, **settings}
-    wanted = gather.with_what_they_need(kinds)
-    run = gather.Gathering(inventory, gather.Settings(**given), wanted, NotGathered("none"), lambda client, what: None)
-    return run.run()
+    wanted = with_what_they_need(kinds)
+    return collect(inventory, Settings(**given), wanted, NotGathered("none")).facts
 
 
 LOOK = {
@@ -388,7 +389,7 @@ def test_offline_runs_no_command(tmp_path: Path) -> None:
 def test_a_way_that_leads_nowhere_is_told_once(only: list[str], expected: list[str], tmp_path: Path) -> None:
     sections = ["zope-conf = /srv/zope.conf\nvia = no-such-program-of-anybody", "via = no-such-program-of-anybody"]
     inventory = inventory_of(tmp_path, *sections)
-    settings = gather.Settings(run_id="0a0b0c0d0e0f", timeout_s=1.0, deadline_s=20.0, read_only=True)
+    settings = Settings(run_id="0a0b0c0d0e0f", timeout_s=1.0, deadline_s=20.0, read_only=True)
     reasons = preflight.left_out(CATALOGUE, only, [], offline=False, read_only=True)
     report = preflight.run(
         inventory, CATALOGUE, settings, command="preflight", reasons=reasons, secret=NotGathered("none")

@@ -18,7 +18,7 @@ from zcheck import cli
 from zcheck.checks import CATALOGUE
 from zcheck.commands import preflight
 from zcheck.facts import NotGathered
-from zcheck.gather import run
+from zcheck.gather.settings import Settings
 from zcheck.parsers import clients_ini
 from zcheck.report.structs import Page, Report, Run, Tool
 
@@ -51,7 +51,7 @@ def sample(folder: str) -> Report:
     return preflight.run(
         cluster,
         checks,
-        run.Settings(run_id="0", offline=True),
+        Settings(run_id="0", offline=True),
         command="preflight",
         reasons=preflight.left_out(checks, (), (), offline=True, read_only=False),
         secret=NotGathered("no password is needed"),
