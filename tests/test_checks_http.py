@@ -478,17 +478,27 @@ def test_what_was_not_gathered_is_unknown_and_what_was_left_out_is_skipped(check
     assert "skipped" == outcome(judge(check, (HttpHistories, LeftOut("--read-only")), app1=[], app2=[]))
 
 
-def test_no_verdict_on_a_client_that_is_explained_already() -> None:
-    """app3 lost its ZEO server: that is the finding, and the other two are proven against each other."""
-    facts = _facts(
-        http_run(*BOTH, app3=state("app3", joined=False)),
+def _app3_lost_its_server(app3: ClientState) -> Facts:
+    return _facts(
+        http_run(*BOTH, app3=app3),
         app1={HttpAnswer: HttpAnswer("http"), ControlPanel: UP},
         app2={HttpAnswer: HttpAnswer("http"), ControlPanel: UP},
         app3={HttpAnswer: HttpAnswer("http"), ControlPanel: DOWN},
     )
+
+
+def test_no_verdict_on_a_client_that_is_explained_already() -> None:
+    """app3 lost its ZEO server and showed nothing: the other two are proven against each other."""
+    facts = _app3_lost_its_server(state("app3"))
     judgement = run([client_is_connected_to_zeo, client_accepts_writes, edits_are_seen_everywhere], facts)
     assert [("client-is-connected-to-zeo", ("app3",))] == [(f.check, f.clients) for f in judgement.findings]
     assert ["problem", "pass", "pass"] == [result.outcome for result in judgement.results]
+
+
+def test_what_a_client_was_seen_not_to_show_is_not_explained_away() -> None:
+    facts = _app3_lost_its_server(state("app3", joined=False))
+    judgement = run([client_is_connected_to_zeo, client_accepts_writes, edits_are_seen_everywhere], facts)
+    assert ["client-is-connected-to-zeo", "edits-are-seen-everywhere"] == [f.check for f in judgement.findings]
 
 
 def test_a_client_that_showed_nothing_is_not_blamed_twice() -> None:

@@ -267,6 +267,126 @@ def test_fingerprints_are_stable_and_distinct() -> None:
     assert len({f.fingerprint for f in first}) == 3
 
 
+# --- what explains, and what does not --------------------------------------------------------------
+
+
+@check("pages-are-one", stage="consistency", severity=Severity.CRITICAL, needs=[HttpAnswer], after=[port_is_open])
+def pages_are_one(facts: Facts) -> Iterator[Yield]:
+    """Stands for a proof: it names every side of a disagreement, and is UNKNOWN for what shows nothing."""
+    pages = {client: answer.status for client, answer in facts.each(HttpAnswer).items()}
+    untold = tuple(client for client, status in pages.items() if status is None)
+    if untold:
+        yield Unknown(untold, f"{', '.join(untold)} showed nothing")
+    if len(set(pages.values()) - {None}) > 1:
+        yield Problem(tuple(client for client in pages if client not in untold), "two sites")
+
+
+def _pages(*statuses: int | None) -> dict[str, list[object]]:
+    """app2's port is closed; what each page showed."""
+    ports = (OPEN, CLOSED, OPEN)
+    return {
+        f"app{n}": [port, HttpAnswer("http", status=status)]
+        for n, (port, status) in enumerate(zip(ports, statuses, strict=False), 1)
+    }
+
+
+ALL_SEEN_APART = ("pages-are-one", "CRITICAL", ("app1", "app2"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "statuses"),
+    [
+        pytest.param([], (200, 200), id="nothing wrong was seen of the explained client"),
+        pytest.param([], (200, None), id="nothing was learnt of it"),
+        pytest.param([ALL_SEEN_APART], (200, 404), id="it was seen apart"),
+    ],
+)
+def test_a_finding_explains_what_was_not_learnt_and_no_problem_that_was_seen(
+    expected: list[tuple[str, str, tuple[str, ...]]], statuses: tuple[int | None, ...]
+) -> None:
+    judgement = runner.run([port_is_open, pages_are_one], facts_of(**_pages(*statuses)))
+    known = ("port-is-open", "CRITICAL", ("app2",))
+    assert [known, *expected] == [(f.check, f.severity, f.clients) for f in judgement.findings]
+    assert ("problem" if expected else "pass") == judgement.results[1].outcome
+
+
+@pytest.mark.parametrize(
+    ("expected", "page"),
+    [
+        pytest.param([], HttpAnswer("http", status=200), id="it passes"),
+        pytest.param([ALL_SEEN_APART], HttpAnswer("http", status=404), id="it is apart"),
+        pytest.param(
+            [("pages-are-one", "UNKNOWN", ("app2",))], HttpAnswer("http"), id="the check says that it cannot know"
+        ),
+        pytest.param(
+            [("pages-are-one", "UNKNOWN", ("app2",))], (HttpAnswer, NotGathered("closed")), id="nothing was gathered"
+        ),
+        pytest.param(
+            [("pages-are-one", "UNKNOWN", ("app2",))],
+            (HttpAnswer, LeftOut("closed", "port-is-open")),
+            id="it was left out because of the suppressed finding",
+        ),
+        pytest.param(
+            [("pages-are-one", "UNKNOWN", ("app2",))],
+            (HttpAnswer, NotGathered("closed", told_by="port-is-open")),
+            id="the suppressed check would tell it",
+        ),
+    ],
+)
+def test_what_is_suppressed_explains_nothing(expected: list[tuple[str, str, tuple[str, ...]]], page: object) -> None:
+    from zcheck.testing import inventory
+
+    given = inventory(SUPPRESSED.format(check="port-is-open"))
+    facts = facts_of(given, app1=[OPEN, PAGE], app2=[CLOSED, page])
+    judgement = runner.run([port_is_open, pages_are_one], facts, today="2026-01-01")
+    live = [(f.check, f.severity, f.clients) for f in judgement.findings if f.suppressed_by is None]
+    assert expected == live
+
+
+def test_a_check_leaves_the_telling_to_no_suppressed_one() -> None:
+    from zcheck.testing import inventory
+
+    facts = facts_of(
+        inventory(SUPPRESSED.format(check="page-is-served")),
+        app1=[OPEN, PAGE],
+        app2=[OPEN, HttpAnswer("http", status=404)],
+    )
+    judgement = runner.run([page_is_served, leaves_the_telling], facts, today="2026-01-01")
+    live = [(f.check, f.severity, f.clients, f.message) for f in judgement.findings if f.suppressed_by is None]
+    assert [("leaves-the-telling", "UNKNOWN", ("app2",), "page-is-served would tell, and is suppressed")] == live
+
+
+def test_a_mild_finding_does_not_stand_in_for_a_grave_check() -> None:
+    @check(
+        "page-is-proven", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer], after=[page_is_served]
+    )
+    def page_is_proven(facts: Facts) -> Iterator[Yield]:
+        yield Unknown(tuple(facts.clients), "nobody knows")
+
+    facts = facts_of(app1=[OPEN, HttpAnswer("http", status=404)])
+    judgement = runner.run([page_is_served, page_is_proven], facts)
+    assert [("page-is-served", "WARNING"), ("page-is-proven", "UNKNOWN")] == [
+        (f.check, f.severity) for f in judgement.findings
+    ]
+
+
+def test_one_loss_of_data_is_one_finding() -> None:
+    """A check that proves the split cannot be suppressed: what it says of these clients is not said again."""
+
+    @check("bases-are-one", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer])
+    def bases_are_one(facts: Facts) -> Iterator[Yield]:
+        yield Problem(("app1", "app2"), "two bases")
+
+    @check("again", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer], after=[bases_are_one])
+    def again(facts: Facts) -> Iterator[Yield]:
+        yield Problem(tuple(facts.clients), "two sites")
+
+    two = facts_of(app1=[OPEN], app2=[OPEN])
+    assert ["bases-are-one"] == [f.check for f in runner.run([bases_are_one, again], two).findings]
+    three = facts_of(app1=[OPEN], app2=[OPEN], app3=[OPEN])
+    assert ["bases-are-one", "again"] == [f.check for f in runner.run([bases_are_one, again], three).findings]
+
+
 @check("leaves-the-telling", stage="consistency", severity=Severity.CRITICAL, needs=[PortAnswer])
 def leaves_the_telling(facts: Facts) -> Iterator[Yield]:
     yield Skipped(tuple(facts.clients), "page-is-served")
