@@ -15,8 +15,8 @@ from zcheck.commands.demo import Cluster, ZeoSpec, specs
 from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.blobs import BlobMatrix
-from zcheck.consistency.storage.child import Connection
 from zcheck.consistency.storage.common import Change, Stop
+from zcheck.consistency.storage.connection import Connection
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.consistency.storage.protocol import Write
 from zcheck.facts.history import History

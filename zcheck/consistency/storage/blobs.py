@@ -18,7 +18,7 @@ from zcheck.consistency.storage.matrix import Matrix
 from zcheck.facts.history import History
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 
 class BlobMatrix(Matrix):

@@ -7,12 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
-
-if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
@@ -135,7 +132,17 @@ def side_by_side(work: Mapping[Key, Callable[[], Result]], timeout_s: float) -> 
     return {key: found.get(key, Late()) for key in work}
 
 
-def sort_out_the_silent(connections: Iterable[Connection]) -> None:
+class Dialled(Protocol):
+    """As much of a connection as is needed to see whether it is silent."""
+
+    error: str
+    timeout_s: float
+
+    def call(self, method: str, *arguments: Any, timeout_s: float | None = None) -> Any:
+        """Ask the server."""
+
+
+def sort_out_the_silent(connections: Iterable[Dialled]) -> None:
     """One round trip through every connection at once, so that many hung ones cost one time-out and not many."""
     usable = {number: one for number, one in enumerate(connections) if not one.error}
     if usable:

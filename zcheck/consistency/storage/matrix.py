@@ -38,7 +38,7 @@ from zcheck.facts import StorageFile
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome, Version
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 LOCK_POLL_S = 0.01
 RETRIES = 3

@@ -10,7 +10,7 @@ from zcheck.consistency.storage import markers, protocol
 from zcheck.consistency.storage.common import SHARE_FOR_ALL, Change, CommitFailed, NoAnswer, OutOfTime, Stop
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 FIRST_WINDOW_S = 300.0
 """The newest transactions are looked at first: a search that is cut short has then seen what is likeliest to matter."""

@@ -17,7 +17,7 @@ from zcheck.consistency.storage.common import NoAnswer, Stop
 from zcheck.facts import StorageFile
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 AGAIN_AFTER_S = 1.0
 """A pack gives the path to a new file as well, and opens it a moment later."""

@@ -18,7 +18,7 @@ from zcheck.consistency.storage.own_file import look_at_files
 from zcheck.facts import LoadsCount, OidRange, StorageProof, ZeoIdentity
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 ROUNDS = 3
 """More than the two that show a copy: one that hands out many ids itself just now must not look like one sequence."""

@@ -9,7 +9,7 @@ from zcheck.consistency.storage import markers, protocol
 from zcheck.consistency.storage.common import NoAnswer, OutOfTime, Stop
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 RETRIES = 3
 

@@ -24,7 +24,7 @@ from zcheck.consistency.storage.matrix import Matrix, Refused, Written
 from zcheck.facts.history import History, Operation
 
 if TYPE_CHECKING:
-    from zcheck.consistency.storage.child import Connection
+    from zcheck.consistency.storage.connection import Connection
 
 WORKLOADS: dict[str, tuple[str, ...]] = {
     "ring": ("ring:token",),
