@@ -8,9 +8,9 @@ import msgspec
 
 from zcheck.check import Place
 from zcheck.commands import recheck
-from zcheck.consistency.judge.isolation import ZERO
 from zcheck.consistency.recording.format import Origin, Recorded
 from zcheck.facts.history import ClientState, History, Operation, Version
+from zcheck.facts.verdicts import ZERO
 from zcheck.report import verdict
 from zcheck.report.structs import (
     Anomaly,
@@ -346,7 +346,7 @@ def stale_history() -> History:
 
 def stale() -> Report:
     """One read of one client shows what was replaced long ago: told by the judge, and drawn."""
-    return recheck.of_file(Recorded((stale_history(),), Origin(cluster="intranet", run_id="0")), "stale.jsonl")
+    return recheck.of_file(Recorded((stale_history(),), Origin(cluster="intranet", run_id="0")), "stale.jsonl").report
 
 
 def large() -> Report:

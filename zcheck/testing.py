@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from zcheck.check import Check
+from zcheck.consistency.judge.verdicts import with_verdicts
 from zcheck.facts import Balancers, Facts, Inventory, LeftOut, NotGathered, ZopeConf
 from zcheck.parsers import clients_ini as _inventory
 from zcheck.parsers import haproxy_cfg as _haproxy
@@ -60,7 +61,7 @@ def facts_of(*cluster: Any, kind: type[Any] = ZopeConf, **clients: Any) -> Facts
     for name, fact in clients.items():
         for one in fact if isinstance(fact, list) else [fact]:
             facts = _with(facts, name, one, kind)
-    return facts
+    return with_verdicts(facts)
 
 
 def judge(check: Check, *cluster: Any, today: str = "2026-01-01", **clients: Any) -> Judgement:

@@ -43,15 +43,8 @@ from collections.abc import Iterator
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Database, Facts, Names, ZopeConf
 from zcheck.facts.blobs import BLOB_CLIENTS, Machines, blob_dir, is_shared, open_variables, path_of, shared_line
-from zcheck.rules.databases import (
-    Shared,
-    is_on,
-    is_partial,
-    nobody_to_compare,
-    place_of_end,
-    shared_databases,
-    unresolved,
-)
+from zcheck.facts.config import is_on
+from zcheck.rules.databases import Shared, is_partial, nobody_to_compare, place_of_end, shared_databases, unresolved
 
 Members = dict[str, Database]
 

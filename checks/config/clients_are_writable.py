@@ -26,7 +26,8 @@ from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Database, Facts, Section, Setting, ZopeConf
-from zcheck.rules.databases import is_on, places, unresolved
+from zcheck.facts.config import is_on
+from zcheck.rules.databases import places, unresolved
 
 ROLES = ("read-only", "worker")
 

@@ -45,8 +45,9 @@ from __future__ import annotations
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoAnswers, ZeoConf, ZeoConfs, ZopeConf
+from zcheck.facts.config import is_on
 from zcheck.facts.served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
-from zcheck.rules.databases import is_on, listed, place_of_end
+from zcheck.rules.databases import listed, place_of_end
 from zcheck.rules.server_folders import Found, apart, blobs, locations, remarks, unresolved_there
 
 

@@ -32,16 +32,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.isolation import LOSES_UPDATES, Anomaly, judge
 from zcheck.facts import Facts
 from zcheck.facts.history import History, ZeoHistories
-from zcheck.rules.isolation import members, not_judged, where, witness, zeo_histories
+from zcheck.facts.verdicts import LOSES_UPDATES, Anomaly, Verdicts
+from zcheck.rules.isolation import members, not_judged, verdict_on, where, witness, zeo_histories
 
 
 @check(
     "conflicts-are-detected",
     stage="consistency",
     needs=[ZeoHistories],
+    uses=[Verdicts],
     severity=Severity.CRITICAL,
     after=[
         "zeo-server-answers",
@@ -55,7 +56,11 @@ def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped
     """That a write was refused says something only where another one was accepted."""
     taken: set[str] = set()
     for history in zeo_histories(facts):
-        found = [one for one in judge(history).anomalies if one.kind in LOSES_UPDATES or one.breaks == "serializable"]
+        found = [
+            one
+            for one in verdict_on(facts, history).anomalies
+            if one.kind in LOSES_UPDATES or one.breaks == "serializable"
+        ]
         found = [one for one in found if one.sessions[0] in facts.clients]
         tried = [client for client in members(facts, history) if _tried(history, client)]
         taken |= set(tried)

@@ -41,10 +41,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.pairs import SeenPair
 from zcheck.facts import ControlPanel, Facts, Names, PortAnswer
 from zcheck.facts.addresses import labelled, same_servers
 from zcheck.facts.history import History, HttpHistories
+from zcheck.facts.pairs import SeenPair
 from zcheck.rules.http_histories import histories, inside, judged_pairs, not_in_the_tree, unnamed, writers, wrote
 
 

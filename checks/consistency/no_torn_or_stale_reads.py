@@ -44,9 +44,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.isolation import LOSES_UPDATES, Anomaly, judge
 from zcheck.facts import Facts
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.facts.verdicts import LOSES_UPDATES, Anomaly, Verdicts
 from zcheck.rules.isolation import (
     ALONE,
     blind_readers,
@@ -55,6 +55,7 @@ from zcheck.rules.isolation import (
     members,
     not_judged,
     told,
+    verdict_on,
     where,
     witness,
 )
@@ -64,7 +65,7 @@ from zcheck.rules.isolation import (
     "no-torn-or-stale-reads",
     stage="consistency",
     needs=[ZeoHistories],
-    uses=[HttpHistories],
+    uses=[HttpHistories, Verdicts],
     severity=Severity.CRITICAL,
     after=[
         "zeo-server-answers",
@@ -81,7 +82,7 @@ def no_torn_or_stale_reads(facts: Facts) -> Iterator[Problem | Unknown | Skipped
     """
     taken: set[str] = set()
     for history in judged_histories(facts):
-        verdict = judge(history)
+        verdict = verdict_on(facts, history)
         found = [one for one in verdict.anomalies if one.kind not in LOSES_UPDATES and one.breaks != "serializable"]
         blind = blind_readers(facts, history)
         own = [one for one in found if not one.sessions or one.sessions[0] in facts.clients]

@@ -29,9 +29,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.isolation import behind, lags, quantile
 from zcheck.facts import Facts, Thresholds
 from zcheck.facts.history import History, HttpHistories, Lag, ZeoHistories
+from zcheck.facts.lags import behind, lags, quantile
 from zcheck.rules.isolation import ALONE, connected, members, not_judged, where, zeo_histories
 
 

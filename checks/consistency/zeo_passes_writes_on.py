@@ -39,9 +39,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.pairs import SeenPair, pairs
 from zcheck.facts import Facts
 from zcheck.facts.history import History, ZeoHistories
+from zcheck.facts.pairs import SeenPair, pairs
 from zcheck.rules.isolation import members
 from zcheck.rules.storage_histories import may_not_write, sides
 

@@ -47,9 +47,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
 from zcheck.facts.history import HttpHistories
+from zcheck.facts.pairs import pairs
 from zcheck.facts.storage_evidence import StorageGroups, storage_groups
 from zcheck.rules.server_lists import through_the_clients
 from zcheck.rules.storages import shown

@@ -12,7 +12,6 @@ from cluster.whole_runs import Contents, assert_only_ours, in_process, preflight
 from cluster.zeo_servers import ZeoServer, zeo_server
 
 from zcheck.commands.demo import Cluster, ZeoSpec, specs
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.blobs import BlobMatrix
 from zcheck.consistency.storage.common import Change, Stop
@@ -20,6 +19,7 @@ from zcheck.consistency.storage.connection import Connection
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.consistency.storage.protocol import Write
 from zcheck.facts.history import History
+from zcheck.facts.pairs import pairs
 
 RUN = "test-run"
 LIMIT_S = 30.0

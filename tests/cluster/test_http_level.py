@@ -27,9 +27,9 @@ from zcheck.consistency.http import client as zmi
 from zcheck.consistency.http import folder as level
 from zcheck.consistency.http.client import HttpTarget
 from zcheck.consistency.http.leftovers import leftovers, remove_leftovers
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Client, ControlPanel, Facts, HostPort, IniSection, Inventory, NotGathered, ZopeConf
 from zcheck.facts.history import History, HttpHistories
+from zcheck.facts.pairs import pairs
 from zcheck.parsers.zope_conf import parse
 from zcheck.probes.http import probe_control_panel, probe_http
 from zcheck.probes.http_connection import Line

@@ -14,13 +14,14 @@ from cluster.zeo_servers import ZeoServer, zeo_server
 
 from zcheck import cli
 from zcheck.commands.demo import Cluster
-from zcheck.consistency.judge.isolation import judge, lags
-from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.recording.format import loads
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.consistency.storage.workloads import WORKLOADS, schedule
 from zcheck.facts import HostPort
 from zcheck.facts.history import History
+from zcheck.facts.lags import lags
+from zcheck.facts.pairs import pairs
 from zcheck.probes import zeo
 
 RUN = "test-run"

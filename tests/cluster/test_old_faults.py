@@ -26,10 +26,10 @@ from zcheck.commands.demo import HOST, ClientSpec, Cluster
 from zcheck.consistency.http import folder
 from zcheck.consistency.http.client import folder_id
 from zcheck.consistency.judge.isolation import judge
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.facts import Client, Facts, HostPort, IniSection, Inventory
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.facts.pairs import pairs
 from zcheck.probes import zeo
 from zcheck.runner import run as judge_by
 

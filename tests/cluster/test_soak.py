@@ -18,8 +18,7 @@ from cluster.zeo_servers import ZeoServer, zeo_server
 from zcheck.commands.demo import HOST, Cluster
 from zcheck.consistency.http import folder
 from zcheck.consistency.http.client import Door, HttpTarget, folder_id
-from zcheck.consistency.judge.isolation import judge, singly
-from zcheck.consistency.judge.pairs import pairs
+from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.recording import writer
 from zcheck.consistency.recording.format import header, loads
 from zcheck.consistency.recording.writer import Tape
@@ -27,6 +26,8 @@ from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.consistency.storage.workloads import WORKLOADS
 from zcheck.facts import Client, HostPort, IniSection
 from zcheck.facts.history import History
+from zcheck.facts.lags import singly
+from zcheck.facts.pairs import pairs
 
 RUN = "soak"
 LIMIT_S = 60.0

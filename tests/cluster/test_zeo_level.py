@@ -19,11 +19,11 @@ import pytest
 from cluster.proxies import listener, proxy, saying
 from cluster.zeo_servers import ZeoServer, commit_takes, free_port, stopped_in_commit, zeo_server
 
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.facts import HostPort, NotGathered, ZeoIdentity
 from zcheck.facts.history import History, Operation
+from zcheck.facts.pairs import pairs
 from zcheck.probes import zeo
 
 RUN = "test-run"

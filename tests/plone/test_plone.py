@@ -16,9 +16,9 @@ from cluster.whole_runs import in_process, preflight, unchanged
 from zcheck.commands.demo import HOST, Cluster, ZeoSpec, specs
 from zcheck.consistency.http import site
 from zcheck.consistency.http.client import HttpTarget
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Client, HostPort, IniSection
 from zcheck.facts.history import History
+from zcheck.facts.pairs import pairs
 
 JSON = {"Accept": "application/json"}
 LIMIT_S = 30.0

@@ -11,11 +11,12 @@ import pytest
 from cases import stale, stale_history
 
 from zcheck.commands import recheck
-from zcheck.consistency.judge.isolation import Verdict, judge
+from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.judge.windows import MOST_LAGS, Windows
 from zcheck.consistency.recording.format import Origin, Recorded
 from zcheck.facts import Facts, Inventory
 from zcheck.facts.history import ClientState, History, HttpHistories, Lag, Operation, Version
+from zcheck.facts.verdicts import IsolationVerdict
 from zcheck.report.formats import json as as_json
 from zcheck.report.structs import Anomaly, Pair
 from zcheck.report.timelines import (
@@ -30,7 +31,7 @@ from zcheck.report.timelines import (
 )
 
 MS = 1_000_000
-UNJUDGED = Verdict("unknown", None)
+UNJUDGED = IsolationVerdict("unknown", None)
 
 
 def write(session: str, number: int, begin_ms: int, took_ms: int = 1) -> Operation:
@@ -161,7 +162,7 @@ def test_a_healthy_history_has_no_anomaly() -> None:
 )
 def test_nothing_holds_in_a_split_cluster(expected: tuple[str, str | None, int], seen: bool | None) -> None:
     given = history(write("app1", 1, 0), read("app2", 1, 2, app1="app1-1"))
-    found = judged(given, Verdict("pass", "strong-si", operations=2), [Pair("app1", "app3", seen)])
+    found = judged(given, IsolationVerdict("pass", "strong-si", operations=2), [Pair("app1", "app3", seen)])
     assert expected == (found.result, found.held, found.unseen)
 
 
@@ -240,5 +241,5 @@ def test_a_run_without_a_history_has_no_pictures() -> None:
 
 def test_of_a_history_that_proves_nothing_no_level_is_said_to_hold() -> None:
     recorded = Recorded((stale_history(),), Origin(cluster="x", run_id="0"), faults=("its end is missing",))
-    consistency = recheck.of_file(recorded, "cut.jsonl").consistency
+    consistency = recheck.of_file(recorded, "cut.jsonl").report.consistency
     assert (None, ()) == (consistency.held, consistency.judged)

@@ -40,6 +40,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     while it goes on, and tells the verdict so far on stderr.  Ctrl-C ends it with a report on what was done.
     """
     from zcheck.commands import isolation
+    from zcheck.commands import recheck as rechecking
     from zcheck.consistency.recording import writer
 
     inventory, secret = read_inventory(ini)
@@ -70,7 +71,7 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
         raise click.ClickException(f"{options['history']}: cannot be written: {error.strerror}") from None
     deliver(found.report, options)
     if not options["quiet"] and all(path for _, path in options["output"]):
-        echo("\n".join([*isolation.summary(found), f"seed {plan.seed}"]))
+        echo("\n".join([*rechecking.summary(found), f"seed {plan.seed}"]))
     return int(found.report.verdict.exit_code)
 
 
@@ -120,8 +121,8 @@ def recheck(history: str, **options: Any) -> int:
         for one in recorded.histories:
             echo(elle.export(one, options["elle"]).removesuffix("\n"))
         return UNKNOWN if recorded.faults else 0
-    report = rechecking.of_file(recorded, history, options["fail_on"])
-    deliver(report, options)
+    found = rechecking.of_file(recorded, history, options["fail_on"])
+    deliver(found.report, options)
     if not options["quiet"] and not options["output"]:
-        echo("\n".join(rechecking.summary(recorded.histories, recorded.faults)))
-    return int(report.verdict.exit_code)
+        echo("\n".join(rechecking.summary(found, recorded.faults)))
+    return int(found.report.verdict.exit_code)

@@ -11,7 +11,6 @@ from zcheck.commands import recheck
 from zcheck.commands.preflight import Examination
 from zcheck.consistency.recording import writer
 from zcheck.consistency.storage.workloads import WORKLOADS
-from zcheck.facts.history import History, HttpHistories, ZeoHistories
 from zcheck.gather.settings import Isolation
 
 # What has to hold before anything is written, what is judged, and what is left.
@@ -63,22 +62,8 @@ def left_out(chosen: Isolation) -> tuple[str, ...]:
     return tuple(check.name for check in CATALOGUE if check.name not in wanted)
 
 
-def histories(found: Examination) -> tuple[History, ...]:
-    """What was recorded, over ZEO and through the running clients."""
-    zeo, http = found.facts.raw(ZeoHistories), found.facts.raw(HttpHistories)
-    return (
-        *(zeo.histories if isinstance(zeo, ZeoHistories) else ()),
-        *(http.histories if isinstance(http, HttpHistories) else ()),
-    )
-
-
-def summary(found: Examination) -> list[str]:
-    """What each history showed."""
-    return recheck.summary(histories(found))
-
-
 def finish(found: Examination, done: Isolation) -> None:
     """Complete the history's file.  Raises :exc:`OSError`."""
     if done.history is not None:
         origin = writer.origin(found.report.cluster.name, found.report.run.id, done.seed)
-        writer.end(done.history, histories(found), origin)
+        writer.end(done.history, recheck.histories(found), origin)

@@ -14,9 +14,11 @@ import msgspec
 from zcheck import __version__, runner
 from zcheck.check import STAGES, Check
 from zcheck.consistency.judge import isolation
-from zcheck.consistency.judge import pairs as judge
+from zcheck.consistency.judge.verdicts import with_verdicts
 from zcheck.facts import Facts, HttpAnswer, Inventory, NotGathered, Remains, Thresholds, ZopeConf
+from zcheck.facts import pairs as judge
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.facts.verdicts import IsolationLevel, IsolationVerdict, Verdicts
 from zcheck.gather.collect import collect
 from zcheck.gather.kinds import WRITES, wanted_kinds
 from zcheck.gather.run import Progress
@@ -159,9 +161,10 @@ def judge_again(
     ``reasons``: the checks that are left out now, beside those that were left out then.
     """
     reasons = {**saved.left_out, **reasons}
-    judgement = runner.run(catalogue, saved.facts, left_out=reasons, today=saved.run.started[:10])
+    facts = with_verdicts(saved.facts)
+    judgement = runner.run(catalogue, facts, left_out=reasons, today=saved.run.started[:10])
     run = msgspec.structs.replace(saved.run, command=command or saved.run.command)
-    return assemble(saved.facts, judgement, run, fail_on, left_out=reasons)
+    return assemble(facts, judgement, run, fail_on, left_out=reasons)
 
 
 def assemble(
@@ -266,7 +269,9 @@ def _who_saves(levels: tuple[Level, ...]) -> frozenset[str]:
 def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:
     """What the histories show, with what is to be drawn of them."""
     histories = _histories(facts)
-    verdicts = [isolation.judge(history) for history in histories]
+    found = facts.raw(Verdicts)
+    known = found if isinstance(found, Verdicts) else Verdicts()
+    verdicts = [known.of(history) for history in histories]
     given = facts.raw(Thresholds)
     limit_ms = (given if isinstance(given, Thresholds) else Thresholds()).propagation_is_quick_s * 1000
     lags = [timelines.lags_of(history, limit_ms) for history in histories]
@@ -285,8 +290,8 @@ def _consistency(facts: Facts, levels: tuple[Level, ...]) -> Consistency:
 
 
 def _held(
-    histories: Sequence[History], verdicts: Sequence[isolation.Verdict], levels: tuple[Level, ...]
-) -> isolation.Level | None:
+    histories: Sequence[History], verdicts: Sequence[IsolationVerdict], levels: tuple[Level, ...]
+) -> IsolationLevel | None:
     """The strongest level that every history supports whose versions the storage told; null in a split cluster."""
     if any(pair.seen is False for level in levels for pair in level.pairs):
         return None

@@ -11,12 +11,14 @@ import msgspec
 from zcheck import runner
 from zcheck.checks import CATALOGUE
 from zcheck.commands import preflight
-from zcheck.consistency.judge.isolation import Verdict, judge
+from zcheck.commands.preflight import Examination
+from zcheck.consistency.judge.verdicts import with_verdicts
 from zcheck.consistency.recording.format import Recorded
 from zcheck.facts import Client, Facts, HostPort, IniSection, Inventory, LeftOut
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.facts.verdicts import IsolationVerdict, Verdicts
 from zcheck.report import verdict
-from zcheck.report.structs import Finding, Report, Run, Topology
+from zcheck.report.structs import Finding, Run, Topology
 
 JUDGES = (
     "zeo-passes-writes-on",
@@ -38,10 +40,10 @@ def report(
     faults: Iterable[str] = (),
     began: float | None = None,
     checks: Sequence[str] = JUDGES,
-) -> Report:
+) -> Examination:
     """The report on these histories.  ``faults`` say why nothing of it may be called OK; ``began``: monotonic s."""
     faults = tuple(faults)
-    facts = _facts(inventory, histories)
+    facts = with_verdicts(_facts(inventory, histories))
     catalogue = [check for check in CATALOGUE if check.name in checks]
     judgement = runner.run(catalogue, facts, clock=time.perf_counter)
     findings = [_fault(inventory, fault) for fault in faults] or list(judgement.findings)
@@ -55,16 +57,16 @@ def report(
         told = msgspec.structs.replace(
             told, consistency=msgspec.structs.replace(told.consistency, held=None, judged=())
         )
-    return told
+    return Examination(told, facts)
 
 
-def of_file(recorded: Recorded, path: str, fail_on: verdict.FailOn = "warning") -> Report:
+def of_file(recorded: Recorded, path: str, fail_on: verdict.FailOn = "warning") -> Examination:
     """The report on a file's histories."""
     names = dict.fromkeys(state.client for history in recorded.histories for state in history.clients)
     names |= dict.fromkeys(op.session for history in recorded.histories for op in history.operations)
     clients = tuple(Client(name, HostPort(name, 1), IniSection(f"client:{name}", 1), name) for name in names)
     inventory = Inventory(file=path, name=recorded.origin.cluster, clients=clients)
-    told = report(
+    found = report(
         inventory,
         recorded.histories,
         command="recheck",
@@ -73,21 +75,32 @@ def of_file(recorded: Recorded, path: str, fail_on: verdict.FailOn = "warning") 
         faults=recorded.faults,
     )
     # A history knows who took part, and nothing of their addresses.
-    return msgspec.structs.replace(told, topology=Topology())
+    return Examination(msgspec.structs.replace(found.report, topology=Topology()), found.facts)
 
 
-def summary(histories: Iterable[History], faults: Sequence[str] = ()) -> list[str]:
+def summary(found: Examination, faults: Sequence[str] = ()) -> list[str]:
     """What each history showed, in a line or two; of one with ``faults`` nothing is said to hold, or not to."""
     if faults:
         return ["held: not known, since the history is not whole"]
-    return [line for history in histories for line in _summary(history, judge(history))]
+    verdicts = found.facts.raw(Verdicts)
+    if not isinstance(verdicts, Verdicts):
+        return []
+    return [line for history in histories(found) for line in _summary(history, verdicts.of(history))]
 
 
-def _summary(history: History, found: Verdict) -> list[str]:
+def histories(found: Examination) -> tuple[History, ...]:
+    """What was recorded, over ZEO and through the running clients."""
+    zeo, http = found.facts.raw(ZeoHistories), found.facts.raw(HttpHistories)
+    return (
+        *(zeo.histories if isinstance(zeo, ZeoHistories) else ()),
+        *(http.histories if isinstance(http, HttpHistories) else ()),
+    )
+
+
+def _summary(history: History, found: IsolationVerdict) -> list[str]:
     held: str = found.held or ("not known" if found.result == "unknown" else "not even snapshot isolation")
     if history.stopped:
-        until_then = judge(msgspec.structs.replace(history, stopped=""))
-        held = f"not known, for {history.stopped}; until then: {until_then.held or 'nothing'}"
+        held = f"not known, for {history.stopped}; until then: {found.held_until_then or 'nothing'}"
     reads = f"{found.fenced_reads} fenced reads"
     bound = (
         f"; a fault in one read of {found.fenced_reads // 3} would have shown (95 %)" if found.fenced_reads > 30 else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from zcheck.facts import ZEO_CLIENT_TYPES, Database, Facts, Names, Setting
 from zcheck.facts.addresses import locate
-from zcheck.rules.databases import is_on
+from zcheck.facts.config import is_on
 
 # The storages that share their blobs with other clients, each by rules of its own.
 BLOB_CLIENTS = (*ZEO_CLIENT_TYPES, "relstorage")

@@ -251,3 +251,12 @@ class ZeoConfs(msgspec.Struct, frozen=True):
 
     scope: ClassVar[str] = "cluster"
     confs: dict[str, ZeoConf | NotGathered] = {}
+
+
+TRUE = ("on", "true", "yes")
+"""How ZConfig spells a boolean that holds (ZConfig.datatypes.asBoolean); the case does not matter."""
+
+
+def is_on(setting: Setting | None) -> bool:
+    """Whether a boolean key holds; an absent one does not."""
+    return setting is not None and setting.value.lower() in TRUE

@@ -140,6 +140,8 @@ def load_gathered(text: str) -> Gathered:
 
 def _saved(facts: Facts) -> Iterator[SavedFact]:
     for kind, subject, value in facts.items():
+        if KINDS.get(kind.__name__) is not kind:
+            continue  # a verdict, say: it is made anew of what is saved
         if isinstance(value, NotGathered):
             yield SavedFact(kind.__name__, subject, "not-gathered", value)
         elif isinstance(value, LeftOut):

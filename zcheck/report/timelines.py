@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from zcheck.consistency.judge.isolation import Verdict, lags, quantile, singly
 from zcheck.facts.history import History, Lag, Operation
+from zcheck.facts.lags import lags, quantile, singly
+from zcheck.facts.verdicts import IsolationVerdict
 from zcheck.report.structs import Anomaly, Judged, LagPoint, Lags, LagWindow, Pair, Step
 
 MOST_POINTS = 500
@@ -30,7 +31,7 @@ _DEEDS = {
 """What was done, of that which neither read nor wrote a marker."""
 
 
-def judged(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> Judged:
+def judged(history: History, verdict: IsolationVerdict, pairs: Iterable[Pair]) -> Judged:
     """How the judge came to its verdict.  In a split cluster nothing held, however well each side keeps its order."""
     unseen = sum(pair.seen is False for pair in pairs)
     return Judged(
@@ -128,7 +129,7 @@ class _Found(msgspec.Struct, frozen=True):
     breaks: str | None = None
 
 
-def anomalies_of(history: History, verdict: Verdict, pairs: Iterable[Pair]) -> tuple[Anomaly, ...]:
+def anomalies_of(history: History, verdict: IsolationVerdict, pairs: Iterable[Pair]) -> tuple[Anomaly, ...]:
     """The first anomaly of each kind and of the same clients; without any, the edits that did not show."""
     operations = singly(history).operations
     found = [

@@ -9,14 +9,12 @@ import msgspec
 
 from zcheck.check import Place, Skipped, Unknown
 from zcheck.facts import ConfFault, Database, Facts, Section, Setting, ZopeConf
+from zcheck.facts.config import is_on
 
 # Storages that live inside one process or on one machine's disk, so that no other client can share them.
 PRIVATE_STORAGES = ("filestorage", "mappingstorage", "temporarystorage", "fullstorage", "minimalstorage")
 # They are emptied with each start, by design: made for sessions.
 VOLATILE_STORAGES = ("temporarystorage", "mappingstorage")
-
-TRUE = ("on", "true", "yes")
-"""How ZConfig spells a boolean that holds (ZConfig.datatypes.asBoolean); the case does not matter."""
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -33,11 +31,6 @@ class Shared(msgspec.Struct, frozen=True):
 def places(lines: Iterable[Setting | Section | Database | ConfFault]) -> tuple[Place, ...]:
     """The places of these lines; clients that read one file have one place in common."""
     return tuple(dict.fromkeys(map(Place.of, lines)))
-
-
-def is_on(setting: Setting | None) -> bool:
-    """Whether a boolean key holds; an absent one does not."""
-    return setting is not None and setting.value.lower() in TRUE
 
 
 def listed(words: Iterable[str]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zcheck.check import Note
-from zcheck.consistency.judge.pairs import SeenPair, pairs
 from zcheck.facts import Facts, PortAnswer
 from zcheck.facts.history import ClientState, History, HttpHistories, Operation, Refusal
+from zcheck.facts.pairs import SeenPair, pairs
 
 # What may as well be zcheck's own lack of rights: it is the client's fault only where others took the same user.
 OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redirected", "no-form"})

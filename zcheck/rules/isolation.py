@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from zcheck.check import Skipped, Unknown
-from zcheck.consistency.judge.isolation import ZERO, Anomaly, Verdict
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import Facts
 from zcheck.facts.history import ClientState, History, HttpHistories, Operation, Version, ZeoHistories
+from zcheck.facts.pairs import pairs
+from zcheck.facts.verdicts import ZERO, Anomaly, IsolationVerdict, Verdicts
 
 ALONE = "there is no second client's ZEO connection to prove it against"
 
@@ -60,7 +60,11 @@ def not_judged(facts: Facts, history: History, why: str) -> Iterator[Skipped | U
         yield Unknown(clients, f"{where(history)}: {why}", about=history.database)
 
 
-def told(verdict: Verdict) -> str:
+def verdict_on(facts: Facts, history: History) -> IsolationVerdict:
+    return (facts.maybe(Verdicts) or Verdicts()).of(history)
+
+
+def told(verdict: IsolationVerdict) -> str:
     return "; ".join(verdict.unknown)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from zcheck.consistency.judge.pairs import SeenPair
 from zcheck.facts.history import ClientState, History, Operation, ZeoHistories
+from zcheck.facts.pairs import SeenPair
 
 
 def may_not_write(history: History, client: str) -> str:

@@ -10,22 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.consistency.judge.isolation import (
-    LEVELS,
-    ZERO,
-    Level,
-    Past,
-    Verdict,
-    components,
-    held,
-    judge,
-    judge_part,
-    lags,
-    quantile,
-    together,
-    verdict_of,
-)
+from zcheck.consistency.judge.isolation import Past, components, held, judge, judge_part, together, verdict_of
 from zcheck.facts.history import Found, History, Judged, Operation, Version
+from zcheck.facts.lags import lags, quantile
+from zcheck.facts.verdicts import LEVELS, ZERO, IsolationLevel, IsolationVerdict
 
 MS = 1_000_000
 
@@ -442,7 +430,9 @@ def test_what_could_not_be_judged_is_no_pass(expected: str, given: History) -> N
         pytest.param(None, [r("x", 8, FENCED, a=1, b=4)], id="a fractured read"),
     ],
 )
-def test_the_strongest_level_that_was_tested_and_held(expected: Level | None, operations: list[Operation]) -> None:
+def test_the_strongest_level_that_was_tested_and_held(
+    expected: IsolationLevel | None, operations: list[Operation]
+) -> None:
     assert expected == judge(history(AB, *WRITES[:2], *two_more(), *operations)).held
 
 
@@ -519,7 +509,7 @@ def test_quantiles(expected: int, share: float) -> None:
 # Every way to give each transaction a snapshot is tried.
 
 
-def model(given: History) -> set[Level]:
+def model(given: History) -> set[IsolationLevel]:
     """The levels that a history without faults of A and B breaks."""
     ops = given.operations
     assert given.log is not None
@@ -530,7 +520,7 @@ def model(given: History) -> set[Level]:
         for m, nonce in op.writes.items()
     }
     possible = [[s for s in [ZERO, *tids] if fits(given, op, s, commits.get(n))] for n, op in enumerate(ops)]
-    broken: set[Level] = set()
+    broken: set[IsolationLevel] = set()
     if not all(possible):
         return {"snapshot-isolation"}
     before = [(a, b) for a in range(len(ops)) for b in range(len(ops)) if ops[a].return_ns <= ops[b].invoke_ns]
@@ -644,7 +634,7 @@ def parts_of(given: History, at: Sequence[int]) -> Iterator[History]:
         yield History("zeo", "main", "run", tuple(part), log=own, values=given.values)
 
 
-def in_parts(given: History, at: Sequence[int]) -> Verdict:
+def in_parts(given: History, at: Sequence[int]) -> IsolationVerdict:
     found, past = Judged(), Past()
     for part in parts_of(given, at):
         more, past = judge_part(part, past)

@@ -33,11 +33,11 @@ from zcheck.consistency.http.client import (
 )
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import TIME_IS_OVER, Level, Stopped
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage.protocol import Versions
 from zcheck.facts.history import Action, History, Operation, Version
+from zcheck.facts.pairs import pairs
 from zcheck.probes.http import NO_HOSTS
 from zcheck.probes.http_connection import HttpTrouble, Reply, seconds
 

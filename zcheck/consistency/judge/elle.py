@@ -14,8 +14,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from zcheck.consistency.judge.isolation import singly
 from zcheck.facts.history import History, Operation
+from zcheck.facts.lags import singly
 
 Model = Literal["rw-register", "list-append"]
 MODELS: tuple[Model, ...] = ("rw-register", "list-append")

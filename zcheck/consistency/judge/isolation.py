@@ -20,92 +20,18 @@ from typing import Literal
 
 import msgspec
 
-from zcheck.facts.history import Found, History, Judged, Lag, Operation, Version
-
-Level = Literal["snapshot-isolation", "strong-session-si", "strong-si", "serializable"]
-LEVELS: tuple[Level, ...] = ("snapshot-isolation", "strong-session-si", "strong-si")
-
-ZERO = "0" * 16
-"""Before every transaction."""
-NEVER = "~"
-"""After every transaction."""
-
-SERIALIZABLE = "write-skew-current"
-"""The workload that asks for more than snapshot isolation."""
-
-# Plain name: Adya's, and the weakest level that does not allow it.
-KINDS: dict[str, tuple[str, Level]] = {
-    "lost write": ("durability", "snapshot-isolation"),
-    "phantom commit": ("durability", "snapshot-isolation"),
-    "torn commit": ("atomicity", "snapshot-isolation"),
-    "aborted read": ("G1a", "snapshot-isolation"),
-    "intermediate read": ("G1b", "snapshot-isolation"),
-    "foreign read": ("G1a", "snapshot-isolation"),
-    "lost update": ("P4", "snapshot-isolation"),
-    "missed conflict": ("P4", "snapshot-isolation"),
-    "stale read": ("G-SIb", "snapshot-isolation"),
-    "read from the future": ("G-SIa", "snapshot-isolation"),
-    "fractured read": ("G-single", "snapshot-isolation"),
-    "broken sum": ("G-SIb", "snapshot-isolation"),
-    "non-monotonic read": ("G-single-process", "strong-session-si"),
-    "own write not read": ("G-single-process", "strong-session-si"),
-    "non-monotonic write": ("G0-process", "strong-session-si"),
-    "write before what was read": ("G1c-process", "strong-session-si"),
-    "acknowledged commit not seen": ("G-single-realtime", "strong-si"),
-    "commits out of order": ("G0-realtime", "strong-si"),
-    "write skew": ("G2-item", "serializable"),
-}
-
-LOSES_UPDATES = frozenset({"lost update", "missed conflict"})
+from zcheck.facts.history import History, Judged, Operation, Version
+from zcheck.facts.lags import singly
+from zcheck.facts.verdicts import LEVELS, NEVER, SERIALIZABLE, ZERO, Anomaly, IsolationLevel, IsolationVerdict
 
 
-class Anomaly(Found, frozen=True):
-    """One thing that a level does not allow, with its witness in words."""
-
-    @property
-    def adya(self) -> str:
-        return KINDS[self.kind][0]
-
-    @property
-    def breaks(self) -> Level:
-        return KINDS[self.kind][1]
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """Three-valued: ``unknown`` says what is missing for a pass, and a fail stays one whatever is missing."""
-
-    result: Literal["pass", "fail", "unknown"]
-    held: Level | None
-    """The strongest level that was put to the test and held, all weaker ones with it."""
-    anomalies: tuple[Anomaly, ...] = ()
-    unknown: tuple[str, ...] = ()
-    serializable: bool | None = None
-    """Of the work that uses ``readCurrent``; None where there was none."""
-    transactions: int = 0
-    """Operations that were judged."""
-    fenced_reads: int = 0
-    """Those that could have shown a missing commit: without a fault in R of them its rate is below 3/R (95 %)."""
-    operations: int = 0
-    """All operations, those that there was nothing to judge in as well."""
-    told: int = 0
-    """Anomalies in all; of very many not every one is kept."""
-
-    def so_far(self, passed_s: float, commits: int) -> str:
-        """What a person is told while the work goes on."""
-        found = f"{self.told} anomalies, the first: {self.anomalies[0].words}" if self.anomalies else "no anomaly"
-        return (
-            f"{passed_s:.0f} s: {commits} commits, {self.operations} operations judged, "
-            f"{self.fenced_reads} of them fenced reads; {found}; held so far: {self.held or 'nothing'}"
-        )
-
-
-def judge(history: History) -> Verdict:
+def judge(history: History) -> IsolationVerdict:
     """The verdict on one history.  Without the storage's log it is never a pass."""
     if history.judged is not None:
         return verdict_of(history.judged, history.stopped)
     if history.log is None:
         why = history.why_no_log or history.stopped or "the storage's own log was not read"
-        return Verdict("unknown", None, unknown=(why,), operations=len(history.operations))
+        return IsolationVerdict("unknown", None, unknown=(why,), operations=len(history.operations))
     return verdict_of(_Judge(singly(history), history.log, Past()).judged(), history.stopped)
 
 
@@ -136,14 +62,14 @@ def together(one: Judged, other: Judged, most: int) -> Judged:
     )
 
 
-def verdict_of(judged: Judged, stopped: str = "") -> Verdict:
+def verdict_of(judged: Judged, stopped: str = "") -> IsolationVerdict:
     """The verdict on what was found; ``stopped`` says why the work ended early."""
     unknown = [stopped] if stopped else []
     if "snapshot-isolation" not in judged.tested:
         # A history in which nobody read what somebody wrote says nothing.
         unknown.append("nothing was read that had been written")
     result: Literal["pass", "fail", "unknown"] = "unknown" if unknown else "pass"
-    return Verdict(
+    return IsolationVerdict(
         result="fail" if judged.told else result,
         held=None if unknown else _strongest(judged),
         anomalies=tuple(Anomaly(*msgspec.structs.astuple(one)) for one in judged.found),
@@ -153,11 +79,12 @@ def verdict_of(judged: Judged, stopped: str = "") -> Verdict:
         fenced_reads=judged.fenced_reads,
         operations=judged.operations,
         told=judged.told,
+        held_until_then=_strongest(judged) if "snapshot-isolation" in judged.tested else None,
     )
 
 
-def _strongest(judged: Judged) -> Level | None:
-    found: Level | None = None
+def _strongest(judged: Judged) -> IsolationLevel | None:
+    found: IsolationLevel | None = None
     for level in LEVELS:
         if level in judged.broken:
             return found
@@ -165,14 +92,14 @@ def _strongest(judged: Judged) -> Level | None:
     return found
 
 
-def held(verdicts: Iterable[Verdict]) -> Level | None:
+def held(verdicts: Iterable[IsolationVerdict]) -> IsolationLevel | None:
     """The strongest level that all of these support; None where none was judged, or not even the weakest held."""
     verdicts = list(verdicts)
     if not verdicts or any(verdict.held is None for verdict in verdicts):
         return None
     broken = {anomaly.breaks for verdict in verdicts for anomaly in verdict.anomalies}
     tested = {verdict.held for verdict in verdicts}
-    found: Level | None = None
+    found: IsolationLevel | None = None
     for level in LEVELS:
         if level in broken:
             break
@@ -292,7 +219,7 @@ class _Judge:
         self.totals = dict(past.totals)
         self.floors: dict[int, tuple[str, int]] = {}
         """By operation that follows a fence of its session's: the newest commit that had been acknowledged then."""
-        self.tested: set[Level] = set()
+        self.tested: set[IsolationLevel] = set()
         self.transactions = 0
         self.fenced_reads = 0
 
@@ -773,70 +700,3 @@ def components(edges: dict[int, set[int]]) -> Iterator[list[int]]:
                         part.append(stack.pop())
                         on_stack.discard(part[-1])
                     yield part
-
-
-def singly(history: History) -> History:
-    """The same history, with each request that was one of several told as a transaction of its own."""
-    if not any(op.apart and len(op.reads) > 1 for op in history.operations):
-        return history
-    operations = []
-    for op in history.operations:
-        if op.apart and len(op.reads) > 1:
-            operations += [msgspec.structs.replace(op, reads={m: nonce}, apart=False) for m, nonce in op.reads.items()]
-        else:
-            operations.append(op)
-    return msgspec.structs.replace(history, operations=tuple(operations))
-
-
-def lags(history: History) -> list[Lag]:
-    """How long each write took to arrive where nobody asked the server for it."""
-    acknowledged = {
-        (marker, nonce): op
-        for op in history.operations
-        if op.outcome == "ok"
-        for marker, nonce in op.writes.items()
-        if nonce
-    }
-    first: dict[tuple[str, str, str], int] = {}
-    for op in history.operations:
-        # A workload reads when its turn has come: when that was says nothing of when the write was known.
-        if op.fenced or op.outcome != "ok" or op.workload:
-            continue
-        for marker, nonce in op.reads.items():
-            if nonce is not None and (marker, nonce) in acknowledged:
-                key = (op.session, marker, nonce)
-                first[key] = min(first.get(key, op.return_ns), op.return_ns)
-    found = []
-    for (reader, marker, nonce), seen in first.items():
-        write = acknowledged[marker, nonce]
-        if write.session != reader:
-            ms = max(seen - write.return_ns, 0) / 1e6
-            found.append(Lag(write.session, reader, marker, ms, write.return_ns))
-    return found
-
-
-def behind(history: History) -> list[Lag]:
-    """How far a reader demonstrably was behind: from an acknowledgement to the begin of a read that did not show it.
-
-    Unlike the time at which an answer came, this is never longer because the answer was slow.
-    """
-    writes: dict[tuple[str, int], Operation] = {}
-    for op in history.operations:
-        if op.outcome == "ok" and op.action in ("add", "write"):
-            writes |= {(marker, op.round): op for marker, nonce in op.writes.items() if nonce}
-    found = []
-    for op in history.operations:
-        if op.action != "read" or op.outcome != "ok":
-            continue
-        for marker, nonce in op.reads.items():
-            write = writes.get((marker, op.round))
-            if write is not None and write.session != op.session and write.writes[marker] != nonce:
-                late = op.invoke_ns - write.return_ns
-                found += [Lag(write.session, op.session, marker, late / 1e6)] if late >= 0 else []
-    return found
-
-
-def quantile(sorted_values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of the values does not exceed."""
-    place = max(0, -(-len(sorted_values) * round(share * 1000) // 1000) - 1)
-    return sorted_values[place]

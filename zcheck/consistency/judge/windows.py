@@ -11,8 +11,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from zcheck.consistency.judge.isolation import Past, Verdict, behind, judge_part, lags, singly, together, verdict_of
+from zcheck.consistency.judge.isolation import Past, judge_part, together, verdict_of
 from zcheck.facts.history import Found, History, Judged, Lag, Operation
+from zcheck.facts.lags import behind, lags, singly
+from zcheck.facts.verdicts import IsolationVerdict
 
 MOST_FOUND = 20
 """Anomalies that are kept with their witnesses; beyond, they are counted."""
@@ -45,7 +47,7 @@ class Windows:
         self._witnesses += [operations[place] for place in found.operations]
         return msgspec.structs.replace(found, operations=tuple(range(first, len(self._witnesses))))
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> IsolationVerdict:
         """The verdict so far."""
         return verdict_of(self._judged)
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.consistency.judge.windows import Windows
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage import markers, protocol
 from zcheck.consistency.storage.common import Change, CommitFailed, NoAnswer, Record, Stop
 from zcheck.consistency.storage.matrix import Matrix, Refused, Written
 from zcheck.facts.history import History, Operation
+from zcheck.facts.pairs import pairs
 
 if TYPE_CHECKING:
     from zcheck.consistency.storage.connection import Connection

@@ -33,6 +33,7 @@ from zcheck.gather.waves import (
     remains,
     server_lists,
     storage_writes,
+    verdicts,
 )
 
 WAVES = (
@@ -50,6 +51,7 @@ WAVES = (
     Wave("ask what each client's server lists", server_lists.ask, (ServerLists,), live=True),
     Wave("write and read over ZEO", storage_writes.write, (ZeoHistories,), live=True),
     Wave("write and read through the clients", http_writes.write, (HttpHistories,), live=True),
+    Wave("judge what was recorded", verdicts.judge, (ZeoHistories, HttpHistories), live=True),
     Wave("see what is left", remains.look_back, (Remains,), live=True),
     Wave("hold the ZEO servers' clocks against ours", clocks.compare, (ZeoClocks,), live=True),
 )

@@ -1,4 +1,4 @@
-"""Judge a history: pure, so that an old one can be judged again."""
+"""A question to a history: which client showed what was written through which."""
 
 from __future__ import annotations
 

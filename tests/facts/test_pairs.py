@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zcheck.consistency.judge.pairs import SeenPair, pairs
 from zcheck.facts.history import ClientState, History, Operation
+from zcheck.facts.pairs import SeenPair, pairs
 
 MS = 1_000_000
 
