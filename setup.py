@@ -27,7 +27,7 @@ test = [
     "jsonschema",
     "setuptools>=70.1",
 ]
-lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4"]
+lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4", "types-PyYAML"]
 docs = ["sphinx", "furo"]
 # What reads the files of contrib/, as far as it is a package.
 contrib = ["check-jsonschema", "pre-commit"]
@@ -94,6 +94,7 @@ setup(
         "zcheck.report.formats.html": ["*.html", "page.css", "page.js"],
     },
     install_requires=[
+        "PyYAML>=6.0",
         "ZConfig>=3.6",
         "ZEO>=5.4",
         "ZODB>=5.8",

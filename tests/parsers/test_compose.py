@@ -1,157 +1,141 @@
-"""The part of YAML that compose files are written in; the rest is refused, never guessed at."""
+"""Compose files to services, joined as compose joins them."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from zcheck.parsers.compose import ComposeError, Node, parse
-
-READ: dict[str, tuple[str, dict[str, Node]]] = {
-    "nothing": ("", {}),
-    "comments": ("# a\n\n---\n# b\n", {}),
-    "a pair": ("a: b", {"a": "b"}),
-    "no value": ("a:\nb: ~\nc: null", {"a": None, "b": None, "c": None}),
-    "nested": ("a:\n  b:\n    c: d\n  e: f\ng: h", {"a": {"b": {"c": "d"}, "e": "f"}, "g": "h"}),
-    "indented by four": ("a:\n    b: c\n    d: e", {"a": {"b": "c", "d": "e"}}),
-    "a list": ("a:\n  - b\n  - c", {"a": ["b", "c"]}),
-    "a list at the key's own indentation": ("a:\n- b\n- c\nd: e", {"a": ["b", "c"], "d": "e"}),
-    "a list of mappings": (
-        "a:\n  - b: 1\n    c: 2\n  - b: 3",
-        {"a": [{"b": "1", "c": "2"}, {"b": "3"}]},
-    ),
-    "a list of lists": ("a:\n  - - b\n    - c\n  -\n    - d", {"a": [["b", "c"], ["d"]]}),
-    "an empty item": ("a:\n-\n- b", {"a": [None, "b"]}),
-    "double quotes": ('a: "b: # c"', {"a": "b: # c"}),
-    "single quotes": ("a: 'it''s'", {"a": "it's"}),
-    "an escaped quote": (r'a: "b\"c"', {"a": 'b"c'}),
-    "a hash behind an escaped quote": (r'a: "b\" # c"', {"a": 'b" # c'}),
-    "a backslash before the closing quote": (r'a: "b\\" # c', {"a": "b\\"}),
-    "a quoted key": ("'a b': c\n\"d\": e", {"a b": "c", "d": "e"}),
-    "a quoted item that looks like a pair": ("a:\n- 'b: c'", {"a": ["b: c"]}),
-    "a comment behind": ("a: b # c\nd: e#f", {"a": "b", "d": "e#f"}),
-    "a comment behind a key": ("a: # b\n  c: d", {"a": {"c": "d"}}),
-    "colons within": ("a: b:c\nd:\n- 8080:8080", {"a": "b:c", "d": ["8080:8080"]}),
-    "a URL": ("a: http://b/#c", {"a": "http://b/#c"}),
-    "an apostrophe within": ("a: it's", {"a": "it's"}),
-    "a list on one line": ("a: [b, 'c, d', \"e\"]", {"a": ["b", "c, d", "e"]}),
-    "a mapping on one line": ("a: {b: c, d: [e, f], g: }", {"a": {"b": "c", "d": ["e", "f"], "g": None}}),
-    "colons within brackets": ("a: [8080:8080, b:c]", {"a": ["8080:8080", "b:c"]}),
-    "empty brackets": ("a: []\nb: {}", {"a": [], "b": {}}),
-    "an anchor and an alias": ("a: &x\n  b: c\nd: *x", {"a": {"b": "c"}, "d": {"b": "c"}}),
-    "an anchor of a scalar": ("a: &x b\nc: *x", {"a": "b", "c": "b"}),
-    "an alias in a list": ("a: &x b\nc: [*x, d]\ne:\n- *x", {"a": "b", "c": ["b", "d"], "e": ["b"]}),
-    "merged": ("a: &x\n  b: 1\n  c: 2\nd:\n  <<: *x\n  c: 3", {"a": {"b": "1", "c": "2"}, "d": {"b": "1", "c": "3"}}),
-    "merged below": ("a: &x\n  b: 1\nd:\n  b: 2\n  <<: *x", {"a": {"b": "1"}, "d": {"b": "2"}}),
-    "merged of two, the first wins": (
-        "a: &x {b: 1}\nc: &y {b: 2, d: 3}\ne:\n  <<: [*x, *y]",
-        {"a": {"b": "1"}, "c": {"b": "2", "d": "3"}, "e": {"b": "1", "d": "3"}},
-    ),
-    "a literal block": ("a: |\n  b: c\n  # d\n\n  e\nf: g", {"a": "b: c\n# d\n\ne", "f": "g"}),
-    "a folded block": ("a: >-\n  b\n  c\nf: g", {"a": "b\nc", "f": "g"}),
-    "a value over two lines": ("a: b\n  c\nd: e", {"a": "b c", "d": "e"}),
-    "lines of Windows": ("a:\r\n  b: c\r\n", {"a": {"b": "c"}}),
-    "byte order mark": ("\N{BYTE ORDER MARK}a: b", {"a": "b"}),
-}
+from zcheck.parsers.compose import ComposeError, EnvFile, Project, Service, fill, load, parse
 
 
-@pytest.mark.parametrize(("text", "expected"), READ.values(), ids=READ)
-def test_what_is_read(text: str, expected: dict[str, Node]) -> None:
-    assert expected == parse(text)
+def loaded(*files: tuple[str, str], beside: dict[str, str] | None = None) -> Project:
+    there = beside or {}
+
+    def read(path: str) -> str:
+        if path not in there:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return there[path]
+
+    return load([(path, parse(text, path)) for path, text in files], read)
 
 
-REFUSED: dict[str, tuple[str, int, str]] = {
-    "a list": ("- a", 1, "not a mapping"),
-    "a word": ("a", 1, "not a mapping"),
-    "a word below": ("a: b\nc", 2, "neither KEY: VALUE nor an item of a list"),
-    "a tab": ("a:\n\tb: c", 2, "a tab in front of the line"),
-    "too little": ("  a: b\nc: d", 2, "the indentation fits no line above it"),
-    "too much": ("a:\n  b: c\n    d: e", 3, "a key below a value"),
-    "an item among pairs": ("a: b\n- c", 2, "the indentation fits no line above it"),
-    "an unknown alias": ("a: *b", 1, "there is no anchor &b above"),
-    "an unknown alias within brackets": ("a: [*b]", 1, "there is no anchor &b above"),
-    "an anchor within brackets": ("a: [&b c]", 1, "'&' within brackets is not understood here"),
-    "a tag": ("a: !reset null", 1, "'!' begins what is not understood here"),
-    "a bracket that is not closed": ("a: [b,\n  c]", 1, "brackets that are not closed on this line"),
-    "a quote that is not closed": ("a: 'b", 1, "a quote that is not closed"),
-    "a key of several lines": ("? a\n: b", 1, "not a mapping"),
-}
+def service(*files: tuple[str, str], beside: dict[str, str] | None = None) -> Service:
+    (one,) = loaded(*files, beside=beside).services
+    return one
 
 
-@pytest.mark.parametrize(("text", "line", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused(text: str, line: int, message: str) -> None:
-    with pytest.raises(ComposeError) as refused:
-        parse(text)
-    assert (line, message) == (refused.value.line, str(refused.value))
+def variables(one: Service) -> dict[str, str | None]:
+    return {name: value.text if value is not None else None for name, value in one.environment.items()}
 
 
-HOSTILE = {
-    "brackets": "a: " + "[" * 300_000,
-    "items": "a:\n" + "- " * 300_000 + "b",
-    "depth": "".join(" " * depth + "a:\n" for depth in range(1000)),
-    "quotes": "a: " + '"' * 300_000,
-    "blanks in front of a colon": "a" + " " * 300_000 + "b",
-    "colons": "a" + ":b" * 200_000,
-    "backslashes": 'a: "' + "\\" * 300_001,
-}
+BASE = ("compose.yaml", "services:\n  a:\n    image: plone\n    environment:\n      A: '1'\n      B: '2'\n")
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_is_refused_in_bounded_time(text: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(ComposeError):
-        parse(text)
-    assert time.monotonic() - started < 5
-
-
-def test_aliases_of_aliases_take_no_more_room_than_their_text() -> None:
-    lines = ["a0: &a0 [b, b]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))]
-    started = time.monotonic()
-    assert 30 == len(parse("\n".join(lines)))
-    assert time.monotonic() - started < 1
-
-
-@settings(deadline=None)
-@given(st.text(alphabet="ab:-#'\"[]{},&*|>! \n\t\\", max_size=80))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        assert isinstance(parse(text), dict)
-    except ComposeError as error:
-        assert 1 <= error.line <= text.count("\n") + 1
-
-
-WORDS = st.from_regex(r"[a-z]([a-z0-9 :#'\"-]{0,10}[a-z0-9])?", fullmatch=True)
-TREES = st.dictionaries(
-    WORDS,
-    st.recursive(
-        WORDS,
-        lambda inner: st.one_of(
-            st.lists(inner, min_size=1, max_size=3), st.dictionaries(WORDS, inner, min_size=1, max_size=3)
-        ),
-        max_leaves=8,
-    ),
-    max_size=4,
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param("[B=3, C=4, D]", {"A": "1", "B": "3", "C": "4", "D": None}, id="a list"),
+        pytest.param("{B: 3, C: 4, D: }", {"A": "1", "B": "3", "C": "4", "D": None}, id="a mapping"),
+    ],
 )
+def test_a_second_file_is_merged_into_the_first(given: str, expected: dict[str, str | None]) -> None:
+    other = ("compose.prod.yaml", f"services:\n  a:\n    ports: ['8081:8080']\n    environment: {given}\n")
+    one = service(BASE, other)
+    assert expected == variables(one)
+    assert ("plone", "compose.yaml", 3) == (one.image, one.file, one.line)
+    assert ("compose.yaml", "compose.prod.yaml") == one.files
+    assert [("8080", "8081")] == [(port.inner, port.outer) for port in one.ports]
 
 
-def written(node: Node, indent: int) -> str:
-    """The node as YAML with every string in quotes."""
-    blank = " " * indent
-    if isinstance(node, dict):
-        return "".join(f"\n{blank}{quoted(key)}:{written(value, indent + 2)}" for key, value in node.items())
-    if isinstance(node, list):
-        return "".join(f"\n{blank}-{written(value, indent + 2)}" for value in node)
-    return f" {quoted(node or '')}"
+def test_lists_are_added_to_and_commands_replaced() -> None:
+    first = ("a.yaml", "services:\n  a:\n    command: [x, y]\n    env_file: a.env\n    ports: ['1:2']\n")
+    other = ("a2.yaml", "services:\n  a:\n    command: z\n    env_file: [b.env]\n    ports: ['1:2', '3:4']\n")
+    one = service(first, other)
+    assert ("z",) == one.command
+    assert (EnvFile("a.env"), EnvFile("b.env")) == one.env_files
+    assert ["2", "4"] == [port.inner for port in one.ports]
 
 
-def quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def test_what_a_service_extends() -> None:
+    text = "services:\n  a:\n    extends: {file: ../base.yaml, service: b}\n    environment: {C: d}\n"
+    base = "services:\n  b: {image: plone, env_file: b.env, environment: {C: x, E: f}}\n"
+    one = service(("app/compose.yaml", text), beside={"base.yaml": base})
+    assert ("plone", {"C": "d", "E": "f"}, (EnvFile("b.env"),)) == (one.image, variables(one), one.env_files)
 
 
-@settings(deadline=None)
-@given(TREES)
-def test_what_is_written_is_read_back(tree: dict[str, Node]) -> None:
-    assert tree == parse(written(tree, 0))
+def test_what_a_service_extends_and_is_not_here_is_a_remark() -> None:
+    project = loaded(("compose.yaml", "services:\n  a:\n    extends: {file: base.yaml, service: b}\n"))
+    assert ("compose.yaml:3: base.yaml is not here, and its services are missing below",) == project.notes
+
+
+def test_a_service_that_extends_itself_is_refused() -> None:
+    with pytest.raises(ComposeError, match=r"^compose.yaml:3: service a extends itself"):
+        loaded(("compose.yaml", "services:\n  a:\n    extends: a\n"))
+
+
+def test_included_files() -> None:
+    text = "include: [zeo.yaml, {path: [app/compose.yaml]}]\nservices:\n  a: {image: x}\n"
+    there = {"zeo.yaml": "services: {zeo: {image: y}}\n", "app/compose.yaml": "services: {b: {image: z}}\n"}
+    assert ["a", "zeo", "b"] == [one.name for one in loaded(("compose.yaml", text), beside=there).services]
+
+
+def test_files_that_include_each_other() -> None:
+    there = {"b.yaml": "include: [compose.yaml, b.yaml]\nservices: {b: {image: y}}\n"}
+    project = loaded(("compose.yaml", "include: [b.yaml]\nservices: {a: {image: x}}\n"), beside=there)
+    assert ["a", "b"] == [one.name for one in project.services]
+
+
+def test_files_of_the_first_form() -> None:
+    assert ["a", "b"] == [one.name for one in loaded(("fig.yml", "a: {image: x}\nb: {build: .}\n")).services]
+
+
+ENV = {"A": "1", "EMPTY": ""}
+FILLED: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
+    "nothing": ("zeo:8100", "zeo:8100", (), ()),
+    "a variable": ("x$A", "x1", (), ()),
+    "a variable in braces": ("${A}x", "1x", (), ()),
+    "an unknown one": ("${B}:8100", "${B}:8100", ("B",), ()),
+    "a default": ("${B:-zeo}:8100", "zeo:8100", (), ("B",)),
+    "a default that is not needed": ("${A:-zeo}", "1", (), ()),
+    "a default for what is empty": ("${EMPTY:-zeo}", "zeo", (), ("EMPTY",)),
+    "a default that what is empty does not need": ("${EMPTY-zeo}", "", (), ()),
+    "a must": ("${B:?give it}", "${B:?give it}", ("B",), ()),
+    "another where it is set": ("${A:+x}", "${A:+x}", ("A",), ()),
+    "a dollar": ("a$$b", "a$b", (), ()),
+    "one within another": ("${B:-${A}}", "${B:-${A}}", ("A variable",), ()),
+}
+
+
+@pytest.mark.parametrize(("text", "filled", "unknown", "by_default"), FILLED.values(), ids=FILLED)
+def test_variables(text: str, filled: str, unknown: tuple[str, ...], by_default: tuple[str, ...]) -> None:
+    value = fill(text, ENV)
+    assert (filled, bool(unknown), by_default) == (value.text, bool(value.unknown), value.by_default)
+    assert text == value.written
+    assert (not unknown and not by_default) == value.is_certain
+
+
+def test_the_file_beside() -> None:
+    dot_env = "A=zeo1:8100 # not this\nexport B='x y'\n# C=1\nD=$A\nE=\"q\"\n"
+    text = "services:\n  a: {image: x, environment: {A: $A, B: $B, C: $C, D: $D, E: $E}}\n"
+    one = service(("app/compose.yaml", text), beside={"app/.env": dot_env})
+    assert {"A": "zeo1:8100", "B": "x y", "C": "$C", "D": "$D", "E": "q"} == variables(one)
+
+
+def test_where_things_lie_and_how_a_service_is_called() -> None:
+    text = """\
+services:
+  a:
+    volumes: [./etc/zope.conf:/app/etc/zope.conf:ro, data:/data, {type: bind, source: ../b, target: /b/}]
+    container_name: plone_a
+    networks: {back: {aliases: [alias-a]}, front: }
+    deploy: {replicas: 3}
+    profiles: [debug]
+    network_mode: host
+"""
+    one = service(("app/compose.yaml", text))
+    assert {"/app/etc/zope.conf": "./app/etc/zope.conf", "/b": "./b"} == one.mounted
+    assert (("plone_a", "alias-a"), "3", ("debug",), True) == (
+        one.other_names,
+        one.copies,
+        one.profiles,
+        one.on_the_host,
+    )

@@ -99,19 +99,14 @@ def _by_symptom(width: int | None) -> list[str]:
     "--ansible-inventory", metavar="FILE", help="An Ansible inventory, or what ansible-inventory --list prints."
 )
 @click.option("--ansible-group", metavar="NAME", help="The group of its hosts on which the clients run.")
-@click.pass_context
-def init(
-    ctx: click.Context, /, files: tuple[str, ...], ansible_inventory: str | None, ansible_group: str | None
-) -> int:
+def init(files: tuple[str, ...], ansible_inventory: str | None, ansible_group: str | None) -> int:
     """Draft a clients.ini from what a site has.
 
-    FILES are zope.conf files (the ini beside each is found), a buildout's folder, an haproxy.cfg or pound.cfg, or a
-    compose file.  What they do not tell is a comment in the draft.
+    FILES are zope.conf files (the ini beside each is found), folders, a buildout's too, an haproxy.cfg or pound.cfg, or
+    compose files; without any, the current folder is searched.  What they do not tell is a comment in the draft.
     """
     from zcheck.commands import init as drafting
 
-    if not files and ansible_inventory is None:
-        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     try:
         echo(drafting.draft(files, ansible_inventory, ansible_group))
     except drafting.InitError as error:

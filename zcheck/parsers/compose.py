@@ -1,296 +1,451 @@
-"""A compose file's text to nested dictionaries, lists and strings: the part of YAML that such files are written in.
+"""Compose files to services, joined as compose joins them: several files, ``include``, ``extends``, variables.  Pure.
 
-Understood are block mappings and lists, ``[a, b]`` and ``{a: b}`` on one line, quotes, comments, ``|`` and ``>``,
-anchors, aliases and ``<<``.  Scalars stay strings.  What is beyond that is refused with its line, and never guessed at;
-``docker compose config`` writes any compose file in a form that is understood.  Pure.
+What is followed here is the Compose Specification: files given together are merged service by service, mappings key by
+key and lists one after the other; ``${NAME}`` is filled in from the ``.env`` beside the first file.  The environment of
+whoever runs compose wins over that file and is not known here; what a draft must not take for certain is told apart by
+:class:`Value`.  Files are read by a function that is handed in.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-MAX_DEPTH = 50
+import msgspec
 
-Node = dict[str, "Node"] | list["Node"] | str | None
+from zcheck.parsers import yaml_text
+from zcheck.parsers.yaml_text import Node, Table
 
-_BLOCK_SCALAR = re.compile(r"[|>][+-]?[1-9]?[+-]?$")
-_ANCHOR = re.compile(r"&([^\s\[\]{},]+)(?:\s+(.*))?$")
-_ALIAS = re.compile(r"\*([^\s\[\]{},]+)$")
-_QUOTED = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
+MAX_FILES = 50
+"""Of one project: those that are named, included and extended."""
+MAX_SERVICES = 1000
+
+Read = Callable[[str], str]
+"""Gives a file's text; raises :class:`OSError` where it cannot."""
+
+DEFAULT_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+"""What compose reads where no file is named; ``NAME.override.yaml`` beside it is read as well."""
+
+# Keys whose lists take the place of those of an earlier file.
+_REPLACED = frozenset({"command", "entrypoint", "test"})
+_BY_NAME = frozenset({"environment", "labels", "annotations", "extra_hosts", "sysctls", "args"})
 
 
 class ComposeError(ValueError):
-    """The text is no compose file, or written in YAML that is not understood here."""
+    """A file that cannot be read as compose reads it."""
 
-    def __init__(self, line: int, message: str) -> None:
+    def __init__(self, file: str, line: int, message: str) -> None:
+        self.file = file
         self.line = line
-        super().__init__(message)
+        super().__init__(f"{file}:{line}: {message}")
 
 
-class _Line(NamedTuple):
-    number: int
-    indent: int
+class Value(msgspec.Struct, frozen=True):
+    """A text with its variables filled in, as far as files tell them."""
+
     text: str
+    written: str
+    unknown: tuple[str, ...] = ()
+    """Variables that no file gives."""
+    by_default: tuple[str, ...] = ()
+    """Variables for which their default stands: the environment of whoever runs compose may say otherwise."""
+
+    @property
+    def is_certain(self) -> bool:
+        return not self.unknown and not self.by_default
 
 
-def parse(text: str) -> dict[str, Node]:
-    """The mapping that the text describes.  Raises :exc:`ComposeError`."""
-    reader = _Reader(text)
-    found = reader.block(0, 0) if reader.lines else {}
-    if reader.at < len(reader.lines):
-        raise ComposeError(reader.lines[reader.at].number, "the indentation fits no line above it")
-    if not isinstance(found, dict):
-        raise ComposeError(1, "not a mapping")
-    return found
+class EnvFile(msgspec.Struct, frozen=True):
+    path: str
+    is_required: bool = True
 
 
-class _Reader:
-    """Goes through the lines once; ``at`` is the next one to be read."""
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One service, all files together."""
 
-    def __init__(self, text: str) -> None:
-        self.raw = text.removeprefix("\N{BYTE ORDER MARK}").split("\n")
-        self.lines = [line for number, one in enumerate(self.raw, 1) if (line := _line(number, one.rstrip("\r")))]
-        self.at = 0
-        self.anchors: dict[str, Node] = {}
+    name: str
+    file: str
+    line: int
+    files: tuple[str, ...] = ()
+    """Every file that says something of it."""
+    image: str = ""
+    is_built: bool = False
+    command: tuple[str, ...] = ()
+    """The words of ``entrypoint`` and ``command``."""
+    environment: dict[str, Value | None] = {}
+    """None for what compose takes from its own environment."""
+    lines: dict[str, int] = {}
+    """Where each variable of ``environment`` stands."""
+    env_files: tuple[EnvFile, ...] = ()
+    ports: tuple[Port, ...] = ()
+    mounted: dict[str, str] = {}
+    """Files and folders of this machine, by where the container has them."""
+    other_names: tuple[str, ...] = ()
+    """Names beside the service's own by which other containers reach it."""
+    copies: str = "1"
+    profiles: tuple[str, ...] = ()
+    on_the_host: bool = False
+    """``network_mode: host``: its ports are those of the machine."""
 
-    def block(self, indent: int, depth: int) -> Node:
-        """The mapping or list that begins at the next line, all of whose entries stand at its indentation."""
-        line = self.lines[self.at]
-        if depth > MAX_DEPTH:
-            raise ComposeError(line.number, f"nested more than {MAX_DEPTH} deep")
-        if line.indent < indent:
-            raise ComposeError(line.number, "the line is indented too little")
-        if _is_item(line.text):
-            return self._list(line.indent, depth)
-        if _split_key(line.text):
-            return self._mapping(line.indent, depth)
-        self.at += 1
-        return self._value(line, line.text, line.indent - 1, depth)
 
-    def _mapping(self, indent: int, depth: int) -> dict[str, Node]:
-        found: dict[str, Node] = {}
-        merged: list[Node] = []
-        while (line := self._next(indent)) is not None and not _is_item(line.text):
-            pair = _split_key(line.text)
-            if pair is None:
-                raise ComposeError(line.number, "neither KEY: VALUE nor an item of a list")
-            self.at += 1
-            key, text = pair
-            value = self._value(line, text, indent, depth)
-            if key == "<<":
-                merged += value if isinstance(value, list) else [value]
-            else:
-                found[_scalar(key) or ""] = value
-        for other in merged:
-            found = {**other, **found} if isinstance(other, dict) else found
-        return found
+class Port(msgspec.Struct, frozen=True):
+    """A published port; ``outer`` is None where no file gives one port."""
 
-    def _list(self, indent: int, depth: int) -> list[Node]:
-        found: list[Node] = []
-        while (line := self._next(indent)) is not None and _is_item(line.text):
-            rest = line.text[1:].lstrip()
-            inner = line.indent + len(line.text) - len(rest)
-            if rest and (_is_item(rest) or _split_key(rest)):
-                # "- key: value" begins a mapping whose further keys stand below "key".
-                self.lines[self.at] = _Line(line.number, inner, rest)
-                found.append(self.block(inner, depth + 1))
-            else:
-                self.at += 1
-                found.append(self._value(line, rest, indent, depth))
-        return found
+    inner: str
+    outer: str
+    host: str = ""
 
-    def _next(self, indent: int) -> _Line | None:
-        """The next line, where it belongs to the block of this indentation."""
-        if self.at >= len(self.lines) or self.lines[self.at].indent < indent:
+
+class Project(msgspec.Struct, frozen=True):
+    services: tuple[Service, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load(files: Iterable[tuple[str, Table]], read: Read) -> Project:
+    """The services of files that are given together, in the order in which compose would be given them.
+
+    Raises :exc:`ComposeError`.
+    """
+    return _Loader(read).load(tuple(files))
+
+
+class _Loader:
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.notes: list[str] = []
+        self.parsed: dict[str, Table] = {}
+        self.variables: Mapping[str, str] = {}
+
+    def load(self, files: tuple[tuple[str, Table], ...]) -> Project:
+        first = files[0][0]
+        dot_env = posixpath.join(posixpath.dirname(first), ".env")
+        text = self._if_there(dot_env)
+        self.variables = _dot_env(text) if text is not None else {}
+        for path, top in files:
+            self.parsed[path] = top
+        merged: dict[str, _Merged] = {}
+        waiting = list(files)
+        included: set[str] = set()
+        while waiting:
+            path, top = waiting.pop(0)
+            for other in self._included(path, top):
+                if other not in included and other not in dict(files):
+                    included.add(other)
+                    found = self._top(other, path, 1)
+                    if found is not None:
+                        waiting.append((other, found))
+            for name, body in _services(top):
+                one = self._extended(path, name, body, 0)
+                merged[name] = merged[name].merged_with(one) if name in merged else one
+                if len(merged) > MAX_SERVICES:
+                    raise ComposeError(path, body.line, f"more than {MAX_SERVICES} services")
+        return Project(tuple(self._service(name, one) for name, one in merged.items()), tuple(self.notes))
+
+    def _if_there(self, path: str) -> str | None:
+        try:
+            return self.read(path)
+        except OSError:
             return None
-        line = self.lines[self.at]
-        if line.indent > indent:
-            raise ComposeError(line.number, "the line is indented more than those beside it")
-        return line
 
-    def _value(self, line: _Line, text: str, indent: int, depth: int) -> Node:
-        anchor = _ANCHOR.match(text)
-        if anchor is not None:
-            value = self._value(line, anchor[2] or "", indent, depth)
-            self.anchors[anchor[1]] = value
-            return value
-        if _ALIAS.match(text):
-            return _aliased(line, text, self.anchors)
-        if not text:
-            return self._below(indent, depth)
-        if _BLOCK_SCALAR.match(text):
-            return self._block_scalar(line, indent)
-        if text[0] in "[{":
-            return _Flow(line, text, self.anchors).whole()
-        if text[0] in "!%@`":
-            raise ComposeError(line.number, f"'{text[0]}' begins what is not understood here")
-        return self._plain(line, text, indent)
+    def _top(self, path: str, by: str, line: int) -> Table | None:
+        """Another file that a file names; a note where it is not there."""
+        if path not in self.parsed:
+            if len(self.parsed) >= MAX_FILES:
+                raise ComposeError(by, line, f"more than {MAX_FILES} files")
+            text = self._if_there(path)
+            if text is None:
+                self.notes.append(f"{by}:{line}: {path} is not here, and its services are missing below")
+                return None
+            self.parsed[path] = parse(text, path)
+        return self.parsed[path]
 
-    def _below(self, indent: int, depth: int) -> Node:
-        """What stands on the lines below a key; a list may stand at the key's own indentation."""
-        if self.at >= len(self.lines):
-            return None
-        line = self.lines[self.at]
-        if line.indent > indent or (line.indent == indent and _is_item(line.text) and self._is_below_key()):
-            return self.block(indent, depth + 1)
-        return None
+    def _included(self, path: str, top: Table) -> Iterator[str]:
+        given = top.get("include")
+        for one in given if isinstance(given, list) else []:
+            named = one.get("path") if isinstance(one, Table) else one
+            for name in named if isinstance(named, list) else [named]:
+                if isinstance(name, str):
+                    yield _beside(path, fill(name, self.variables).text)
 
-    def _is_below_key(self) -> bool:
-        return not _is_item(self.lines[self.at - 1].text)
+    def _extended(self, path: str, name: str, body: Table, depth: int) -> _Merged:
+        """A service on top of the one that it ``extends``."""
+        own = _Merged(path, body.line, (path,), _placed(body, path))
+        given = body.get("extends")
+        if given is None:
+            return own
+        line = body.line_of("extends")
+        if depth > 10:
+            raise ComposeError(path, line, f"service {name[:40]} extends itself, or more than 10 others in a row")
+        base = given.get("service") if isinstance(given, Table) else given
+        file = given.get("file") if isinstance(given, Table) else None
+        where = _beside(path, fill(file, self.variables).text) if isinstance(file, str) else path
+        top = self._top(where, path, line)
+        found = dict(_services(top)).get(base) if top is not None and isinstance(base, str) else None
+        if found is None:
+            if top is not None:
+                self.notes.append(f"{path}:{line}: {where} has no service {str(base)[:40]}, which {name} extends")
+            return own
+        assert isinstance(base, str)
+        return self._extended(where, base, found, depth + 1).merged_with(own)
 
-    def _block_scalar(self, line: _Line, indent: int) -> str:
-        number = line.number
-        while number < len(self.raw) and (not self.raw[number].strip() or _indent(self.raw[number]) > indent):
-            number += 1
-        while self.at < len(self.lines) and self.lines[self.at].number <= number:
-            self.at += 1
-        return "\n".join(one.strip() for one in self.raw[line.number : number])
+    def _service(self, name: str, merged: _Merged) -> Service:
+        body = merged.body
+        environment, lines = _environment(body)
+        return Service(
+            name=name,
+            file=merged.file,
+            line=merged.line,
+            files=merged.files,
+            image=self._text(body.get("image")),
+            is_built="build" in body,
+            command=(*self._words(body.get("entrypoint")), *self._words(body.get("command"))),
+            environment={
+                key: None if value is None else fill(value, self.variables) for key, value in environment.items()
+            },
+            lines=lines,
+            env_files=tuple(self._env_files(body.get("env_file"))),
+            ports=tuple(self._ports(body.get("ports"))),
+            mounted=dict(self._mounted(body.get("volumes"))),
+            other_names=tuple(self._names(body)),
+            copies=self._copies(body),
+            profiles=tuple(one for one in _list(body.get("profiles")) if isinstance(one, str)),
+            on_the_host=body.get("network_mode") == "host",
+        )
 
-    def _plain(self, line: _Line, text: str, indent: int) -> str | None:
-        """A scalar, which may go on over lines that are indented more."""
-        parts = [text]
-        while self.at < len(self.lines) and self.lines[self.at].indent > indent and not _QUOTED.fullmatch(text):
-            following = self.lines[self.at]
-            if _split_key(following.text) and text[0] not in "\"'":
-                raise ComposeError(following.number, "a key below a value")
-            parts.append(following.text)
-            self.at += 1
-        text = " ".join(parts)
-        if text[0] in "\"'" and not _QUOTED.fullmatch(text):
-            raise ComposeError(line.number, "a quote that is not closed")
-        return _scalar(text)
+    def _text(self, node: Node) -> str:
+        return fill(node, self.variables).text if isinstance(node, str) else ""
 
+    def _words(self, node: Node) -> Iterator[str]:
+        for one in node.split() if isinstance(node, str) else _list(node):
+            if isinstance(one, str):
+                yield fill(one, self.variables).text
 
-class _Flow:
-    """``[a, b]`` or ``{a: b}`` on one line."""
+    def _env_files(self, node: Node) -> Iterator[EnvFile]:
+        for one in node if isinstance(node, list) else [node]:
+            path = one.get("path") if isinstance(one, Table) else one
+            required = one.get("required") if isinstance(one, Table) else None
+            if isinstance(path, str):
+                yield EnvFile(fill(path, self.variables).text, required not in ("false", "False", "no"))
 
-    def __init__(self, line: _Line, text: str, anchors: dict[str, Node]) -> None:
-        self.line = line
-        self.text = text
-        self.anchors = anchors
-        self.at = 0
+    def _ports(self, node: Node) -> Iterator[Port]:
+        for one in _list(node):
+            if isinstance(one, Table):
+                inner, outer, host = (self._text(one.get(key)) for key in ("target", "published", "host_ip"))
+                yield Port(inner, outer, host)
+            elif isinstance(one, str):
+                *front, inner = fill(one, self.variables).text.partition("/")[0].rsplit(":", 1)
+                host, _, outer = (front[0] if front else "").rpartition(":")
+                yield Port(inner, outer, host.strip("[]"))
 
-    def whole(self) -> Node:
-        value = self.value(0)
-        if self.text[self.at :].strip():
-            raise self.error()
-        return value
-
-    def error(self) -> ComposeError:
-        return ComposeError(self.line.number, "brackets that are not closed on this line")
-
-    def value(self, depth: int) -> Node:
-        self.blank()
-        start = self.text[self.at : self.at + 1]
-        if depth > MAX_DEPTH:
-            raise ComposeError(self.line.number, f"nested more than {MAX_DEPTH} deep")
-        if start not in ("[", "{"):
-            word = self.word(",]}")
-            if word[:1] in ("&", "!"):
-                raise ComposeError(self.line.number, f"'{word[:1]}' within brackets is not understood here")
-            return _aliased(self.line, word, self.anchors) if _ALIAS.match(word) else _scalar(word)
-        self.at += 1
-        items: list[Node] = []
-        pairs: dict[str, Node] = {}
-        closing = "]" if start == "[" else "}"
-        while not self.took(closing):
-            if start == "[":
-                items.append(self.value(depth + 1))
+    def _mounted(self, node: Node) -> Iterator[tuple[str, str]]:
+        for one in _list(node):
+            if isinstance(one, Table):
+                source, target = self._text(one.get("source")), self._text(one.get("target"))
+            elif isinstance(one, str):
+                source, _, rest = fill(one, self.variables).text.partition(":")
+                target = rest.partition(":")[0]
             else:
-                key = _scalar(self.word(":,}")) or ""
-                pairs[key] = self.value(depth + 1) if self.took(":") else None
-            if not self.took(",") and self.text[self.at : self.at + 1] != closing:
-                raise self.error()
-        return items if start == "[" else pairs
+                continue
+            if target and source[:1] in ("/", ".", "~"):
+                yield posixpath.normpath(target), source
 
-    def blank(self) -> None:
-        while self.at < len(self.text) and self.text[self.at] == " ":
-            self.at += 1
+    def _names(self, body: Table) -> Iterator[str]:
+        yield from filter(None, (self._text(body.get(key)) for key in ("container_name", "hostname")))
+        networks = body.get("networks")
+        for network in networks.values() if isinstance(networks, Table) else ():
+            aliases = network.get("aliases") if isinstance(network, Table) else None
+            yield from (one for one in _list(aliases) if isinstance(one, str))
 
-    def took(self, character: str) -> bool:
-        self.blank()
-        if self.text[self.at : self.at + 1] != character:
-            return False
-        self.at += 1
-        return True
-
-    def word(self, ends: str) -> str:
-        self.blank()
-        quoted = _QUOTED.match(self.text, self.at)
-        if quoted is not None:
-            self.at = quoted.end()
-            return quoted[0]
-        start = self.at
-        while self.at < len(self.text) and not self.is_end(ends):
-            self.at += 1
-        return self.text[start : self.at].strip()
-
-    def is_end(self, ends: str) -> bool:
-        """Whether the word is over: a ``:`` ends one only before white space (``8080:8080`` is one word)."""
-        character = self.text[self.at]
-        return character in ends and (character != ":" or self.text[self.at + 1 : self.at + 2] in ("", " "))
+    def _copies(self, body: Table) -> str:
+        deploy = body.get("deploy")
+        replicas = deploy.get("replicas") if isinstance(deploy, Table) else None
+        return self._text(body.get("scale") or replicas) or "1"
 
 
-def _line(number: int, text: str) -> _Line | None:
-    """The line without its comment; None where nothing is left."""
-    if text.startswith(("---", "...", "%")):
-        return None
-    indent = _indent(text)
-    if "\t" in text[: indent + 1] and text.strip():
-        raise ComposeError(number, "a tab in front of the line")
-    text = _without_comment(text).strip()
-    return _Line(number, indent, text) if text else None
+class _Merged(msgspec.Struct, frozen=True):
+    """A service as far as it is merged."""
+
+    file: str
+    line: int
+    files: tuple[str, ...]
+    body: Table
+
+    def merged_with(self, other: _Merged) -> _Merged:
+        files = tuple(dict.fromkeys((*self.files, *other.files)))
+        return _Merged(self.file, self.line, files, _joined(self.body, other.body))
 
 
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip(" "))
+def parse(text: str, file: str) -> Table:
+    """The top level of one compose file.  Raises :exc:`ComposeError`."""
+    try:
+        top = yaml_text.parse(text)
+    except yaml_text.YamlError as error:
+        raise ComposeError(file, error.line, str(error)) from None
+    if not isinstance(top, Table):
+        raise ComposeError(file, 1, "no mapping, which a compose file is")
+    return top
 
 
-def _without_comment(text: str) -> str:
-    """The text before a ``#`` that begins the line or follows white space, outside of quotes."""
-    at = 0
-    while at < len(text):
-        quoted = _QUOTED.match(text, at) if at == 0 or text[at - 1] in " [{,:" else None
-        if quoted is not None:
-            at = quoted.end()
-        elif text[at] == "#" and (at == 0 or text[at - 1].isspace()):
-            return text[:at]
+def _services(top: Table) -> Iterator[tuple[str, Table]]:
+    """The services by name; files of compose's first form have them at the top."""
+    services = top.get("services", top if looks_like_the_first_form(top) else None)
+    for name, body in services.items() if isinstance(services, Table) else ():
+        if isinstance(body, Table):
+            yield name, body
+
+
+def looks_like_the_first_form(top: Table) -> bool:
+    """Whether every entry is a service by itself, as before compose files had ``services``."""
+    return bool(top) and all(isinstance(one, Table) and ("image" in one or "build" in one) for one in top.values())
+
+
+def _beside(path: str, other: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), other))
+
+
+def _placed(body: Table, path: str) -> Table:
+    """The service with paths that are relative to its own file made relative to where we are."""
+    placed = _copied(body)
+    given = placed.get("env_file")
+    if given is not None:
+        placed["env_file"] = [_placed_env_file(one, path) for one in (given if isinstance(given, list) else [given])]
+    volumes: list[Node] = []
+    for one in _list(placed.get("volumes")):
+        if isinstance(one, str) and one.startswith((".", "${PWD}")):
+            source, colon, rest = one.removeprefix("${PWD}").lstrip("/").partition(":")
+            volumes.append(_marked(_beside(path, source)) + colon + rest)
+        elif isinstance(one, Table) and isinstance(named := one.get("source"), str) and named.startswith("."):
+            copy = _copied(one)
+            copy["source"] = _marked(_beside(path, named))
+            volumes.append(copy)
         else:
-            at += 1
-    return text
+            volumes.append(one)
+    if volumes:
+        placed["volumes"] = volumes
+    return placed
 
 
-def _split_key(text: str) -> tuple[str, str] | None:
-    """Key and value of ``KEY: VALUE``; None for what is none."""
-    quoted = _QUOTED.match(text)
-    if quoted is not None:
-        rest = text[quoted.end() :].lstrip()
-        return (quoted[0], rest[1:].strip()) if rest == ":" or rest.startswith(": ") else None
-    if text[0] in "[]{},\"'&*!|>%@`#?":
-        return None
-    at = text.find(":")
-    while at > 0:
-        if text[at + 1 : at + 2] in ("", " ", "\t"):
-            return text[:at].rstrip(), text[at + 1 :].strip()
-        at = text.find(":", at + 1)
-    return None
+def _placed_env_file(one: Node, path: str) -> Node:
+    if isinstance(one, Table) and isinstance(named := one.get("path"), str):
+        copy = _copied(one)
+        copy["path"] = _beside(path, named)
+        return copy
+    return _beside(path, one) if isinstance(one, str) else one
 
 
-def _aliased(line: _Line, text: str, anchors: dict[str, Node]) -> Node:
-    name = text[1:].strip()
-    if name not in anchors:
-        raise ComposeError(line.number, f"there is no anchor &{name[:40]} above")
-    return anchors[name]
+def _marked(path: str) -> str:
+    """A path that is told from the name of a volume: it begins with ``.`` or ``/``."""
+    return path if path.startswith(("/", ".")) else f"./{path}"
 
 
-def _is_item(text: str) -> bool:
-    return text == "-" or text.startswith("- ")
+def _copied(table: Table) -> Table:
+    copy = Table(table.line)
+    copy.update(table)
+    copy.lines = dict(table.lines)
+    return copy
 
 
-def _scalar(text: str) -> str | None:
-    if text[:1] == "'":
-        return text[1:-1].replace("''", "'")
-    if text[:1] == '"':
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    return None if text in ("", "~", "null", "Null", "NULL") else text
+def _joined(one: Table, other: Table, key: str = "") -> Table:
+    """Two mappings; what ``other`` says wins, and lists are added to."""
+    joined = _copied(one)
+    for name, value in other.items():
+        before = joined.get(name)
+        if name in _BY_NAME:
+            joined[name] = _joined(_by_name(before), _by_name(value))
+        elif isinstance(before, Table) and isinstance(value, Table):
+            joined[name] = _joined(before, value, name)
+        elif isinstance(before, list) and isinstance(value, list) and name not in _REPLACED:
+            joined[name] = [*before, *(item for item in value if item not in before)]
+        elif value is not None or before is None:
+            joined[name] = value
+        joined.lines[name] = other.line_of(name)
+    return joined
+
+
+def _by_name(node: Node) -> Table:
+    """``[A=b, C]`` as the mapping that it is another spelling of; None for what has no ``=``."""
+    if isinstance(node, Table):
+        return node
+    table = Table(0)
+    for one in _list(node):
+        if isinstance(one, str):
+            name, equals, rest = one.partition("=")
+            table[name] = rest if equals else None
+    return table
+
+
+def _environment(body: Table) -> tuple[dict[str, str | None], dict[str, int]]:
+    """Variables and their lines; a mapping's value that is empty is compose's own to fill in."""
+    given = body.get("environment")
+    table = _by_name(given)
+    lines = {name: table.lines.get(name) or body.line_of("environment") for name in table}
+    return {name: value if isinstance(value, str) else None for name, value in table.items()}, lines
+
+
+def _list(node: Node) -> list[Node]:
+    return node if isinstance(node, list) else []
+
+
+# --- variables -------------------------------------------------------------------------------------
+
+_REFERENCE = re.compile(
+    r"\$(?:(?P<escaped>\$)"
+    r"|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:?[-?+])(?P<word>[^{}]*))?\}"
+    r"|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
+)
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
+
+
+def fill(text: str, variables: Mapping[str, str]) -> Value:
+    """The text with ``$NAME``, ``${NAME}`` and ``${NAME:-default}`` filled in, and ``$$`` as ``$``."""
+    if "$" not in text:
+        return Value(text, text)
+    unknown: list[str] = []
+    by_default: list[str] = []
+
+    def filled(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        name = match["braced"] or match["bare"]
+        how, word = match["how"] or "", match["word"] or ""
+        value = variables.get(name)
+        if how.endswith("+"):
+            # What stands for "another text where it is set": whether it is set is not known.
+            unknown.append(name)
+            return match[0]
+        if value is not None and (value or not how.startswith(":")):
+            return value
+        if how.endswith("-"):
+            by_default.append(name)
+            return word
+        unknown.append(name)
+        return match[0]
+
+    done = _REFERENCE.sub(filled, text)
+    # What is left is a reference within a reference: not filled in here.
+    unread = re.search(r"\$\{", _REFERENCE.sub("", text))
+    if unread is not None:
+        unknown.append("a variable within another")
+        done = text
+    return Value(done, text, tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(by_default)))
+
+
+def _dot_env(text: str) -> dict[str, str]:
+    """The ``.env`` beside a compose file: ``NAME=VALUE`` lines; a value that refers to others is left out."""
+    found = {}
+    for line in text.splitlines():
+        match = _ASSIGNMENT.fullmatch(line) if not line.lstrip().startswith("#") else None
+        if match is None:
+            continue
+        name, value = match[1], match[2]
+        quoted = re.match(r"""'([^']*)'|"([^"\\]*)\"""", value)
+        if quoted is not None:
+            value = quoted[1] if quoted[1] is not None else quoted[2]
+        else:
+            value = re.split(r"\s#", value, maxsplit=1)[0].strip()
+        if "$" not in value or (quoted is not None and quoted[1] is not None):
+            found[name] = value
+        else:
+            found.pop(name, None)
+    return found

@@ -16,6 +16,7 @@ from functools import lru_cache
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+_SPOKEN = re.compile(r"(?:pass(?:wd|word|wort|phrase)?|pwd|secret|token|api_?key)\w*[\"']?\s*[=:]", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@")
 
 # A connection string of libpq: key=value or key='quoted value', in any order.
@@ -33,6 +34,16 @@ _SEAL_NAME = secrets.token_hex(4)
 def speaks_of_a_secret(name: str) -> bool:
     """Whether a key or variable of this name holds something that must not be shown."""
     return _SECRET_NAME.search(name) is not None
+
+
+def may_hold_a_secret(name: str, value: str) -> bool:
+    """Whether a variable does not belong into a file that many people read: by its name, or by what it holds."""
+    return (
+        speaks_of_a_secret(name)
+        or name.lower().endswith("dsn")
+        or without_userinfo(value) != value
+        or _SPOKEN.search(value) is not None
+    )
 
 
 def redacted(key: str, value: str, section: str = "") -> str:

@@ -166,7 +166,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     path.write_text(json.dumps(LISTED))
     assert 0 == cli.main(["init", "--ansible-inventory", str(path), "--ansible-group", "blue"])
     assert "[client:app2]" in capsys.readouterr().out
+
+
+def test_the_command_without_files_searches_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert 3 == cli.main(["init"])
+    assert "this folder: no client" in capsys.readouterr().err
+    (tmp_path / "zope.conf").write_text("<zodb_db main>\n</zodb_db>\n")
+    assert 0 == cli.main(["init"])
 
 
 JUNK = st.recursive(

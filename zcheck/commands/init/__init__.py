@@ -12,35 +12,30 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zcheck.commands.init import ansible
-from zcheck.commands.init.balancers import balanced, haproxy_servers, haproxy_socket, pound_servers
-from zcheck.commands.init.found import Everything, FoundBalancer, FoundServer, FoundZeo, InitError
+import msgspec
+
+from zcheck.commands.init import ansible, services
+from zcheck.commands.init.balancers import balanced, haproxy, pound_servers
+from zcheck.commands.init.found import Everything, FoundBalancer, FoundZeo, InitError
+from zcheck.commands.init.kinds import Kind, Unread, kind_of
 from zcheck.commands.init.rendering import named_apart, rendered
-from zcheck.commands.init.services import of_compose
-from zcheck.commands.init.zopes import name_of, of_zope_conf, reader
-from zcheck.parsers import clients_ini, zeo_conf
+from zcheck.commands.init.zopes import name_of, of_wsgi_ini, of_zope_conf, reader
+from zcheck.parsers import clients_ini, compose, zeo_conf
 from zcheck.parsers import wsgi_ini as wsgiconf
 from zcheck.probes import files
 
-__all__ = ["FoundServer", "InitError", "draft", "haproxy_servers", "pound_servers"]
+__all__ = ["InitError", "draft"]
 
 MAX_FILES = 500
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 6
 """How far a folder is searched, and for how much."""
+MAX_REMARKS = 20
 
 # Folders of a buildout or a checkout that hold other people's sample files.
 _NOT_SEARCHED = frozenset({"bin", "develop-eggs", "eggs", "lib", "node_modules", "site-packages", "src", "var", "venv"})
 _FILE_NAMES = re.compile(
-    r"(zope|zeo|haproxy|pound)[\w.-]*\.(conf|cfg)$|(docker-)?compose[\w.-]*\.ya?ml$", re.IGNORECASE
-)
-_KINDS = (
-    ("wsgi-ini", re.compile(r"^\[(app|server|pipeline|composite):", re.MULTILINE)),
-    ("buildout", re.compile(r"^\[buildout\]", re.MULTILINE)),
-    ("zeo", re.compile(r"^\s*<zeo>", re.MULTILINE)),
-    ("zope", re.compile(r"^\s*(<zodb_db\b|instancehome\b|%define\s+INSTANCE|<http-server>)", re.MULTILINE)),
-    ("haproxy", re.compile(r"^[ \t]*(backend|listen|frontend)[ \t]+\S", re.MULTILINE)),
-    ("pound", re.compile(r"^[ \t]*(BackEnd|ListenHTTPS?|UrlGroup)\b", re.MULTILINE | re.IGNORECASE)),
+    r"(zope|zeo|haproxy|pound)[\w.-]*\.(conf|cfg)$|(docker-)?compose[\w.-]*\.ya?ml$|[\w.-]+\.ini$", re.IGNORECASE
 )
 
 
@@ -52,8 +47,7 @@ def draft(paths: Sequence[str], ansible_inventory: str | None = None, group: str
     """
     found = Everything()
     try:
-        for path in _expanded(paths or (["."] if ansible_inventory is None else [])):
-            _read(path, found)
+        _read_all(paths or (["."] if ansible_inventory is None else []), found)
         if ansible_inventory is not None:
             clients, notes = ansible.hosts(ansible_inventory, group)
             found.clients += clients
@@ -72,6 +66,68 @@ def draft(paths: Sequence[str], ansible_inventory: str | None = None, group: str
 
 
 # --- files and folders -----------------------------------------------------------------------------
+
+
+def _read_all(paths: Sequence[str], found: Everything) -> None:
+    """What is named, and what folders hold.
+
+    What cannot be used is an error where it is named; what a folder holds is a remark, and an error where that is all.
+    """
+    named = [path for path in paths if not Path(path).is_dir()]
+    within = [path for path in _expanded(paths) if path not in named]
+    refused: list[str] = []
+    inis: list[str] = []
+    compose_files: list[str] = []
+    for path in [*named, *within]:
+        text = ""
+        try:
+            text = files.read_text(path)
+            kind = kind_of(path, text)
+            if kind is Kind.WSGI_INI and path in within:
+                inis.append(path)
+            elif kind is Kind.COMPOSE:
+                compose_files.append(path)
+            elif path in named or kind is not None or not path.endswith(".ini"):
+                _read(path, text, kind, found)
+        except (InitError, compose.ComposeError, files.CannotRead) as error:
+            is_compose = isinstance(error, compose.ComposeError) and re.search(r"^services\s*:", text, re.MULTILINE)
+            said = f"{error}; {services.INSTEAD}" if is_compose else str(error)
+            if path in named:
+                raise InitError(said) from None
+            refused.append(said)
+    for path in inis:
+        # After every zope.conf: most inis are of one that is there already.
+        _of_wsgi_ini(path, files.read_text(path), found, is_named=False)
+    _of_compose_files(compose_files, named, found, refused)
+    if refused and not (found.clients or found.balancers or found.zeo_servers):
+        raise InitError(refused[0])
+    found.notes += [f"not used: {one}" for one in refused[:MAX_REMARKS]]
+
+
+def _of_compose_files(paths: Sequence[str], named: Sequence[str], found: Everything, refused: list[str]) -> None:
+    for project in services.projects(paths):
+        found_there = [path for path in project if path not in named]
+        used = [path for path in project if path in named]
+        if not used:
+            # Of several in a folder the usual one counts: the others may be for other machines or for tests.
+            usual = [path for path in found_there if Path(path).name in compose.DEFAULT_NAMES]
+            used = usual[:1] or found_there[:1]
+        for path in found_there:
+            if path not in used and not services.OVERRIDES.search(path):
+                found.notes.append(f"not used: {path}; name it after {used[0]} if compose is given both")
+        before = len(found.clients)
+        try:
+            services.of_compose(used, found)
+        except (InitError, files.CannotRead) as error:
+            if any(path in named for path in used):
+                raise InitError(str(error)) from None
+            refused.append(str(error))
+        own = services.mounted_confs(found.clients[before:])
+        found.clients = [
+            one
+            for at, one in enumerate(found.clients)
+            if at >= before or one.conf is None or os.path.realpath(one.conf.file) not in own
+        ]
 
 
 def _expanded(paths: Sequence[str]) -> list[str]:
@@ -97,29 +153,25 @@ def _within(folder: str) -> Iterator[str]:
         yield from (os.path.normpath(Path(here, name)) for name in names if _FILE_NAMES.match(name))
 
 
-def _read(path: str, found: Everything) -> None:
-    text = files.read_text(path)
-    kind = "compose" if path.endswith((".yml", ".yaml")) else _kind(text)
-    if kind == "zope":
+def _read(path: str, text: str, kind: Kind | Unread | None, found: Everything) -> None:
+    if isinstance(kind, Unread):
+        where = path if kind.line is None else f"{path}:{kind.line}"
+        what = f"{kind.what} configuration" if kind.what.endswith("'s") else kind.what
+        raise InitError(f"{where}: this is {what}, which is not read here; {kind.instead}")
+    if kind is Kind.ZOPE:
         _add_conf(found, path, text)
-    elif kind == "zeo":
+    elif kind is Kind.ZEO:
         found.zeo_servers.append(FoundZeo(name_of(path), zeo_conf.parse(text, path, {}, reader(path))))
-    elif kind == "haproxy":
-        found.balancers.append(FoundBalancer("haproxy", path, tuple(haproxy_servers(text)), haproxy_socket(text)))
-    elif kind == "pound":
+    elif kind is Kind.HAPROXY:
+        found.balancers.append(haproxy(path, text))
+    elif kind is Kind.POUND:
         found.balancers.append(FoundBalancer("pound", path, tuple(pound_servers(text))))
-    elif kind == "compose":
-        of_compose(path, text, found)
-    elif kind == "wsgi-ini":
-        _of_wsgi_ini(path, text, found)
-    elif kind == "buildout":
+    elif kind is Kind.WSGI_INI:
+        _of_wsgi_ini(path, text, found, is_named=True)
+    elif kind is Kind.BUILDOUT:
         _of_buildout(path, found)
     else:
         raise InitError(f"{path}: neither a zope.conf nor a balancer's, a buildout's or a compose file")
-
-
-def _kind(text: str) -> str | None:
-    return next((kind for kind, sign in _KINDS if sign.search(text)), None)
 
 
 def _of_buildout(path: str, found: Everything) -> None:
@@ -127,21 +179,30 @@ def _of_buildout(path: str, found: Everything) -> None:
     parts = Path(path).parent / "parts"
     if not parts.is_dir():
         raise InitError(f"{path}: there is no folder {parts}; run bin/buildout first, or name the zope.conf files")
-    for one in _expanded([str(parts)]):
-        _read(one, found)
+    _read_all([str(parts)], found)
 
 
-def _of_wsgi_ini(path: str, text: str, found: Everything) -> None:
-    """The zope.conf that an ini file starts, which is the client's."""
+def _of_wsgi_ini(path: str, text: str, found: Everything, *, is_named: bool) -> None:
+    """The client that an ini file starts: that of its zope.conf, where it is here."""
     conf = wsgiconf.parse(text, path)
-    if conf.zope_conf is None or not Path(conf.zope_conf).is_file():
-        raise InitError(f"{path}: the zope.conf that it starts is not there; name it instead")
-    zope_conf = os.path.normpath(conf.zope_conf)
-    _add_conf(found, zope_conf, files.read_text(zope_conf), path)
+    zope_conf = os.path.normpath(conf.zope_conf) if conf.zope_conf is not None else None
+    if zope_conf is not None and Path(zope_conf).is_file():
+        _add_conf(found, zope_conf, files.read_text(zope_conf), path)
+    elif is_named or (conf.zope_conf is not None and not _is_used(path, found)):
+        found.clients.append(of_wsgi_ini(path, conf))
+
+
+def _is_used(ini: str, found: Everything) -> bool:
+    return any(os.path.realpath(client.ini) == os.path.realpath(ini) for client in found.clients if client.ini)
 
 
 def _add_conf(found: Everything, path: str, text: str, wsgi_ini: str | None = None) -> None:
     """The client of a zope.conf, unless it is there already: an ini file names a conf that may be given as well."""
-    known = {os.path.realpath(client.conf.file) for client in found.clients if client.conf is not None}
-    if os.path.realpath(path) not in known:
-        found.clients.append(of_zope_conf(path, text, wsgi_ini))
+    real = os.path.realpath(path)
+    for at, client in enumerate(found.clients):
+        if client.conf is not None and os.path.realpath(client.conf.file) == real:
+            if wsgi_ini is not None and not _is_used(wsgi_ini, found):
+                said = f"{wsgi_ini} starts this zope.conf as well: write a section of its own if both run"
+                found.clients[at] = msgspec.structs.replace(client, notes=(*client.notes, said))
+            return
+    found.clients.append(of_zope_conf(path, text, wsgi_ini))

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zcheck.commands.init.found import Found, sanitised
+from zcheck.commands.init.found import Found, Root, sanitised
 from zcheck.facts import HostPort, Section, Setting, WsgiConf, ZopeConf, addresses
-from zcheck.parsers import clients_ini, zope_conf
+from zcheck.parsers import clients_ini, redact, zope_conf
 from zcheck.parsers import wsgi_ini as wsgiconf
 from zcheck.probes import files
 
@@ -34,8 +34,9 @@ def of_zope_conf(path: str, text: str, wsgi_ini: str | None = None) -> Found:
         origin=f"from {path}" + (f" and {ini}" if ini else ""),
         address=address,
         keys=tuple(keys),
-        notes=(*notes, *why, *_doubts(conf)),
+        notes=(*notes, *why, *doubts(conf)),
         conf=conf,
+        root=root_of(conf),
         ini=ini,
         is_here=is_here,
     )
@@ -44,7 +45,7 @@ def of_zope_conf(path: str, text: str, wsgi_ini: str | None = None) -> Found:
 def name_of(path: str) -> str:
     """``app1`` of ``app1/etc/zope.conf`` and of ``parts/app1/etc/zope.conf``, ``zope_8081`` of ``zope_8081.conf``."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - no link is followed
-    if whole.stem.lower() not in ("zope", "zeo", "zope2"):
+    if whole.stem.lower() not in ("zope", "zeo", "zope2", "wsgi"):
         return sanitised(whole.stem)
     folder = whole.parent.parent if whole.parent.name == "etc" else whole.parent
     return sanitised(folder.name)
@@ -61,11 +62,30 @@ def _is_here(conf: ZopeConf) -> bool:
     return home is not None and not home.unresolved and Path(home.value).is_dir()
 
 
+def of_wsgi_ini(path: str, conf: WsgiConf) -> Found:
+    """A client of which the ini file alone is here."""
+    address, notes = _address(conf, sanitised(Path(path).stem), False)
+    named = conf.zope_conf or "its zope.conf"
+    return Found(
+        name=name_of(path),
+        origin=f"from {path}",
+        address=address,
+        keys=(("wsgi-ini", path),),
+        notes=(*notes, f"zope-conf = ...   {named} is not here: copy it here, and write where it is"),
+        ini=path,
+    )
+
+
 def _address(listens: object, name: str, is_here: bool) -> tuple[HostPort | None, tuple[str, ...]]:
     """Where a balancer would reach the client; without a host where the files tell the port alone."""
     if not isinstance(listens, WsgiConf) or not listens.listen:
         sockets = listens.unix_sockets if isinstance(listens, WsgiConf) else ()
-        why = f"it listens on the unix socket {sockets[0]}" if sockets else "no file here tells where it listens"
+        faults = listens.faults[:1] if isinstance(listens, WsgiConf) else ()
+        why = "no file here tells where it listens"
+        if sockets:
+            why = f"it listens on the unix socket {sockets[0]}"
+        elif faults:
+            why = f"{faults[0].file}{':' + str(faults[0].line) if faults[0].line else ''}: {faults[0].message}"
         return None, (f"address: {why}",)
     first, *others = listens.listen
     more = (f"it listens on {', '.join(map(str, others))} as well",) if others else ()
@@ -98,18 +118,39 @@ def _role(conf: ZopeConf) -> tuple[str, tuple[str, ...]]:
     return "", ()
 
 
-def _doubts(conf: ZopeConf) -> Iterator[str]:
+def root_of(conf: ZopeConf) -> Root:
+    """Where the root database is."""
+    root = conf.root
+    if root is None or root.leaf is None:
+        return Root("")
+    name = root.leaf.first("storage")
+    return Root(
+        "relstorage" if _holds(root.section, "relstorage") else root.leaf.type,
+        " ".join(sorted({setting.value for setting in root.servers})),
+        root.storage_name if root.is_zeo else "",
+        tuple(dict.fromkeys(variable for setting in root.servers for variable in setting.unresolved)),
+        name.unresolved if name is not None else (),
+    )
+
+
+def _holds(section: Section, type: str) -> bool:
+    return any(inner.type == type or _holds(inner, type) for inner in section.sections)
+
+
+def doubts(conf: ZopeConf) -> Iterator[str]:
     """What the draft cannot know of this client's conf."""
     for fault in conf.faults[:3]:
         yield f"{fault.file}{':' + str(fault.line) if fault.line else ''}: {fault.message}"
-    if not conf.faults and (conf.root is None or not conf.root.is_zeo):
-        yield "its root database is not on ZEO: is it a client of this cluster?"
     told = set()
     for setting in _settings(conf.top):
         for variable in setting.unresolved:
             if variable not in told:
                 told.add(variable)
-                yield f"env.{variable} = ...   needed by line {setting.line} of {setting.file}; or give an env-file"
+                where = f"line {setting.line} of {setting.file}"
+                if redact.speaks_of_a_secret(variable) or variable.lower().endswith("dsn"):
+                    yield f"env-file = ...   a file with {variable}, which {where} needs: a secret has no place here"
+                else:
+                    yield f"env.{variable} = ...   {where} needs it; or give an env-file"
 
 
 def _settings(section: Section) -> Iterator[Setting]:
