@@ -45,6 +45,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning -q docs build/docs

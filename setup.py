@@ -27,7 +27,7 @@ test = [
     "jsonschema",
     "setuptools>=70.1",
 ]
-lint = ["mypy", "ruff", "types-requests", "types-beautifulsoup4", "types-PyYAML"]
+lint = ["import-linter>=2.17", "mypy", "ruff", "types-requests", "types-beautifulsoup4", "types-PyYAML"]
 docs = ["sphinx", "furo"]
 # What reads the files of contrib/, as far as it is a package.
 contrib = ["check-jsonschema", "pre-commit"]
