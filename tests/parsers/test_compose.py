@@ -41,7 +41,7 @@ def test_a_second_file_is_merged_into_the_first(given: str, expected: dict[str, 
     other = ("compose.prod.yaml", f"services:\n  a:\n    ports: ['8081:8080']\n    environment: {given}\n")
     one = service(BASE, other)
     assert expected == variables(one)
-    assert ("plone", "compose.yaml", 3) == (one.image, one.file, one.line)
+    assert ("plone", "compose.yaml", 2) == (one.image, one.file, one.line)
     assert ("compose.yaml", "compose.prod.yaml") == one.files
     assert [("8080", "8081")] == [(port.inner, port.outer) for port in one.ports]
 
@@ -60,6 +60,7 @@ def test_what_a_service_extends() -> None:
     base = "services:\n  b: {image: plone, env_file: b.env, environment: {C: x, E: f}}\n"
     one = service(("app/compose.yaml", text), beside={"base.yaml": base})
     assert ("plone", {"C": "d", "E": "f"}, (EnvFile("b.env"),)) == (one.image, variables(one), one.env_files)
+    assert ("app/compose.yaml", 2) == (one.file, one.line)
 
 
 def test_what_a_service_extends_and_is_not_here_is_a_remark() -> None:

@@ -84,6 +84,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     other_names: tuple[str, ...] = ()
     """Names beside the service's own by which other containers reach it."""
     copies: str = "1"
+    links: dict[str, str] = {}
+    """Names under which it reaches other services, each with the service's own."""
     profiles: tuple[str, ...] = ()
     on_the_host: bool = False
     """``network_mode: host``: its ports are those of the machine."""
@@ -135,8 +137,8 @@ class _Loader:
                     found = self._top(other, path, 1)
                     if found is not None:
                         waiting.append((other, found))
-            for name, body in _services(top):
-                one = self._extended(path, name, body, 0)
+            for name, body, line in _services(top):
+                one = self._extended(path, name, body, line, 0)
                 merged[name] = merged[name].merged_with(one) if name in merged else one
                 if len(merged) > MAX_SERVICES:
                     raise ComposeError(path, body.line, f"more than {MAX_SERVICES} services")
@@ -168,9 +170,9 @@ class _Loader:
                 if isinstance(name, str):
                     yield _beside(path, fill(name, self.variables).text)
 
-    def _extended(self, path: str, name: str, body: Table, depth: int) -> _Merged:
+    def _extended(self, path: str, name: str, body: Table, begins: int, depth: int) -> _Merged:
         """A service on top of the one that it ``extends``."""
-        own = _Merged(path, body.line, (path,), _placed(body, path))
+        own = _Merged(path, begins, (path,), _placed(body, path))
         given = body.get("extends")
         if given is None:
             return own
@@ -181,13 +183,13 @@ class _Loader:
         file = given.get("file") if isinstance(given, Table) else None
         where = _beside(path, fill(file, self.variables).text) if isinstance(file, str) else path
         top = self._top(where, path, line)
-        found = dict(_services(top)).get(base) if top is not None and isinstance(base, str) else None
-        if found is None:
+        services = {one: (inner, at) for one, inner, at in _services(top)} if top is not None else {}
+        if not isinstance(base, str) or base not in services:
             if top is not None:
                 self.notes.append(f"{path}:{line}: {where} has no service {str(base)[:40]}, which {name} extends")
             return own
-        assert isinstance(base, str)
-        return self._extended(where, base, found, depth + 1).merged_with(own)
+        whole = self._extended(where, base, *services[base], depth + 1).merged_with(own)
+        return msgspec.structs.replace(whole, file=path, line=begins)
 
     def _service(self, name: str, merged: _Merged) -> Service:
         body = merged.body
@@ -209,6 +211,7 @@ class _Loader:
             mounted=dict(self._mounted(body.get("volumes"))),
             other_names=tuple(self._names(body)),
             copies=self._copies(body),
+            links=dict(self._links(body)),
             profiles=tuple(one for one in _list(body.get("profiles")) if isinstance(one, str)),
             on_the_host=body.get("network_mode") == "host",
         )
@@ -257,6 +260,12 @@ class _Loader:
             aliases = network.get("aliases") if isinstance(network, Table) else None
             yield from (one for one in _list(aliases) if isinstance(one, str))
 
+    def _links(self, body: Table) -> Iterator[tuple[str, str]]:
+        for one in _list(body.get("links")):
+            if isinstance(one, str) and ":" in one:
+                name, _, alias = self._text(one).partition(":")
+                yield alias, name
+
     def _copies(self, body: Table) -> str:
         deploy = body.get("deploy")
         replicas = deploy.get("replicas") if isinstance(deploy, Table) else None
@@ -287,12 +296,19 @@ def parse(text: str, file: str) -> Table:
     return top
 
 
-def _services(top: Table) -> Iterator[tuple[str, Table]]:
-    """The services by name; files of compose's first form have them at the top."""
+def _services(top: Table) -> Iterator[tuple[str, Table, int]]:
+    """The services by name, each with its line; files of compose's first form have them at the top."""
     services = top.get("services", top if looks_like_the_first_form(top) else None)
-    for name, body in services.items() if isinstance(services, Table) else ():
-        if isinstance(body, Table):
-            yield name, body
+    if isinstance(services, Table):
+        for name, body in services.items():
+            if isinstance(body, Table):
+                yield name, body, services.line_of(name)
+
+
+def needs_another(top: Table) -> frozenset[str]:
+    """The services of a file that cannot stand alone, since they say neither image nor build."""
+    stands_by = ("image", "build", "extends")
+    return frozenset(name for name, body, _ in _services(top) if not any(key in body for key in stands_by))
 
 
 def looks_like_the_first_form(top: Table) -> bool:

@@ -375,6 +375,45 @@ def test_clients_that_share_a_name_or_an_address() -> None:
     assert "address: app has the same; one of the two is wrong" in comments(text)
 
 
+def test_inis_of_a_folder_lead_to_their_confs() -> None:
+    """A conf by any name is found by the ini that starts it; an ini of something else is nobody's."""
+    write("app1/wsgi.conf", CONF % "")
+    write("app1/zope.ini", (INI % "listen = 192.0.2.11:8080").replace("zope.conf", "wsgi.conf"))
+    write("app1/tox.ini", "[tox]\nenvlist = py3\n")
+    text, found = drafted(".")
+    assert [("app1", "192.0.2.11:8080", "app1/wsgi.conf")] == [
+        (client.name, str(client.address), client.zope_conf) for client in found.clients
+    ]
+    assert "tox" not in text
+
+
+def test_an_ini_whose_conf_is_not_here() -> None:
+    text, found = drafted(write("app1/zope.ini", INI % "listen = 192.0.2.11:8080"))
+    assert ("192.0.2.11:8080", "app1/zope.ini") == (str(found.clients[0].address), found.clients[0].wsgi_ini)
+    assert "zope-conf = ...   app1/zope.conf is not here: copy it here, and write where it is" in comments(text)
+
+
+def test_two_inis_that_start_one_conf() -> None:
+    write("app1/zope.conf", CONF % "")
+    for name, port in (("zope.ini", 8080), ("debug.ini", 8081)):
+        write(f"app1/{name}", INI % f"listen = 192.0.2.11:{port}")
+    text, found = drafted("app1")
+    assert ["192.0.2.11:8080"] == [str(client.address) for client in found.clients]
+    assert "app1/debug.ini starts this zope.conf as well: write a section of its own if both run" in comments(text)
+
+
+def test_several_zeo_servers_of_one_port() -> None:
+    for name in ("zeo1", "zeo2"):
+        write(f"{name}/zeo.conf", RECIPE_ZEO.format(home="/srv"))
+    write(
+        "app1/zope.conf",
+        (CONF % "").replace("mount-point", "mount-point")
+        + (CONF % "").replace("main", "archive").replace("zeo1", "zeo2").replace("point /", "point /archive"),
+    )
+    _, found = drafted(".")
+    assert {"zeo1": "zeo1:8100", "zeo2": "zeo2:8100"} == {server.name: server.address for server in found.zeo_servers}
+
+
 # --- balancers -------------------------------------------------------------------------------------
 
 
@@ -480,6 +519,55 @@ def test_a_server_that_is_no_address() -> None:
     text, found = drafted(write("haproxy.cfg", "backend a\nserver b 10.0.0.1:abc\nserver c /run/c.sock\n"))
     assert ["b.invalid:8080", "c.invalid:8080"] == [str(client.address) for client in found.clients]
     assert "address: /run/c.sock of haproxy.cfg has a path behind" in comments(text)
+
+
+SAID = {
+    "every address": (
+        "server a 0.0.0.0:8080",
+        "0.0.0.0:8080",
+        "address: 0.0.0.0 in haproxy.cfg:2 is no machine's address, HAProxy dials its own machine by it: "
+        "write 127.0.0.1 there, or the client's machine, and here the same",
+    ),
+    "no port": (
+        "server a 192.0.2.1",
+        "a.invalid:8080",
+        "address: haproxy.cfg:2 has no port, so HAProxy dials the port that the user came to: "
+        "write the client's port there and here",
+    ),
+    "a variable": (
+        'server a "${BACKEND}:8080"',
+        "a.invalid:8080",
+        "address: haproxy.cfg:2 takes it from HAProxy's environment (BACKEND): write what it is there",
+    ),
+    "a template": (
+        "server a ${hosts:a}:8080",
+        "a.invalid:8080",
+        "address: the template has ${hosts:a}:8080: write what comes out of it",
+    ),
+    "a backup": (
+        "server a 192.0.2.1:8080 backup",
+        "192.0.2.1:8080",
+        "haproxy.cfg:2: a backup server; remove this section if a page for bad times is behind it, and no Zope client",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "address", "said"), SAID.values(), ids=SAID)
+def test_what_is_to_be_said_of_a_server(line: str, address: str, said: str) -> None:
+    text, found = drafted(write("haproxy.cfg", f"backend zope\n  {line}\n"))
+    assert address == str(found.clients[0].address)
+    assert said in comments(text)
+
+
+def test_a_template_is_named_as_one() -> None:
+    """Its clients are drafted where their names are plain; where nothing can be read of it, it is refused."""
+    text, found = drafted(write("haproxy.cfg.in", "backend zope\n  server a ${hosts:a}:8080\n"))
+    assert () == found.balancers
+    assert "haproxy.cfg.in:2: this is a template, render it first: ${hosts:a}" in comments(text)
+    with pytest.raises(
+        InitError, match=r"^lb.j2:1: this is a template, render it first: \{\{ name \}\}; give the file"
+    ):
+        draft([write("lb.j2", "backend {{ name }}\n{% for a in b %}\n  server {{ a }} {{ b }}\n{% endfor %}\n")])
 
 
 # --- compose ---------------------------------------------------------------------------------------

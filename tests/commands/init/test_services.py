@@ -253,3 +253,18 @@ def test_no_draft_shows_a_secret(variable: str, form: str) -> None:
     write("b.env", "A=b\n")
     text, _ = drafted(compose(f"  one: {{{PLONE}, {form.replace('%s', variable)}}}\n"))
     assert "hunter2" not in text
+
+
+def test_an_override_in_another_folder() -> None:
+    compose(TWO, "base/compose.yaml")
+    write("prod/compose.yaml", OVERRIDE)
+    _, found = drafted("base/compose.yaml", "prod/compose.yaml")
+    assert ("one", "two") == found.client_names
+    assert "127.0.0.1:8081" == str(found.clients[0].connect)
+
+
+def test_a_zeo_server_that_is_dialled_by_a_link() -> None:
+    client = "{image: 'plone:5', links: ['db:zeo'], environment: {ZEO_ADDRESS: 'zeo:8100'}}"
+    _, found = drafted(compose(f"  one: {client}\n  db: {{image: 'plone:5'}}\n"))
+    assert ("one",) == found.client_names
+    assert "zeo:8100" == found.zeo_servers[0].address

@@ -55,13 +55,25 @@ class _Told(msgspec.Struct, frozen=True):
 def projects(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Compose files by project: those of one folder belong together, in the order in which they are given.
 
+    One of another folder that cannot stand alone belongs to the first project.
     An override comes after what it overrides, whatever the order: a shell's ``compose*.yaml`` sorts it first.
     """
     folders: dict[str, list[str]] = {}
     for path in paths:
-        folders.setdefault(posixpath.dirname(path), []).append(path)
+        folder = posixpath.dirname(path)
+        if folder not in folders and folders and _needs_another(path):
+            folder = next(iter(folders))
+        folders.setdefault(folder, []).append(path)
     for given in folders.values():
         yield tuple(sorted(given, key=lambda path: OVERRIDES.search(path) is not None))
+
+
+def _needs_another(path: str) -> bool:
+    """Whether the file says of a service neither its image nor how it is built."""
+    try:
+        return bool(compose.needs_another(compose.parse(files.read_text(path), path)))
+    except (compose.ComposeError, files.CannotRead):
+        return False
 
 
 def of_compose(paths: Sequence[str], found: Everything) -> None:
@@ -111,10 +123,11 @@ def _zeo_servers(told: Sequence[_Told]) -> dict[str, str]:
     for one in told:
         for server in one.first("ZEO_ADDRESS").split():
             dialled.setdefault(server.rpartition(":")[0] or server, server)
+    links = [(alias, name) for one in told for alias, name in one.service.links.items()]
     servers = {}
     for one in told:
         service = one.service
-        names = (service.name, *service.other_names)
+        names = (service.name, *service.other_names, *(alias for alias, name in links if name == service.name))
         address = next((dialled[name] for name in names if name in dialled), None)
         runs_zeo = any(posixpath.basename(word) in _ZEO_PROGRAMS for word in _words(service)[:4])
         is_image = _ZEO_IMAGE.search(service.image) is not None and "ZEO_ADDRESS" not in one.variables
