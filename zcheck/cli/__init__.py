@@ -7,6 +7,7 @@ family of commands.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import NoReturn
 import click
 
 from zcheck import __version__
+from zcheck.cli import output
 from zcheck.cli.balancer import export_command, haproxy, receipt, rolling_restart
 from zcheck.cli.documents import completion, explain, init, schema
 from zcheck.cli.facts import diff, gather
@@ -28,6 +30,13 @@ from zcheck.system.signals import interruptible
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
 
 _STARTED = time.perf_counter()
+
+_REMEDIES = {
+    errno.EMFILE: "; allow this process more of them: ulimit -n 4096",
+    errno.ENFILE: "; this machine has no more of them",
+    errno.ENOSPC: "; make room on that disk",
+}
+"""What to do where the machine on which zcheck runs lacks something."""
 
 
 @click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,20 +62,28 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     begun = time.perf_counter() if started is None else started
+    output.begin()
+    code = _code_of(arguments, begun)
+    output.flush()
+    # Nobody has read that it is well: it does not count as such.
+    return UNKNOWN if not code and output.is_incomplete() else code
+
+
+def _code_of(arguments: list[str], begun: float) -> int:
     try:
         code = zcheck.main(args=arguments, prog_name="zcheck", standalone_mode=False, obj=begun)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         complain(_usage(error))
     except (KeyboardInterrupt, click.Abort):
         complain("zcheck: interrupted")
     except BrokenPipeError:
-        # Whoever read our output is gone; what is still in the buffer must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        output.lose_stdout()
     except SystemExit:
         # Click ends so when the reader of our output is gone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        output.lose_stdout()
+    except OSError as error:
+        complain(f"zcheck: the result is UNKNOWN: {error.strerror or error}{_REMEDIES.get(error.errno or 0, '')}")
     except Exception as error:
         complain(f"zcheck: internal error, the result is UNKNOWN: {where_it_failed(error)}")
     return UNKNOWN
@@ -74,13 +91,17 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
 
 def run() -> NoReturn:
     """The console script."""
-    with interruptible():
-        code = main(started=_STARTED)
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    # Threads that hang in a name look-up or a silent peer must not keep the process alive.
-    os._exit(code)
+    code = UNKNOWN
+    try:
+        output.open_closed_streams()
+        with interruptible():
+            code = main(started=_STARTED)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+    finally:
+        # Threads that hang in a name look-up or a silent peer must not keep the process alive; and whatever happens
+        # here, Python's own code for it is never the answer.
+        os._exit(code)
 
 
 def _usage(error: click.ClickException) -> str:

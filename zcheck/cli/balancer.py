@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +23,7 @@ from zcheck.cli.options import (
     completed_options,
     run_options,
 )
-from zcheck.cli.output import complain, deliver, echo, terminal_width
+from zcheck.cli.output import complain, deliver, echo, is_incomplete, say, terminal_width
 from zcheck.cli.runs import examiner, read_inventory, state_folder, why_left_out
 from zcheck.system.signals import interruptible
 
@@ -209,9 +208,8 @@ def haproxy_status(ini: str, **options: Any) -> int:
         if options["watch"] and terminal_width() is not None:
             click.clear()
         echo(text)
-        if not options["watch"]:
+        if not options["watch"] or is_incomplete():
             return 0
-        sys.stdout.flush()
         time.sleep(options["interval"])
 
 
@@ -397,5 +395,5 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
         found = export.export(inventory, findings, export.threads_of(examination.facts))
     for name, why in found.left_out.items():
         complain(f"{name}: left out: {why}")
-    click.echo(export.text(found, options["form"]), nl=False)
+    say(export.text(found, options["form"]))
     return 0 if found.clients else UNKNOWN

@@ -119,7 +119,7 @@ def schema() -> int:
     """Print the JSON Schema of the report."""
     from zcheck.report.formats import json
 
-    click.echo(json.schema(), nl=False)
+    say(json.schema())
     return 0
 
 
@@ -132,5 +132,5 @@ def completion(ctx: click.Context, shell: str) -> int:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(ctx.find_root().command, {}, "zcheck", "_ZCHECK_COMPLETE").source())
+    say(kind(ctx.find_root().command, {}, "zcheck", "_ZCHECK_COMPLETE").source() + "\n")
     return 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, run_options_with
-from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped
+from zcheck.cli.options import INI, UNKNOWN, Duration, Names, Output, completed_options, is_stated, run_options_with
+from zcheck.cli.output import FORMATS, deliver, echo, echo_wrapped, keep_unwritten
 from zcheck.cli.runs import examiner, read_inventory, told_in_advance, why_left_out
 from zcheck.system.signals import interruptible
 
@@ -56,19 +56,25 @@ def isolation(ctx: click.Context, /, ini: str, **options: Any) -> int:
     except ValueError as error:
         raise click.UsageError(str(error), ctx) from None
     longest_s = 2 * options["duration"] * (1 + (options["level"] == "both"))
-    options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": options["rate"]}
+    # Who names a rate and no ceiling wants that rate; a ceiling that is named is never passed.
+    ceiling = options["max_rate"] if is_stated(ctx, "max_rate", inventory.options) else options["rate"]
+    rate = min(options["rate"], ceiling)
+    options = {**options, "deadline": options["deadline"] + longest_s, "max_rate": rate}
     if options["only_plan"]:
         echo_wrapped(_told_plan(ctx, options, inventory, secret, plan))
         return 0
     try:
         if plan.history:
             writer.begin(plan.history)
-        with interruptible():
-            run = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)
-            found = run(inventory, isolation.left_out(plan))
-        isolation.finish(found, plan)
     except OSError as error:
         raise click.ClickException(f"{options['history']}: cannot be written: {error.strerror}") from None
+    with interruptible():
+        run = examiner(ctx, "isolation", {**options, "isolation": plan}, secret)
+        found = run(inventory, isolation.left_out(plan))
+    try:
+        isolation.finish(found, plan)
+    except OSError as error:
+        keep_unwritten(options["history"], error)
     deliver(found.report, options)
     if not options["quiet"] and all(path for _, path in options["output"]):
         echo("\n".join([*rechecking.summary(found), f"seed {plan.seed}"]))

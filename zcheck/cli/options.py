@@ -184,6 +184,15 @@ def completed_options(
     return completed
 
 
+def is_stated(ctx: click.Context, name: str, stated: Mapping[str, str]) -> bool:
+    """Whether an option's value is a wish of the user's: on the command line, in ``ZCHECK_*`` or in ``[zcheck]``."""
+    return (
+        ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        or f"ZCHECK_{name.upper()}" in os.environ
+        or name.replace("_", "-") in stated
+    )
+
+
 BALANCER = click.option("--balancer", metavar="NAME", help="Which [balancer:NAME], where there are several.")
 
 

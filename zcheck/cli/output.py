@@ -26,12 +26,71 @@ def where_it_failed(error: Exception) -> str:
     return f"{type(error).__name__}{place}"
 
 
+_unwritten: list[str] = []
+"""What of this command's output could not be written: a command that has not said what it found never ends with 0."""
+
+# A stream that fails, or that a caller has closed or taken away, raises one of these.
+_NO_STREAM = (OSError, ValueError, AttributeError)
+
+
+def begin() -> None:
+    """Forget what an earlier command of this process could not write."""
+    _unwritten.clear()
+
+
+def is_incomplete() -> bool:
+    """Whether something that this command was to print or write could not be."""
+    return bool(_unwritten)
+
+
+def open_closed_streams() -> None:
+    """Let what is written to a closed stdin, stdout or stderr fail as a write does.
+
+    Otherwise the next socket or file would get its number, and be written into; and Python has None for the stream.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Reading it ends at once, writing to it fails: that is what whoever closed it has asked for.
+            placeholder = os.open(os.devnull, os.O_RDONLY)
+            if placeholder != number:
+                os.dup2(placeholder, number)
+                os.close(placeholder)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def complain(message: str) -> None:
+    """Say something on stderr; that it cannot be said changes nothing."""
     from zcheck.report.formats.text import clean
 
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*_NO_STREAM):
         sys.stderr.write("\n".join(clean(line) for line in message.splitlines()) + "\n")
         sys.stderr.flush()
+
+
+def keep_unwritten(path: str, error: Exception) -> None:
+    """Note that something was not written, and say so where anybody can hear it."""
+    _unwritten.append(path)
+    if not isinstance(error, BrokenPipeError):  # Who reads no further wants to hear no more.
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is closed"
+        complain(f"{path}: cannot be written: {reason}")
+
+
+def flush() -> None:
+    """Write what is still kept back."""
+    try:
+        sys.stdout.flush()
+    except _NO_STREAM as error:
+        lose_stdout(error)
+
+
+def lose_stdout(error: Exception | None = None) -> None:
+    """Note that stdout takes no more, and stop writing to it.  None: its reader is gone."""
+    keep_unwritten("standard output", error or BrokenPipeError())
+    # What is still in its buffer must not fail again, and what follows is not tried.
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def deliver(report: Any, options: dict[str, Any], usual: str = "text") -> None:
@@ -90,10 +149,17 @@ def all_pages() -> tuple[Any, ...]:
 
 
 def say(text: str) -> None:
-    """Print a report; what the terminal's encoding lacks is shown escaped."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    click.echo(text, nl=False, color=True)
+    """Print a report; what the terminal's encoding lacks is shown escaped.
+
+    That it cannot be printed is kept for the exit code, and is no error here: what was found is reported otherwise.
+    """
+    try:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        click.echo(text, nl=False, color=True)
+        sys.stdout.flush()
+    except _NO_STREAM as error:
+        lose_stdout(error)
 
 
 def _summarise(report: Any) -> None:
@@ -139,8 +205,11 @@ def in_colours() -> bool:
 
 
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
-    """Put a report into a file whole; there is no secret in one, and whoever collects reports runs as another user."""
+    """Put a report into a file whole; there is no secret in one, and whoever collects reports runs as another user.
+
+    That it cannot be written is kept for the exit code, as in :func:`say`.
+    """
     try:
-        atomic_write.write(path, text.encode(), mode)
+        atomic_write.write(path, text.encode("utf-8", "backslashreplace"), mode)
     except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
+        keep_unwritten(path, error)

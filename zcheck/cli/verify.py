@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import click
 
 from zcheck.cli.options import INI, OUTPUT, Duration, completed_options, run_options, run_options_with
-from zcheck.cli.output import deliver, echo, echo_wrapped, where_it_failed
+from zcheck.cli.output import complain, deliver, echo, echo_wrapped, say, where_it_failed
 from zcheck.cli.runs import (
     brought_facts,
     examine,
@@ -75,7 +74,7 @@ def monitor(ctx: click.Context, /, ini: str, **options: Any) -> int:
             if isinstance(error, click.ClickException)
             else f"internal error: {where_it_failed(error)}"
         )
-        click.echo(nagios.unknown(why, time.perf_counter() - ctx.obj, options["deadline"]), nl=False)
+        say(nagios.unknown(why, time.perf_counter() - ctx.obj, options["deadline"]))
         raise
 
 
@@ -173,14 +172,14 @@ def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None, output
 
     forms = [word for form, path in output for word in ("--output", f"{form}:{path}" if path else form)]
     # What programs read stands alone on stdout.
-    say = partial(click.echo, err=any(not path and form != "text" for form, path in output))
+    tell = complain if any(not path and form != "text" for form, path in output) else echo
 
     def verify(path: str) -> int:
         with preflight.make_context("zcheck preflight", [*forms, path], obj=time.perf_counter()) as context:
             return int(preflight.invoke(context))
 
     with interruptible():
-        return demonstration.run_demo(keep=keep, clients=clients, fault=fault, preflight=verify, say=say)
+        return demonstration.run_demo(keep=keep, clients=clients, fault=fault, preflight=verify, say=tell)
 
 
 @click.command()

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from zcheck.system import atomic_write
+
 FORGET_AFTER_S = 3600.0
 """After this long a client is asked again: its connection to ZEO may have been mended without a restart."""
 
@@ -121,24 +123,21 @@ def keep_unanswered(folder: str | None, clients: dict[str, Unanswered]) -> None:
     """Remember these and no others; whole, so that a run beside this one never reads half of it."""
     if folder is None:
         return
-    path = Path(folder, "unanswered.json")
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished.write_bytes(msgspec.json.encode(clients))
-        unfinished.replace(path)
+    _keep(Path(folder, "unanswered.json"), msgspec.json.encode(clients))
 
 
 def keep_good(folder: str | None, ini: str, text: str) -> None:
     """Remember the facts of a run that was OK, in place of those of the run before it."""
     if folder is None:
         return
-    path = _good(folder, ini)
-    unfinished = path.with_suffix(f".{os.getpid()}")
+    _keep(_good(folder, ini), text.encode())
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Put it there whole; where there is no room, what was there before stays, and no part of the new."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        atomic_write.write(str(path), content)
 
 
 def good(folder: str | None, ini: str) -> str | None:
