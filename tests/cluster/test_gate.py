@@ -22,7 +22,7 @@ from cluster.balancers import Balancer, Users, get, requests_to, wait_until
 from cluster.whole_runs import LIMIT_S, Outcome, command, in_process, preflight
 
 from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec
-from zcheck.commands.haproxy import gate
+from zcheck.commands.haproxy import gate, status
 from zcheck.parsers import clients_ini
 from zcheck.probes import haproxy
 
@@ -426,7 +426,7 @@ def test_a_socket_for_looking_is_told_plainly(misbehaving: tuple[Misbehaving, Ca
     looking = make(socket_name="looking.sock")
     with pytest.raises(gate.CannotGate, match="level admin"):
         looking.must_be_admin()
-    assert any("for looking only" in line for line in gate.wrongs(looking))
+    assert any("for looking only" in line for line in status.wrongs(looking))
     assert "for looking only" in looking.admit("well")
     assert "closed" == looking.state("well").words
 

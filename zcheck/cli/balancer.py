@@ -174,7 +174,7 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     Changes nothing.  Tells whether enable would work: the socket's rights, and enough health checks.  Whether the
     clients behind it are one site is another question, which preflight answers, and enable before it opens anything.
     """
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy import status
     from zcheck.facts import Balancers
 
     inventory, secret = read_inventory(ini)
@@ -184,7 +184,7 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
     with interruptible():
         examination = examiner(ctx, "haproxy verify", options, secret)(inventory, ())
         read = examination.facts.raw(Balancers)
-        wrong = list(gate.wrongs(door, read.confs.get(door.section.name) if isinstance(read, Balancers) else None))
+        wrong = list(status.wrongs(door, read.confs.get(door.section.name) if isinstance(read, Balancers) else None))
     deliver(examination.report, options)
     for line in wrong:
         complain(line)
@@ -215,13 +215,13 @@ def haproxy_status(ini: str, **options: Any) -> int:
 
 def _table(door: Any) -> str:
     """The servers in columns."""
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy import status
     from zcheck.commands.receipt import spoken
 
     lines: list[tuple[str, ...]] = [
         ("server", "client", "state", "health", "for", "sessions", "queue", "total", "errors", "verified", "")
     ]
-    for row in gate.rows(door):
+    for row in status.rows(door):
         verified = f"{spoken(time.time() - row.opened_at)} ago" if row.opened_at is not None else "-"
         figures = (row.sessions, row.queued, row.total, row.errors)
         known = (row.server, row.client or "-", row.state, row.health, spoken(row.since_s))
@@ -248,7 +248,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
     What is open is left as it is, whatever is found, but with --close-failed.  Where something is open, a client that
     disagrees with it is refused; where nothing is, one finding about a client to be opened opens none.
     """
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy import enable
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
@@ -260,7 +260,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
         if options["receipt"]:
             verified = _of_receipt(inventory, secret, options["receipt"], options).clients
         examine = examiner(ctx, "haproxy enable", options, secret)
-        outcome = gate.enable(door, clients, examine, verified=verified, close_failed=options["close_failed"])
+        outcome = enable.enable(door, clients, examine, verified=verified, close_failed=options["close_failed"])
     return _told(outcome, options)
 
 
@@ -275,13 +275,13 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
 @_gated
 def haproxy_drain(ini: str, client: str, **options: Any) -> int:
     """Take a client's server out of rotation: no new users, then none, and wait until its requests have ended."""
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy import drain
 
     inventory, _ = read_inventory(ini)
     waits = {"drain_s": options["drain_timeout"], "finish_s": options["finish_timeout"]}
     door = _gate(inventory, options, min_up=options["min_up"], **waits)
     with interruptible(), door.alone():
-        outcome = gate.drain(door, client)
+        outcome = drain.drain(door, client)
     for name in outcome.closed:
         echo(f"closed: {name}")
     return int(outcome.code)
@@ -315,7 +315,7 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
     Each is taken out, restarted, verified, warmed up and put in again, never with fewer than --min-up others in
     rotation.  It ends at the first that does not come back verified, and leaves that one closed.
     """
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy import restart
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
@@ -332,11 +332,9 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
     )
     # That a conf was edited since a client started is a reason to restart it, and not one against it.
     changing = (*options["changing"], "client-restarted-since-edit")
-    restart = gate.Restart(options["command"], options["warm_up"], changing)
+    how = restart.Restart(options["command"], options["warm_up"], changing)
     with interruptible(), door.alone():
-        outcome = gate.rolling_restart(
-            door, clients, examiner(ctx, "rolling-restart", options, secret), restart, secret
-        )
+        outcome = restart.rolling_restart(door, clients, examiner(ctx, "rolling-restart", options, secret), how, secret)
     return _told(outcome, options)
 
 
@@ -380,7 +378,7 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
     Exit code 0 when there is one at least, else 3; who was left out, and why, is told on stderr.
     """
     from zcheck.commands import export
-    from zcheck.commands.haproxy import gate
+    from zcheck.commands.haproxy.verified import failing
 
     inventory, secret = read_inventory(ini)
     options = completed_options(ctx, options, inventory.options, inventory.file)
@@ -391,7 +389,7 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
     else:
         with interruptible():
             examination = examiner(ctx, "export", options, secret)(inventory, ("balancer",))
-        findings = gate.failing(examination, options["fail_on"])
+        findings = failing(examination, options["fail_on"])
         found = export.export(inventory, findings, export.threads_of(examination.facts))
     for name, why in found.left_out.items():
         complain(f"{name}: left out: {why}")
