@@ -22,7 +22,6 @@ from zcheck.facts import (
     DatabasePage,
     HttpAnswer,
     NotGathered,
-    ServerList,
     ServerLists,
     Thresholds,
     TidReading,
@@ -32,7 +31,6 @@ from zcheck.facts import (
     ZopeConf,
     tid_seconds,
 )
-from zcheck.facts.storage_evidence import lacks, sides_of_lists
 from zcheck.facts.versions import versions
 from zcheck.parsers.clients_ini import InventoryError, thresholds
 from zcheck.probes import processes
@@ -367,51 +365,6 @@ def test_a_missing_control_panel_is_unknown_for_the_identity_checks() -> None:
 
 
 # --- what the clients' own servers list ------------------------------------------------------------
-
-MINUTE_OF_2026 = (2026 - 1900) * 12 * 31 * 24 * 60
-
-
-def listed(client: str, text: str, *, asked_ns: int = 0) -> ServerList:
-    """A list of transactions by their minutes; ``4.5`` is half a minute later."""
-    tids = [f"{int((MINUTE_OF_2026 + float(minute)) * 2**32):016x}" for minute in text.split()]
-    return ServerList(client, "main", tuple(sorted(tids, reverse=True)), asked_ns, asked_ns + 1)
-
-
-LISTS: dict[str, tuple[tuple[str, ...], int]] = {
-    "alike": (("1 2 3", "1 2 3"), 1),
-    "one commit in between": (("1 2 3", "1 2 3 4"), 1),
-    "a burst in between": (("1 2 3", "1 2 3 4 4.01 4.05 4.1"), 1),
-    "packed in between": (("1 2 3", "3 4"), 1),
-    "packed to the end": (("", "1 2 3"), 1),
-    "longer than the list": (("1 2 3", " ".join(map(str, range(50, 150)))), 1),
-    "one stands still": (("1 2 3", "1 2 3 4 5"), 2),
-    "both moved": (("1 2 3 7", "1 2 3 4 5"), 2),
-    "parted long ago": (("1 2", "8 9"), 2),
-    "one of three": (("1 2 3 9 11", "1 2 3", "1 2 3 9 11"), 2),
-    "three": (("1 2 3 9", "1 2 3 5", "1 2 3 4"), 3),
-}
-
-
-@pytest.mark.parametrize(("lists", "sides"), LISTS.values(), ids=LISTS)
-def test_lists_that_cannot_be_of_one_storage_part(lists: tuple[str, ...], sides: int) -> None:
-    made = [listed(f"app{number}", text) for number, text in enumerate(lists, 1)]
-    assert sides == len(sides_of_lists(made)) == len(sides_of_lists(made[::-1]))
-
-
-@pytest.mark.parametrize(
-    ("text", "newest", "known_ns", "expected"),
-    [
-        ("1 2 3", "3", 0, False),
-        ("1 2 3", "4", 0, True),
-        ("1 2 3 5", "4", 0, False),
-        ("1 2 3", "4", 2000, False),
-        ("", "4", 0, False),
-    ],
-    ids=["it is there", "it is missing", "there are newer ones", "it was not known yet", "all is packed"],
-)
-def test_what_was_the_newest_before_is_in_the_list(text: str, newest: str, known_ns: int, expected: bool) -> None:
-    (tid,) = listed("server", newest).tids
-    assert expected is lacks(listed("app1", text, asked_ns=1000), tid, known_ns)
 
 
 def test_a_client_that_hung_for_its_list_is_named_and_one_that_was_not_asked_is_unknown() -> None:

@@ -37,7 +37,8 @@ UNKNOWN app3: database main could not be examined through app3: the connection w
 >>> from zcheck.rules.server_lists import server_lists
 >>> show(every_database_is_one, proofs, server_lists(app1="1 2 3 4 99", app2="1 2 3"), app1=[], app2=[])
 CRITICAL app1, app2: database main is two storages, by what the running clients' own servers list: the newest
-transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and app2's lacks what app1's has had for long
+transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and app2's lacks what app1's had before and
+after it
 """
 
 from __future__ import annotations

@@ -241,17 +241,37 @@ class ServerList(msgspec.Struct, frozen=True):
     asked_ns: int
     answered_ns: int
     """On zcheck's own monotonic clock."""
+    own: bool = False
+    """It has a transaction that this run committed over ZEO, to the server that the clients' files name."""
+
+
+class NewestTransaction(msgspec.Struct, frozen=True):
+    """The newest transaction of a storage, as the server told that zope.conf names, at a moment of zcheck's own."""
+
+    dialled: str
+    storage: str
+    tid: str
+    """16 hexadecimal digits."""
+    asked_ns: int
+    """On zcheck's own monotonic clock."""
 
 
 class ServerLists(msgspec.Struct, frozen=True):
-    """What the running clients' own servers list: their truth, without a write."""
+    """What the running clients' own servers list: their truth, without a write.
+
+    A client whose list lacks what another's has is asked again, and then the other one: see
+    :mod:`zcheck.facts.storage_lists`.
+    """
 
     scope: ClassVar[str] = "cluster"
     lists: tuple[ServerList, ...] = ()
+    """Of each client and database one, or several in the order in which they were asked for."""
     hung: tuple[str, ...] = ()
     """The clients that did not answer this request, which makes them ask their server."""
     not_asked: dict[str, str] = {}
     """By client: why it was not asked, where something is wrong with it."""
+    newest: tuple[NewestTransaction, ...] = ()
+    """Of the servers that the files name, asked once all lists were had."""
 
 
 class OidRange(msgspec.Struct, frozen=True):

@@ -1,18 +1,18 @@
-"""Which connections reach one storage, from what the servers handed out, counted and listed.  Pure.
+"""Which connections reach one storage, from what the servers handed out and counted.  Pure.
 
 The proofs are of two kinds: object ids are handed out in one rising sequence by one storage, and a load is counted
-by the server that served it.  That two lists of transactions cannot be of one storage is evidence against it.
+by the server that served it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Literal
 
 import msgspec
 
-from zcheck.facts import LoadsCount, ServerList, StorageProof, ZeoIdentity, tid_seconds
+from zcheck.facts import LoadsCount, StorageProof, ZeoIdentity
 
 
 class Unclear(msgspec.Struct, frozen=True):
@@ -144,55 +144,3 @@ def proven_one(identity: ZeoIdentity | None, database: str, one: str, other: str
     found = storage_groups(identity.databases.get(database, ()), identity.loads.get(database, ()))
     stood = identity.same_way.get(database, {})
     return any({stood.get(one, one), stood.get(other, other)} <= set(group) for group in found.groups)
-
-
-# --- what the running clients' own servers list ---------------------------------------------------
-
-
-LIST_LIMIT = 100
-"""Transactions that are asked for."""
-AT_ONE_TIME_S = 10.0
-"""All lists of one run are asked for within less."""
-
-
-def sides_of_lists(lists: Sequence[ServerList]) -> list[tuple[ServerList, ...]]:
-    """The lists of one database in groups; two of different groups cannot be of one storage.
-
-    Alike proves nothing: a copy to which nobody has written lists the same.
-    """
-    groups: list[list[ServerList]] = []
-    for one in lists:
-        home = next((group for group in groups if all(_may_be_one(one, other) for other in group)), None)
-        if home is None:
-            groups.append([one])
-        else:
-            home.append(one)
-    return [tuple(group) for group in groups]
-
-
-def _may_be_one(one: ServerList, other: ServerList) -> bool:
-    """Whether both can be of one storage, which only grows at its new end and is packed at its old one."""
-    if not one.tids or not other.tids:
-        return True
-    older, newer = sorted((one, other), key=lambda each: each.tids[0])
-    oldest, newest = max(older.tids[-1], newer.tids[-1]), older.tids[0]
-    if oldest > newest:
-        # They have nothing in common: that takes more transactions in between than a list holds.
-        return len(newer.tids) >= LIST_LIMIT
-    shared = [{tid for tid in each.tids if oldest <= tid <= newest} for each in (older, newer)]
-    return shared[0] == shared[1] and _may_have_been_in_between(older, [tid for tid in newer.tids if tid > newest])
-
-
-def _may_have_been_in_between(older: ServerList, more: Sequence[str]) -> bool:
-    """Whether these may have been committed after the older list was made and before the newer one was.
-
-    Both were asked for at about one time.  By the server's own clock they took as long as from the first to the last of
-    them; whether that clock is right does not matter.
-    """
-    times = [seconds for tid in more if (seconds := tid_seconds(tid)) is not None]
-    return not times or max(times) - min(times) <= AT_ONE_TIME_S
-
-
-def lacks(listed: ServerList, tid: str, known_ns: int) -> bool:
-    """Whether the list surely lacks a transaction that was the storage's newest at ``known_ns``."""
-    return bool(listed.tids) and listed.asked_ns >= known_ns and tid > listed.tids[0]

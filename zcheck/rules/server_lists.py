@@ -7,33 +7,42 @@ from collections.abc import Collection, Iterator, Sequence
 
 from zcheck.check import Problem
 from zcheck.facts import Facts, ServerList, ServerLists, ZeoAnswer, ZeoAnswers, ZopeConf, tid_seconds
-from zcheck.facts.storage_evidence import lacks, sides_of_lists
+from zcheck.facts.storage_lists import goes_beyond, lacks, of_clients, sides_of_lists
 
-HINT = "compare 'Database Location' on the clients' Control Panels with their zope.conf; restart those that differ"
+HINT = (
+    "compare 'Database Location' on the clients' Control Panels with their zope.conf; stop those that differ, remove "
+    "their ZEO cache files (client and var in zope.conf), and start them again"
+)
 NUMBERS = {2: "two", 3: "three", 4: "four"}
+
+
+def lists_by_database(facts: Facts) -> dict[str, list[ServerList]]:
+    """The lists of the clients to be judged."""
+    found: dict[str, list[ServerList]] = {}
+    for one in (facts.maybe(ServerLists) or ServerLists()).lists:
+        if one.client in facts.clients:
+            found.setdefault(one.database, []).append(one)
+    return found
 
 
 def through_the_clients(facts: Facts, told: Collection[str]) -> Iterator[Problem]:
     """A database is split where its clients' lists are; ``told``: those of which that is known already."""
-    by_database: dict[str, list[ServerList]] = {}
-    for one in (facts.maybe(ServerLists) or ServerLists()).lists:
-        if one.client in facts.clients and one.database not in told:
-            by_database.setdefault(one.database, []).append(one)
-    for database, lists in by_database.items():
-        sides = sides_of_lists(lists)
+    replicas = {client.name for client in facts.inventory.clients if client.role == "read-only"}
+    for database, lists in lists_by_database(facts).items():
+        if database in told:
+            continue
+        sides = sides_of_lists(lists, replicas)
         if len(sides) > 1:
             yield _split(database, sides)
             continue
-        for listed in lists:
-            answer = _asked_for(facts, listed)
-            if answer is not None and _lacks(listed, answer):
-                yield _elsewhere(listed, answer)
+        for listed in of_clients(lists).values():
+            yield from _elsewhere(facts, listed)
 
 
 def _split(database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:
     """No culprit is elected; but which list lacks what is a fact."""
     newest = [max((one.tids[0] for one in side if one.tids), default="") for side in sides]
-    each = [f"{_when(tid)} for {_names(side)}" for side, tid in zip(sides, newest, strict=True)]
+    each = [f"{when(tid)} for {_names(side)}" for side, tid in zip(sides, newest, strict=True)]
     count = NUMBERS.get(len(sides), str(len(sides)))
     message = (
         f"database {database} is {count} storages, by what the running clients' own servers list: the newest "
@@ -42,18 +51,29 @@ def _split(database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:
     behind = min(range(len(sides)), key=lambda number: newest[number])
     ahead = max(range(len(sides)), key=lambda number: newest[number])
     if newest[behind] != newest[ahead]:
-        message += f", and {_names(sides[behind])}'s lacks what {_names(sides[ahead])}'s has had for long"
+        message += f", and {_names(sides[behind])}'s lacks what {_names(sides[ahead])}'s had before and after it"
     clients = tuple(one.client for side in sides for one in side)
     return Problem(clients, message, hint=HINT, about=database)
 
 
-def _asked_for(facts: Facts, listed: ServerList) -> ZeoAnswer | None:
-    """What the one server said that the client's zope.conf names for this database."""
+def _elsewhere(facts: Facts, lists: Sequence[ServerList]) -> Iterator[Problem]:
+    """A client that runs on none of the storages that its zope.conf names for this database."""
+    listed = lists[-1]
+    answers = _asked_for(facts, listed)
+    behind = [answer for answer in answers if any(_lacks(one, answer) for one in lists)]
+    ahead = [answer for answer in answers if any(_goes_beyond(facts, one, answer) for one in lists)]
+    if not answers or not all(answer in behind or answer in ahead for answer in answers):
+        return
+    yield _problem(listed, answers, ahead=bool(ahead))
+
+
+def _asked_for(facts: Facts, listed: ServerList) -> list[ZeoAnswer]:
+    """What each server said that the client's zope.conf names for this database; none where one of them is silent."""
     conf, found = facts.each(ZopeConf).get(listed.client), facts.each(ZeoAnswers).get(listed.client)
     if conf is None or found is None or conf.database(listed.database) is None:
-        return None
+        return []
     answers = [answer for answer in found.answers if answer.database == listed.database]
-    return answers[0] if len(answers) == 1 and answers[0].storage in answers[0].storages else None
+    return answers if all(answer.storage in answer.storages for answer in answers) else []
 
 
 def _lacks(listed: ServerList, answer: ZeoAnswer) -> bool:
@@ -61,21 +81,33 @@ def _lacks(listed: ServerList, answer: ZeoAnswer) -> bool:
     return bool(storage.readings) and lacks(listed, storage.last_transaction, int(storage.readings[0].at_s * 1e9))
 
 
-def _elsewhere(listed: ServerList, answer: ZeoAnswer) -> Problem:
-    newest = answer.storages[answer.storage].last_transaction
+def _goes_beyond(facts: Facts, listed: ServerList, answer: ZeoAnswer) -> bool:
+    newest = [
+        one
+        for one in (facts.maybe(ServerLists) or ServerLists()).newest
+        if (one.dialled, one.storage) == (answer.dialled, answer.storage)
+    ]
+    return any(goes_beyond(listed, one) for one in newest)
+
+
+def _problem(listed: ServerList, answers: Sequence[ZeoAnswer], *, ahead: bool) -> Problem:
+    newest = max(answer.storages[answer.storage].last_transaction for answer in answers)
+    named = " or ".join(f"storage {answer.storage} on {answer.server}" for answer in answers)
+    tells = f"lists one of {when(listed.tids[0])}" if ahead else f"lists none after {when(listed.tids[0])}"
     message = (
         f"{listed.client} runs on another storage of database {listed.database} than its zope.conf names: the newest "
-        f"transaction of storage {answer.storage} on {answer.server} was {_when(newest)}, and the server that "
-        f"{listed.client} asks lists none after {_when(listed.tids[0])}"
+        f"transaction of {named} {'is' if ahead else 'was'} {when(newest)}, and the server that {listed.client} asks "
+        f"{tells}"
     )
-    return Problem((listed.client,), message, hint=f"restart {listed.client}", about=listed.database)
+    hint = f"stop {listed.client}, remove its ZEO cache file (client and var in zope.conf), and start it again"
+    return Problem((listed.client,), message, hint=hint, about=listed.database)
 
 
 def _names(side: Sequence[ServerList]) -> str:
     return ", ".join(one.client for one in side)
 
 
-def _when(tid: str) -> str:
+def when(tid: str) -> str:
     """A transaction's time (UTC) to the second."""
     seconds = tid_seconds(tid)
     if seconds is None:
@@ -84,10 +116,11 @@ def _when(tid: str) -> str:
 
 
 def server_lists(**clients: str) -> ServerLists:
-    """Lists for an example: the transactions of each client's server, as minutes of 2026, all asked at one time."""
+    """Lists for an example: the transactions of each client's server, as minutes of 2026, asked for three times."""
     year = (2026 - 1900) * 12 * 31 * 24 * 60
     lists = []
-    for client, text in clients.items():
-        tids = sorted((f"{year + int(minute):08x}00000000" for minute in text.split()), reverse=True)
-        lists.append(ServerList(client, "main", tuple(tids), 0, 1))
+    for asked_ns in (0, 10, 20):
+        for client, text in clients.items():
+            tids = sorted((f"{year + int(minute):08x}00000000" for minute in text.split()), reverse=True)
+            lists.append(ServerList(client, "main", tuple(tids), asked_ns, asked_ns + 1))
     return ServerLists(tuple(lists))
