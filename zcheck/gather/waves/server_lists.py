@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcheck.consistency.judge.pairs import pairs
 from zcheck.facts import (
     Client,
     ControlPanel,
@@ -21,6 +20,7 @@ from zcheck.facts import (
     targets,
 )
 from zcheck.facts.history import HttpHistories
+from zcheck.facts.pairs import pairs
 from zcheck.gather import permission, routes
 from zcheck.gather.run import Run, side_by_side
 
