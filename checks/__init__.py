@@ -51,6 +51,7 @@ from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_re
 from zcheck.checks.consistency.nothing_is_left_behind import nothing_is_left_behind
 from zcheck.checks.consistency.propagation_is_quick import propagation_is_quick
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
+from zcheck.checks.identity.address_leads_to_one_process import address_leads_to_one_process
 from zcheck.checks.identity.blob_directories_are_one import blob_directories_are_one
 from zcheck.checks.identity.client_is_connected_to_zeo import client_is_connected_to_zeo
 from zcheck.checks.identity.client_restarted_since_edit import client_restarted_since_edit
@@ -127,6 +128,7 @@ CATALOGUE: tuple[Check, ...] = (
     zeo_server_writes_its_own_file,
     every_database_is_one,
     client_is_connected_to_zeo,
+    address_leads_to_one_process,
     clients_are_distinct_processes,
     blob_directories_are_one,
     database_locations_agree,

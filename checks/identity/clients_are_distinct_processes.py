@@ -3,7 +3,8 @@
 What it examines
     The process id, the instance home and the time since the start on each client's Control Panel. Where two clients
     look alike in all of them, as containers do, the moment is compared at which each process first counted its
-    references: that is in the memory of the process alone.
+    references: that is in the memory of the process alone. Where an address leads to several processes, all that
+    answered there are compared: see address-leads-to-one-process.
 Why it matters
     Two addresses that lead to one process, by a port forward or a balancer in between, are one client: what was to be
     the second one is idle or missing, and nothing that was proven between the two is a proof.
@@ -31,13 +32,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import ControlPanel, Facts
+from zcheck.facts import AnsweringProcesses, ControlPanel, Facts
+from zcheck.facts.history import HttpHistories
+from zcheck.rules import processes
 
 
 @check(
     "clients-are-distinct-processes",
     stage="identity",
     needs=[ControlPanel],
+    uses=[AnsweringProcesses, HttpHistories],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
@@ -45,7 +49,9 @@ def clients_are_distinct_processes(facts: Facts) -> Iterator[Problem | Unknown |
     """Alike is not the same: only what is in one process' memory proves that there is one."""
     panels = {client: p for client, p in facts.each(ControlPanel).items() if p.process_id is not None}
     yield Skipped(tuple(facts.each(ControlPanel).keys() - panels.keys()), "its Control Panel shows no process id")
-    left = list(panels)
+    several = {client for client in facts.clients if len(processes.behind(facts, client)) > 1}
+    yield from _that_share(facts, several)
+    left = [client for client in panels if client not in several]
     while left:
         first = left.pop(0)
         others = [client for client in left if panels[first].may_be(panels[client])]
@@ -57,6 +63,25 @@ def clients_are_distinct_processes(facts: Facts) -> Iterator[Problem | Unknown |
         if unclear:
             message = f"whether {_and(first, unclear)} are two processes cannot be told: {_same(first, panels)}"
             yield Unknown((first, *unclear), message)
+
+
+def _that_share(facts: Facts, several: set[str]) -> Iterator[Problem | Unknown]:
+    """Addresses that lead to several processes each, and to the same ones: what was met there is by chance."""
+    for number, first in enumerate(facts.clients):
+        for other in facts.clients[number + 1 :]:
+            if not {first, other} & several:
+                continue
+            if processes.exactly(facts, first) & processes.exactly(facts, other):
+                message = f"{first} and {other} are not two clients: their addresses lead to the same processes"
+                yield Problem((first, other), message, _places(facts, [first, other]), HINT)
+            elif _may_share(facts, first, other):
+                message = f"whether {first} and {other} lead to the same processes cannot be told: some look alike"
+                yield Unknown((first, other), message)
+
+
+def _may_share(facts: Facts, first: str, other: str) -> bool:
+    behind_other = processes.behind(facts, other)
+    return any(one.may_be(its) for one in processes.behind(facts, first) for its in behind_other)
 
 
 HINT = "give each client its own address in clients.ini; see what forwards these ports"

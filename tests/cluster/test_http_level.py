@@ -190,7 +190,7 @@ def test_every_pair_is_proven_and_nothing_is_left(cluster: Cluster) -> None:
     before = root_listing(cluster)
     history = run(cluster)
     assert every_pair(cluster) == seen(history, cluster)
-    assert ("", (), 8) == (history.stopped, history.left, history.transactions)
+    assert ("", (), 9) == (history.stopped, history.left, history.transactions)
     assert [True, True, True] == [state.joined for state in history.clients]
     assert [] == who_shows(cluster)
     assert before == root_listing(cluster)
@@ -312,7 +312,7 @@ def test_without_the_expected_transaction_nothing_is_written_where_it_must_be_sh
 
 def test_the_expected_transaction_is_a_preference_where_there_is_no_other(split: Cluster) -> None:
     history = run(split, targets(split)[:1], expect_transaction={"app1": "zcheck run=never"})
-    assert ("", 4) == (history.stopped, history.transactions)
+    assert ("", 5) == (history.stopped, history.transactions)
 
 
 def test_the_label_of_a_client_that_was_not_restarted_is_told(split: Cluster) -> None:

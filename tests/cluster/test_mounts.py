@@ -98,7 +98,7 @@ def test_a_mounted_database_is_proven_and_left_as_it_was(mounted: Cluster) -> No
     for name in ALL:
         assert 404 == status(mounted, f"/archive/zcheck-{outcome.report['run']['id']}", name)
     # Over ZEO three commits a client and a removal in each, through the clients the folder and its removal beside.
-    assert outcome.report["consistency"]["receipt"]["transactions"] == 2 * (6 + 1) + 2 * (6 + 2)
+    assert outcome.report["consistency"]["receipt"]["transactions"] == 2 * (6 + 1) + 2 * (6 + 3)
 
 
 def test_what_clients_ini_pins_is_all_that_is_written_to(mounted: Cluster) -> None:

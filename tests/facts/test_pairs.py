@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from zcheck.facts.history import ClientState, History, Operation
@@ -103,3 +104,35 @@ def test_every_ordered_pair_and_no_client_with_itself() -> None:
     found = pairs(History("zeo", "main", "run"), ["a", "b", "c"], ["a", "b", "c", "d"])
     assert len(found) == 9
     assert all(pair.writer != pair.reader and pair.seen is None for pair in found)
+
+
+# --- answers that say which process gave them -------------------------------------------------------
+
+
+def by(process: str, nonce: str | None, at_ms: float, connection: str = "") -> Operation:
+    look = read("b", nonce, at_ms)
+    return msgspec.structs.replace(look, answered_by=process, connection=connection)
+
+
+@pytest.mark.parametrize(
+    ("expected", "operations"),
+    [
+        pytest.param(True, [by("7@1", "n1", 2, "c1"), by("7@1", "n1", 4, "c2")], id="all connections of one process"),
+        pytest.param(False, [by("7@1", "n1", 2, "c1"), by("7@1", None, 4, "c2")], id="a stale connection"),
+        pytest.param(True, [by("7@1", None, 2, "c2"), by("7@1", "n1", 4, "c1")], id="late, not met again"),
+        pytest.param(False, [by("7@1", "n1", 2, "c1"), by("", None, 4)], id="not there cannot say who served it"),
+        pytest.param(True, [by("", None, 2), by("7@1", "n1", 4, "c1")], id="not there yet"),
+        pytest.param(True, [by("7@1", None, 2), by("8@1", "n1", 3), by("7@1", "n1", 4)], id="each of two processes"),
+        pytest.param(False, [by("7@1", None, 2), by("8@1", "n1", 3)], id="one of two processes never"),
+        pytest.param(True, [by("8@1", "n1", 2), by("", None, 3), by("7@1", "n1", 4)], id="one of two was late"),
+        pytest.param(
+            False, [by("8@1", "n1", 2), by("7@1", "n1", 3), by("", None, 5)], id="a third one does not have it"
+        ),
+    ],
+)
+def test_each_process_that_answers_is_judged(expected: bool, operations: list[Operation]) -> None:
+    assert expected is seen(write("a", "n1", 0), *operations).seen
+
+
+def test_the_lag_is_that_of_the_last_process() -> None:
+    assert 5 == seen(write("a", "n1", 0), by("8@1", "n1", 2), by("7@1", "n1", 5)).lag_ms

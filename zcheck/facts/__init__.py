@@ -87,11 +87,13 @@ from zcheck.facts.peers import (
     ZeoStorage,
     tid_seconds,
 )
+from zcheck.facts.processes import AnsweringProcesses, Process
 from zcheck.facts.store import Facts, Kind, Made, UndeclaredKind, Value
 
 __all__ = [
     "ZEO_CLIENT_TYPES",
     "Alias",
+    "AnsweringProcesses",
     "BalancerSection",
     "BalancerVerdict",
     "BalancerVerdicts",
@@ -130,6 +132,7 @@ __all__ = [
     "NotGathered",
     "OidRange",
     "PortAnswer",
+    "Process",
     "Remains",
     "Role",
     "SecretFile",

@@ -57,6 +57,10 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True, rename=_JEPSEN)
     apart: bool = False
     """Each marker was read by a request of its own, so there is no one snapshot."""
     workload: str = ""
+    answered_by: str = ""
+    """Of a request: the process that answered it, where the answer says so; see :mod:`zcheck.facts.processes`."""
+    connection: str = ""
+    """Of such an answer: which of the process' pooled database connections served it."""
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True):
@@ -87,6 +91,10 @@ class ClientState(msgspec.Struct, frozen=True):
     detail: str = ""
     because: str = ""
     behind: str = ""
+    threads_met: int = 0
+    """How many of its threads, each with a database connection of its own, answered when all were asked at one time."""
+    threads: int = 0
+    """How many it has; 0: they were not asked at one time."""
 
 
 class Lag(msgspec.Struct, frozen=True):

@@ -77,14 +77,62 @@ def _seen_in_round(write: Operation, reads: list[Operation]) -> bool | None:
     later = _later(write, reads)
     if not later:
         return None
+    if any(op.answered_by for op in later):
+        return all(_shown_by(answers, marker, nonce) for answers in _by_process(later, marker, nonce).values())
     blind_until = max((op.return_ns for op in later if op.reads[marker] != nonce), default=0)
     return any(op.invoke_ns >= blind_until for op in later if op.reads[marker] == nonce)
 
 
-def _lag_ms(write: Operation, reads: list[Operation]) -> float:
+def shown_by_process(write: Operation, reads: Iterable[Operation]) -> dict[str, bool]:
+    """By process that answered: whether it showed this write, and no later answer of its was without it."""
     marker, nonce = next(iter(write.writes.items()))
-    showing = [op for op in _later(write, reads) if op.reads[marker] == nonce]
-    return min(op.return_ns - write.return_ns for op in showing) / 1e6
+    later = _later(write, list(reads))
+    found = _by_process(later, marker, nonce) if any(op.answered_by for op in later) else {}
+    return {process: _shown_by(answers, marker, nonce) for process, answers in found.items()}
+
+
+def _by_process(later: list[Operation], marker: str, nonce: str) -> dict[str, list[Operation]]:
+    """The answers of each process.
+
+    One that does not say whose it is (what is not there cannot) is the only process' own, where there is only one.
+    Of several it counts against none of them while one of them had still to show the write for the first time.
+    """
+    found: dict[str, list[Operation]] = {}
+    for op in later:
+        found.setdefault(op.answered_by, []).append(op)
+    unsaid = found.pop("", [])
+    if len(found) == 1:
+        next(iter(found.values())).extend(unsaid)
+        return found
+    firsts = [min((op.return_ns for op in ops if op.reads[marker] == nonce), default=None) for ops in found.values()]
+    known = [first for first in firsts if first is not None]
+    late = [
+        op for op in unsaid if len(known) == len(found) and op.invoke_ns >= max(known) and op.reads[marker] != nonce
+    ]
+    return {**found, "": late} if late else found
+
+
+def _shown_by(answers: list[Operation], marker: str, nonce: str) -> bool:
+    """Whether a process showed it, by every connection that it was asked on from then on.
+
+    All connections of one process hear of a commit at once, so one that begins later and does not show it is stale.
+    """
+    first = min((op.return_ns for op in answers if op.reads[marker] == nonce), default=None)
+    return first is not None and not any(op.invoke_ns >= first and op.reads[marker] != nonce for op in answers)
+
+
+def _lag_ms(write: Operation, reads: list[Operation]) -> float:
+    """Until every process that answered had shown it."""
+    marker, nonce = next(iter(write.writes.items()))
+    first: dict[str, int] = {}
+    for op in _later(write, reads):
+        if op.reads[marker] == nonce:
+            first[op.answered_by] = min(first.get(op.answered_by, op.return_ns), op.return_ns)
+    if len(first) > 1 and "" in first:
+        # It does not say whose it is: of one process it is that one's, of several it settles nothing.
+        unsaid = first.pop("")
+        first = {process: min(at, unsaid) if len(first) == 1 else at for process, at in first.items()}
+    return (max(first.values()) - write.return_ns) / 1e6
 
 
 def _reads_by_client(history: History) -> dict[str, list[Operation]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from zcheck.check import Check
 from zcheck.facts import (
+    AnsweringProcesses,
     Balancers,
     ControlPanel,
     HealthAnswers,
@@ -32,6 +33,7 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     HttpAnswer: (PortAnswer,),
     HealthAnswers: (HttpAnswer, Balancers),
     ControlPanel: (HttpAnswer,),
+    AnsweringProcesses: (ControlPanel,),
     ZeoAnswers: (ZopeConf, Names),
     ZeoClocks: (ZeoAnswers,),
     ServerLists: (ControlPanel, WsgiConf),
@@ -40,7 +42,7 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
-    HttpHistories: (ControlPanel, WsgiConf, ZeoHistories),
+    HttpHistories: (ControlPanel, AnsweringProcesses, WsgiConf, ZeoHistories),
 }
 """Which kinds have to be gathered before a kind can be.  What a run left is looked for after whatever it did."""
 

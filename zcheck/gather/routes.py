@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from zcheck.facts import (
+    AnsweringProcesses,
     Client,
     ControlPanel,
     Facts,
@@ -54,6 +55,7 @@ def http_target(
     page = panel.database(database) if isinstance(panel, ControlPanel) else None
     answers = facts.raw(ZeoAnswers, client.name)
     dead = isinstance(answers, ZeoAnswers) and answers.all_dead(database)
+    met = facts.raw(AnsweringProcesses, client.name)
     owes = owing.get(str(client.dialled))
     same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
     return HttpTarget(
@@ -65,6 +67,7 @@ def http_target(
         threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
         database=database,
         place=quote(place.path),
+        processes=met.processes if isinstance(met, AnsweringProcesses) else (),
     )
 
 

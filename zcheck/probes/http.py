@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer
+from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer, Process
+from zcheck.facts.processes import START_TOLERANCE_S
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, connect, resolve
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
@@ -163,6 +165,33 @@ def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
     pages = tuple(_database_page(name, page(database_path(name))) for name in names[:MAX_DATABASES])
     panel = control_panel(page(CONTROL_PANEL), pages)
     return msgspec.structs.replace(panel, read_at=time.time())
+
+
+def process_on(line: Line, timeout_s: float) -> Process | None:
+    """The process that answers on this line, by its Control Panel; None where it does not tell.
+
+    Raises :exc:`HttpTrouble`.
+    """
+    reply = line.ask("GET", CONTROL_PANEL, timeout_s=timeout_s)
+    panel = control_panel(reply.text, ()) if reply.status == 200 else None
+    if panel is None or panel.process_id is None:
+        return None
+    # Both ends are given by the peer's own clock, so no two clocks are compared.
+    told = seconds_of_date(reply.headers.get("date", ""))
+    at = msgspec.structs.replace(panel, read_at=time.time() if told is None else told)
+    span = at.started_at
+    started = None if span is None else (span[0] + span[1]) / 2
+    if span is not None and span[1] - span[0] > 2 * START_TOLERANCE_S:
+        started = None
+    return Process(panel.process_id, started, panel.instance_home or "")
+
+
+def seconds_of_date(text: str) -> float | None:
+    """A Date header as seconds since the epoch."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def probe_references(

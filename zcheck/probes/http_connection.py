@@ -292,6 +292,8 @@ class Line:
         self.client = client
         self.addresses = tuple(addresses)
         self.verify = verify
+        self.opened = 0
+        """Connections that were opened so far: two answers on one connection are of one process, where no proxy is."""
         self._wire: _Wire | None = None
         self._headers = {
             "Host": client.host_header or host_of(client.address, client.tls),
@@ -345,6 +347,10 @@ class Line:
                 self.close()
                 raise
 
+    def open(self, timeout_s: float) -> None:
+        """Connect now, so that the next request need not; :exc:`HttpTrouble`."""
+        self._open(_Deadline(timeout_s))
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         if self._wire is not None:
@@ -357,6 +363,7 @@ class Line:
             if self.client.tls:
                 connection = _with_tls(connection, self.client.address.host, self.verify, deadline)
             self._wire = _Wire(connection)
+            self.opened += 1
         self._wire.deadline = deadline
         return self._wire
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +21,8 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from zcheck.consistency.http.forms import DELETE, Form, NotAccepted
-from zcheck.facts import Client
-from zcheck.probes.http import DATABASES, database_names, database_path, lacking, refusal
+from zcheck.facts import Client, Process, processes
+from zcheck.probes.http import DATABASES, database_names, database_path, lacking, process_on, refusal
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
 
 FOLDER_PREFIX = "zcheck-"
@@ -49,6 +51,8 @@ class HttpTarget(msgspec.Struct, frozen=True):
     threads: int = 4
     database: str = "main"
     place: str = ""
+    processes: tuple[Process, ...] = ()
+    """Those that were met at its address; more than one: each request may reach another."""
 
     @property
     def name(self) -> str:
@@ -65,6 +69,20 @@ class Undoable(msgspec.Struct, frozen=True):
     tid: bytes
     """Empty where the storage's ids are no transaction ids."""
     text: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One answer of several at one time; times in nanoseconds on the monotonic clock."""
+
+    begun: int
+    ended: int
+    reply: Reply | HttpTrouble
+    process: Process | None = None
+    """Who gave it, where it was an answer that does not say so itself."""
+
+
+MOST_AT_ONCE = 16
+"""Requests at one time to one client, and connections: its visitors must still get in."""
 
 
 class Door:
@@ -91,13 +109,23 @@ class Door:
         self._verify = verify
         self._addresses: tuple[str, ...] | None = None
         self._lines: list[Line] = []
+        self._turns = 0
+        self._shared = False
+        self._lock = threading.Lock()
+        self.answers: list[Process] = []
+        """The processes that answered, in this order."""
         self._session: Any = None
         self._pool: ThreadPoolExecutor | None = None
 
     # --- reading
 
     def get(self, path: str, timeout_s: float | None = None, *, thread: int = 0, **options: Any) -> Reply:
-        """One GET on the connection of this thread; :exc:`HttpTrouble`."""
+        """One GET on the connection of this thread; :exc:`HttpTrouble`.
+
+        Where several processes answer at the address each goes over a new connection: no one of them is all of it.
+        """
+        if self.shared:
+            self.turn(thread)
         return self._line(thread).ask("GET", path, timeout_s=timeout_s or self.limit(), **options)
 
     def at_once(self, paths: Sequence[str], timeout_s: float) -> list[tuple[int, int, list[Reply] | HttpTrouble]]:
@@ -114,12 +142,104 @@ class Door:
                 answers = trouble
             return begun, time.monotonic_ns(), answers
 
-        count = max(1, self.target.threads)
+        count = self.at_one_time
         for thread in range(count):
             self._line(thread)
+        try:
+            return list(self._threads().map(one, range(count)))
+        finally:
+            self.let_go()
+
+    @property
+    def at_one_time(self) -> int:
+        """Requests that are sent at one time: one a thread, and never so many that nobody else gets in."""
+        return max(1, min(self.target.threads, MOST_AT_ONCE))
+
+    def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(count)
-        return list(self._pool.map(one, range(count)))
+            self._pool = ThreadPoolExecutor(self.at_one_time)
+        return self._pool
+
+    def let_go(self) -> None:
+        """Close every connection but one: a client has few, and its visitors need them."""
+        for line in self._lines[1:]:
+            line.close()
+
+    # --- who answers
+
+    @property
+    def known(self) -> tuple[Process, ...]:
+        """The processes behind the address: those that were met before the run, and those that answered by turns."""
+        by_turns = processes.at_one_time(self.answers) if self.answers else ()
+        return processes.distinct((*self.target.processes, *(by_turns if len(by_turns) > 1 else ())))
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes answer at its address."""
+        return self._shared or len(self.target.processes) > 1
+
+    def met(self, answered: str) -> None:
+        """Keep which process has answered, as an answer names it."""
+        process = processes.named(answered)
+        if process is None:
+            return
+        with self._lock:
+            if self.answers and self.answers[-1] == process and not self.shared:
+                return
+            self.answers.append(process)
+            self._shared = self._shared or len(processes.at_one_time(self.answers)) > 1
+
+    def turn(self, thread: int = 0) -> Line:
+        """A new connection for this thread, and to the next of the name's addresses."""
+        self._line(thread).close()
+        addresses = self.addresses()
+        first = self._turns % max(len(addresses), 1)
+        self._turns += 1
+        line = self._new_line((*addresses[first:], *addresses[:first]))
+        self._lines[thread] = line
+        return line
+
+    def attributed(self, path: str, timeout_s: float) -> tuple[Reply, Process | None]:
+        """An answer and the process that gave it, where all on one connection say the same; :exc:`HttpTrouble`."""
+        line = self.turn()
+        before, opened = process_on(line, timeout_s), line.opened
+        reply = line.ask("GET", path, timeout_s=timeout_s)
+        after = process_on(line, timeout_s)
+        is_one = before is not None and after is not None and before.may_be(after) and line.opened == opened
+        return reply, before if is_one else None
+
+    def burst(self, path: str, timeout_s: float, hold_s: float) -> list[Answer]:
+        """Ask for this test page once a thread, so that all are served at one time; each says who served it.
+
+        The pages end at one moment of the client's own clock, so those that begin late overlap all the same.
+        :exc:`HttpTrouble` where not even one answers before.
+        """
+        begun = time.monotonic()
+        found = re.search(r"\bzcheck-now (\d+(?:\.\d+)?)", self.get(path, timeout_s).text)
+        took_s = time.monotonic() - begun
+        until = "" if found is None else f"?zcheck_until={float(found[1]) + took_s + hold_s:.3f}"
+        lines = [self.turn(thread) for thread in range(self.at_one_time)]
+
+        def one(line: Line) -> Answer:
+            started = time.monotonic_ns()
+            try:
+                reply: Reply | HttpTrouble = line.ask("GET", path + until, timeout_s=timeout_s)
+            except HttpTrouble as trouble:
+                reply = trouble
+            ended, opened, who = time.monotonic_ns(), line.opened, None
+            if isinstance(reply, Reply) and reply.status == 404:
+                # What is not there cannot say who served it; the same connection leads to the same process.
+                with contextlib.suppress(HttpTrouble):
+                    who = process_on(line, timeout_s)
+            return Answer(started, ended, reply, who if line.opened == opened else None)
+
+        try:
+            for line in lines:
+                with contextlib.suppress(HttpTrouble):
+                    line.open(timeout_s)
+            return list(self._threads().map(one, lines))
+        finally:
+            self.let_go()
 
     def folders(self) -> tuple[str, ...]:
         """The folders at this client's place that runs of ours made, by their names and titles.
@@ -356,8 +476,11 @@ class Door:
 
     def _line(self, thread: int) -> Line:
         while len(self._lines) <= thread:
-            self._lines.append(Line(self.target.client, self.addresses(), **self.credentials()))
+            self._lines.append(self._new_line(self.addresses()))
         return self._lines[thread]
+
+    def _new_line(self, addresses: Sequence[str]) -> Line:
+        return Line(self.target.client, addresses, **self.credentials())
 
 
 def doors_of(

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from zcheck.consistency.http import test_page
 from zcheck.consistency.http.client import (
     UNDO_BATCH,
     Door,
@@ -32,12 +33,14 @@ from zcheck.consistency.http.client import (
     nonces,
 )
 from zcheck.consistency.http.forms import NotAccepted
-from zcheck.consistency.http.level import TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.level import FOR_A_WRITE_S, TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage.protocol import Versions
+from zcheck.facts import Process
 from zcheck.facts.history import Action, History, Operation, Version
 from zcheck.facts.pairs import pairs
+from zcheck.facts.processes import named
 from zcheck.probes.http import NO_HOSTS
 from zcheck.probes.http_connection import HttpTrouble, Reply, seconds
 
@@ -137,6 +140,30 @@ def _without_what_is_missing(look: Operation, expected: Mapping[str, str]) -> Op
     return msgspec.structs.replace(look, reads=there)
 
 
+class _Everyone:
+    """Of the processes behind one address: who has shown what was to be shown, and who said that it is not there."""
+
+    def __init__(self) -> None:
+        self._shown: list[Process] = []
+        self._missed: list[Process] = []
+
+    def shown(self, answered: str) -> None:
+        process = named(answered)
+        if process is not None:
+            self._shown.append(process)
+
+    def missed(self, process: Process) -> None:
+        self._missed.append(process)
+
+    def all_of(self, known: Sequence[Process]) -> bool:
+        """Whether each of these has shown it."""
+        return all(any(one.may_be(process) for one in self._shown) for process in known)
+
+    def apart(self) -> bool:
+        """Whether a process says that it is not there, and never showed it."""
+        return any(not any(one.may_be(process) for one in self._shown) for process in self._missed)
+
+
 class _Recording(msgspec.Struct):
     """How a history is kept and judged while it is made."""
 
@@ -162,6 +189,9 @@ class _FolderLevel(Level[Door]):
         self.place = doors[0].target.place if doors else ""
         self.folder = folder_id(self.run_id)
         self.path = f"{self.place}/{self.folder}"
+        self.page_path = f"{self.path}/{test_page.NAME}"
+        self.has_page = False
+        """The test page is there and can be read."""
         self.title = folder_title(self.run_id, self.place)
         self.rounds = rounds
         self.nothing = ""
@@ -171,6 +201,8 @@ class _FolderLevel(Level[Door]):
         self._lacking: list[str] = []
         self._declined: set[str] = set()
         self._slow: set[str] = set()
+        self._pageless: set[str] = set()
+        self._long = False
 
     def history(self) -> History:
         database = next((door.target.database for door in self.doors.values()), "main")
@@ -250,9 +282,14 @@ class _FolderLevel(Level[Door]):
 
     def work(self, expect_transaction: Mapping[str, str], must_show: bool, until: float | None = None) -> None:
         """The whole level but the removal; raises :exc:`Stopped` where it ends early."""
+        self._long = until is not None
         if self.place:
             self._must_be_there()
         self._make_folder(self._creators(expect_transaction, must_show))
+        creator = self.creator or ""
+        if self.doors[creator].shared:
+            # The folder was made by one of its processes: the others are still to show it.
+            self.note(creator, joined=None)
         others = [name for name, state in self.states.items() if state.joined is None and not state.hung]
         self.side_by_side(self._join, others)
         writers = [name for name in self.doors if self._takes_writes(name)]
@@ -318,7 +355,7 @@ class _FolderLevel(Level[Door]):
         They are asked one after the other, and no further one once there is one to start with: on a half-open client
         the question costs one of its threads.
         """
-        for name, door in self.doors.items():
+        for name, door in sorted(self.doors.items(), key=lambda item: item[1].shared):
             target = door.target
             if not (target.may_write and target.may_start and target.may_ask) or self.states[name].joined is False:
                 continue
@@ -343,7 +380,9 @@ class _FolderLevel(Level[Door]):
             begun = time.monotonic_ns()
             limit = self.limit()
             try:
-                self._asked[name] = self.doors[name].transactions(limit, enough)
+                for _ in range(max(1, len(self.doors[name].known))):
+                    # Where several processes answer, each is asked by chance as often as there are processes.
+                    self._asked[name] = self.doors[name].transactions(limit, enough)
                 self.record(name, "prove", 0, begun, "ok")
             except HttpTrouble as trouble:
                 # It hangs if it had the whole time; that our own deadline came first tells nothing of it.
@@ -384,8 +423,30 @@ class _FolderLevel(Level[Door]):
             self.record(name, "add", 0, begun, "ok")
             if self.place:
                 self._must_be_in_this_database(name)
+            self._add_the_test_page(name, door)
             return
         raise Stopped(self._why_no_folder())
+
+    def _add_the_test_page(self, name: str, door: Door) -> None:
+        """The page that says which process and connection served it; without it a client is asked without that."""
+        begun = time.monotonic_ns()
+        try:
+            form = door.add_document_form(self.path)
+            self.may_write(name)
+            begun = time.monotonic_ns()
+            values = {"id": test_page.NAME, "title": test_page.title(self.run_id)}
+            door.submit(form, values, upload=test_page.source(self.run_id))
+        except NotAccepted as refused:
+            if refused.sent or refused.ours:
+                self.refused(name, "add", 0, begun, refused)
+            return
+        self.commits += 1
+        self.record(name, "add", 0, begun, "ok")
+        try:
+            shown = door.get(self.page_path, self.limit())
+        except HttpTrouble:
+            return
+        self.has_page = shown.status == 200 and test_page.title(self.run_id) in shown.text
 
     def _why_no_folder(self) -> str:
         told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
@@ -413,15 +474,16 @@ class _FolderLevel(Level[Door]):
         asked = not door.target.may_ask
         told_before = self.states[name].detail
         answered = False
+        everyone = _Everyone()
         while True:
-            seen = door.shows_title(self.path, self.title, self.limit())
+            seen = self._every_process_shows_the_folder(door, everyone)
             if seen:
                 self.note(name, joined=True, detail=told_before)
                 self.record(name, "prove", 0, begun, "ok")
                 return
             answered = answered or seen is False
             waited = time.monotonic() - started
-            if answered and waited > ASK_AFTER_S and not asked:
+            if answered and waited > ASK_AFTER_S and not asked and not door.shared:
                 asked = True
                 if self._explains(name):
                     break
@@ -431,6 +493,8 @@ class _FolderLevel(Level[Door]):
             pause = min(pause * 2, LONGEST_PAUSE_S)
         if not answered:
             self.note(name, detail=f"it gave no usable answer to {self.path}")
+        elif door.shared:
+            self._tell_who_does_not_show(name, everyone)
         elif waited <= self.timeout_s and self.left() <= 0:
             self.note(name, detail=TIME_IS_OVER)
         else:
@@ -438,6 +502,45 @@ class _FolderLevel(Level[Door]):
             told = self.states[name].detail
             self.note(name, joined=False, detail=f"{words}; {told}" if told else words)
         self.record(name, "prove", 0, begun, "fail", error=self.states[name].detail)
+
+    def _every_process_shows_the_folder(self, door: Door, everyone: _Everyone) -> bool | None:
+        """One look, or one a process where several answer at the address; None where there was no usable answer."""
+        if not door.shared or not self.has_page:
+            return door.shows_title(self.path, self.title, self.limit())
+        answered = None
+        for _ in door.known:
+            try:
+                reply = door.get(self.page_path, self.limit())
+            except HttpTrouble:
+                continue
+            if reply.status in (200, 404):
+                answered = False
+            if reply.status == 200:
+                look = test_page.read(reply.text, self.run_id)
+                door.met(look.process)
+                everyone.shown(look.process)
+        return True if everyone.all_of(door.known) else answered
+
+    def _tell_who_does_not_show(self, name: str, everyone: _Everyone) -> None:
+        """Of several processes at one address: whether one of those that are left says itself that nothing is there."""
+        door = self.doors[name]
+        for _ in range(2 * len(door.known)):
+            try:
+                reply, process = door.attributed(self.page_path, self.limit())
+            except HttpTrouble:
+                continue
+            if reply.status == 200:
+                everyone.shown(test_page.read(reply.text, self.run_id).process)
+            elif reply.status == 404 and process is not None:
+                everyone.missed(process)
+        apart = everyone.apart()
+        words = f"its address leads to several processes, and not every one of them shows {self.path}"
+        if apart:
+            self.note(name, joined=False, detail=f"{words}, added through {self.creator}")
+        elif not everyone.all_of(door.known):
+            self.note(name, detail=f"{words}: at least one was not met again")
+        else:
+            self.note(name, joined=True)
 
     def _explains(self, name: str) -> bool:
         """Ask the client's own server about the folder; whether its answer settles that it will never be shown."""
@@ -567,7 +670,7 @@ class _FolderLevel(Level[Door]):
         started = time.monotonic()
         pause = FIRST_PAUSE_S
         looks: list[Operation] = []
-        while not self._all_threads_show(number, name, expected, looks):
+        while not self._shows_all(number, name, expected, looks):
             if time.monotonic() - started > self.timeout_s:
                 self._tell_why_old(name, expected, looks)
                 break
@@ -579,6 +682,105 @@ class _FolderLevel(Level[Door]):
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
         self.operations += looks
+        if number == self.rounds and not self.place and self._reads_the_page(name) and not self.stopped:
+            self._meet_its_threads(number, name, expected)
+
+    def _reads_the_page(self, name: str) -> bool:
+        return self.has_page and name not in self._pageless
+
+    def _shows_all(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
+        """Look once, by the test page where there is one; what was seen is added to ``looks``."""
+        door = self.doors[name]
+        if not self._reads_the_page(name):
+            return self._all_threads_show(number, name, expected, looks)
+        if self._long:
+            answers = [(b, e, r if isinstance(r, HttpTrouble) else r[0]) for b, e, r in self._at_once(name)]
+        else:
+            answers = [self._one_look(door) for _ in door.known or (None,)]
+        told = [self._told(number, name, expected, *answer) for answer in answers]
+        looks += [look for look in told if look is not None]
+        if not self._reads_the_page(name):
+            return False
+        complete = [look is not None and look.outcome == "ok" and look.reads == dict(expected) for look in told]
+        if not door.shared:
+            return all(complete)
+        everyone = _Everyone()
+        for look in looks:
+            if look.outcome == "ok" and look.reads == dict(expected):
+                everyone.shown(look.answered_by)
+        return everyone.all_of(door.known)
+
+    def _at_once(self, name: str) -> list[tuple[int, int, list[Reply] | HttpTrouble]]:
+        return self.doors[name].at_once([self.page_path], self.limit())
+
+    def _one_look(self, door: Door) -> tuple[int, int, Reply | HttpTrouble]:
+        begun = time.monotonic_ns()
+        try:
+            reply: Reply | HttpTrouble = door.get(self.page_path, self.limit())
+        except HttpTrouble as trouble:
+            reply = trouble
+        return begun, time.monotonic_ns(), reply
+
+    def _told(
+        self,
+        number: int,
+        name: str,
+        expected: Mapping[str, str],
+        begun: int,
+        ended: int,
+        reply: Reply | HttpTrouble,
+        who: Process | None = None,
+    ) -> Operation | None:
+        """One answer to a request for the test page; None where it is another page: the client is asked otherwise."""
+        if isinstance(reply, HttpTrouble):
+            return Operation(name, "read", number, begun, ended, "fail", error=f"it {reply.words}")
+        if reply.status == 404:
+            process = "" if who is None else self._as_answered(name, who)
+            reads: dict[str, str | None] = dict.fromkeys(expected)
+            return Operation(name, "read", number, begun, ended, "ok", reads=reads, answered_by=process)
+        if reply.status != 200 or test_page.title(self.run_id) not in reply.text:
+            self._pageless.add(name)
+            return None
+        look = test_page.read(reply.text, self.run_id)
+        self.doors[name].met(look.process)
+        reads = {marker: look.documents.get(self.numbers[marker]) for marker in expected}
+        return Operation(
+            name, "read", number, begun, ended, "ok", reads=reads, answered_by=look.process, connection=look.connection
+        )
+
+    def _as_answered(self, name: str, who: Process) -> str:
+        """How the test page names the process that its Control Panel named so."""
+        for operation in reversed(self.operations):
+            known = named(operation.answered_by) if operation.session == name and operation.answered_by else None
+            if known is not None and known.may_be(who):
+                return operation.answered_by
+        return f"{who.process_id}@{'' if who.started is None else f'{who.started:.0f}'}"
+
+    def _meet_its_threads(self, number: int, name: str, expected: Mapping[str, str]) -> None:
+        """Once a run: as many pages at one time as the client has threads, each of which has a connection of its own.
+
+        The client has shown everything by now, so a connection of the same process that does not is a stale one.
+        """
+        door = self.doors[name]
+        if self.left() < min(FOR_A_WRITE_S, self.timeout_s):
+            return
+        try:
+            answers = door.burst(self.page_path, self.limit(), test_page.HOLD_S)
+        except HttpTrouble:
+            return
+        told = [self._told(number, name, expected, a.begun, a.ended, a.reply, a.process) for a in answers]
+        looks = [look for look in told if look is not None and look.outcome == "ok"]
+        self.operations += [look for look in told if look is not None]
+        met = {(look.answered_by, look.connection) for look in looks if look.connection}
+        missing = [look for look in looks if look.reads != dict(expected)]
+        # One that answers that nothing is there names no connection, and is one that the others are not.
+        count = min(len(met) + (1 if any(not look.connection for look in missing) else 0), door.target.threads)
+        self.note(name, threads_met=count, threads=door.target.threads)
+        if missing and len(missing) < len(looks) and not door.shared:
+            words = (
+                "one of its threads shows an old state while its others show the new one: a stale database connection"
+            )
+            self.note(name, behind=words)
 
     def _tell_why_old(self, name: str, expected: Mapping[str, str], looks: Sequence[Operation]) -> None:
         """Whether the client's server has what the client does not show: a stale cache, or another database.
@@ -667,12 +869,24 @@ class _FolderLevel(Level[Door]):
             state = self.states[name]
             if state.hung or not (state.joined or self._asked.get(name)):
                 continue
-            if not door.shows_title(self.path, self.title, self.limit()):
-                continue
-            why = self._remove_through(name, door)
-            if not why:
-                return ""
+            # Where several processes answer, the one that shows it need not be the one that is told to delete it.
+            for _ in range(4 * len(door.known) if door.shared else 1):
+                if not self._is_shown_by_any(door):
+                    break
+                why = self._remove_through(name, door)
+                if not why and not door.shared:
+                    return ""
         return why
+
+    def _is_shown_by_any(self, door: Door) -> bool | None:
+        """Whether the folder is shown at this address, by whichever process; None where no answer is usable."""
+        found = None
+        for _ in range(3 * len(door.known) if door.shared else 1):
+            there = door.shows_title(self.path, self.title, self.limit())
+            if there:
+                return True
+            found = there if found is None else found
+        return found
 
     def _remove_through(self, name: str, door: Door) -> str:
         self.progress(name, "removes the test folder")
@@ -700,7 +914,7 @@ class _FolderLevel(Level[Door]):
         started = time.monotonic()
         pause = FIRST_PAUSE_S
         while True:
-            there = self.doors[name].shows_title(self.path, self.title, self.limit())
+            there = self._is_shown_by_any(self.doors[name])
             if there is False:
                 self.record(name, "gone", 0, begun, "ok")
                 return True

@@ -214,11 +214,9 @@ class SiteDoor(Door):
         known = super().credentials()
         return {"verify": known["verify"], "cookie": self._cookie} if self._cookie is not None else known
 
-    def _line(self, thread: int) -> Line:
-        while len(self._lines) <= thread:
-            options = {**self.credentials(), "accept": self._accept, "token": self._token}
-            self._lines.append(Line(self.target.client, self.addresses(), **options))
-        return self._lines[thread]
+    def _new_line(self, addresses: Sequence[str]) -> Line:
+        options = {**self.credentials(), "accept": self._accept, "token": self._token}
+        return Line(self.target.client, addresses, **options)
 
     def _go_on_by(self, accept: str) -> None:
         """What follows goes over new connections, by what is known of the user by now."""

@@ -7,6 +7,7 @@ taken by a :class:`~zcheck.facts.NotGathered` that says why.
 from __future__ import annotations
 
 from zcheck.facts import (
+    AnsweringProcesses,
     HealthAnswers,
     PortAnswer,
     Remains,
@@ -45,6 +46,7 @@ WAVES = (
         "start the process that holds the ZEO connections", identity.start_child, (ZeoIdentity, ZeoHistories), live=True
     ),
     Wave("ask every client and server", peers.reach, (PortAnswer, ZeoAnswers, SeenThere), live=True),
+    Wave("see which processes answer", peers.see_who_answers, (AnsweringProcesses,), live=True),
     Wave("see whether shared blobs are in one folder", machines.mark_blobs, (SharedBlobs,), live=True),
     Wave("ask what the balancer will ask", balancers.ask_health, (HealthAnswers,), live=True),
     Wave("prove identity over ZEO", identity.prove, (ZeoIdentity, ZeoHistories), live=True),

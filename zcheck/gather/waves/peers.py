@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from zcheck.facts import (
+    AnsweringProcesses,
     Client,
     ControlPanel,
     HostPort,
@@ -153,6 +154,26 @@ def _tell_processes_apart(run: Run) -> None:
 
     for name, panel in processes.told_apart(panels, look, run.deadline.left).items():
         run.keep(name, panel)
+
+
+def see_who_answers(run: Run) -> None:
+    """Which processes answer at each client's address: of those whose Control Panel could be read."""
+    from zcheck.probes import answering
+
+    credentials, secret = run.inventory.credentials, run.secret
+    jobs: dict[str, Callable[[], Any]] = {}
+    for client in run.inventory.clients:
+        panel = run.facts.raw(ControlPanel, client.name)
+        if not isinstance(panel, ControlPanel) or credentials is None or isinstance(secret, NotGathered):
+            instead = panel if isinstance(panel, NotGathered | LeftOut) else NotGathered("it was not asked")
+            run.keep(client.name, instead, AnsweringProcesses)
+            continue
+        timeout_s, hosts = run.settings.timeout_s, run.inventory.hosts
+        jobs[client.name] = partial(
+            answering.look, client, credentials.user, secret, timeout_s, run.deadline.left, hosts
+        )
+    for name, found in side_by_side(jobs, run.deadline.left).items():
+        run.keep(name, found, AnsweringProcesses)
 
 
 def _zeo_answers(run: Run, client: Client, ways: Sequence[targets.ZeoTarget]) -> ZeoAnswers | NotGathered | LeftOut:
