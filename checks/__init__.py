@@ -39,6 +39,7 @@ from zcheck.checks.config.storage_names_agree import storage_names_agree
 from zcheck.checks.config.storage_wrappers_agree import storage_wrappers_agree
 from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
 from zcheck.checks.config.zeo_authentication_is_effective import zeo_authentication_is_effective
+from zcheck.checks.config.zeo_conf_is_valid import zeo_conf_is_valid
 from zcheck.checks.config.zeo_conf_serves_the_storages import zeo_conf_serves_the_storages
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
@@ -105,6 +106,7 @@ CATALOGUE: tuple[Check, ...] = (
     cache_files_are_distinct,
     instance_homes_are_distinct,
     listen_address_matches,
+    zeo_conf_is_valid,
     zeo_conf_serves_the_storages,
     one_zeo_server_per_database,
     no_read_only_fallback,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zcheck.check import Check
 from zcheck.checks import CATALOGUE
-from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, WsgiConf, ZopeConf
+from zcheck.facts import Facts, Inventory, LeftOut, NotGathered, ZopeConf
 from zcheck.parsers import clients_ini, zope_conf
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
@@ -16,7 +16,7 @@ TODAY = "2026-11-20"
 CONFIG_CHECKS = tuple(
     check
     for check in CATALOGUE
-    if check.stage == "config" and {*check.needs} <= {ZopeConf} and WsgiConf not in check.uses
+    if check.stage == "config" and {*check.needs} <= {ZopeConf} and check.name != "listen-address-matches"
 )
 
 

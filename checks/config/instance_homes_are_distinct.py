@@ -5,8 +5,9 @@ What it examines
     the ``path`` of each ``<logfile>``, for clients of one machine. What is no file (``/dev/stdout``) is left out. Who
     runs in a container has files of its own: say so with ``machine`` or ``listens``.
 Why it matters
-    A client writes its process id into the file that another one wrote: stopping the one stops the other, and a script
-    that restarts them one by one takes both down. Two clients that rotate one log lose lines of it.
+    The clients run, and edits are seen both ways. But a client writes its process id into the file that another one
+    wrote: stopping the one stops the other, and a script that restarts them one by one takes both down. Two clients
+    that rotate one log lose lines of it.
 What it does not prove
     That the folders exist and can be written.
 How to repair it
@@ -23,7 +24,7 @@ How to repair it
 >>> show(instance_homes_are_distinct, machine, app1=one, app2=two)
 OK
 >>> show(instance_homes_are_distinct, machine, app1=one, app2=one)
-CRITICAL app1, app2: app1, app2 share the instance home /srv/1 on 10.0.0.1
+WARNING app1, app2: app1, app2 share the instance home /srv/1 on 10.0.0.1
 >>> show(instance_homes_are_distinct, machine, app1=one, app2=three)
 UNKNOWN app2: the inventory gives no value for $(HOME), which instancehome of app2 needs
 """
@@ -54,7 +55,7 @@ class Own(NamedTuple):
     stage="config",
     needs=[ZopeConf],
     uses=[Names],
-    severity=Severity.CRITICAL,
+    severity=Severity.WARNING,
     after=["zope-conf-parses"],
 )
 def instance_homes_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:

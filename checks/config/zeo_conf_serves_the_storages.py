@@ -1,7 +1,7 @@
 """Each ZEO server's own file serves what the clients ask it for, where they ask for it.
 
 What it examines
-    The file of each ``[zeo:NAME]`` section that names one with ``conf``: ZEO starts with it; every storage that a
+    The file of each ``[zeo:NAME]`` section that names one with ``conf``: every storage that a
     client names is in it; what it binds can be dialled as the clients dial it; it is not read-only while a client opens
     it to write; blob directories fit (a shared one is the server's own, a cache is not, and a client with one has a
     server that keeps blobs). No two storages keep their data in one file or their blobs in one directory, and one
@@ -37,8 +37,9 @@ OK
 CRITICAL app1: zeo.conf serves storage 1, and not storage main, which app1 asks for
 >>> show(zeo_conf_serves_the_storages, one, served("localhost:8100", "main"), app1=app1)
 CRITICAL app1: zeo.conf binds localhost:8100, which cannot be dialled as 10.0.0.5:8100 (app1)
->>> show(zeo_conf_serves_the_storages, one, ZeoConfs({"main": NotGathered("zeo.conf: Permission denied")}), app1=app1)
-UNKNOWN app1: zeo.conf: Permission denied
+>>> unknown = zope_conf(server="10.0.0.5:8100", storage="$(STORAGE)")
+>>> show(zeo_conf_serves_the_storages, one, served("8100", "main"), app1=unknown)
+UNKNOWN app1: the inventory gives no value for $(STORAGE), which storage of app1 needs
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Facts, Names, NotGathered, ServedStorage, Setting, ZeoAnswers, ZeoConf, ZeoConfs, ZopeConf
 from zcheck.facts.config import is_on
 from zcheck.facts.served import Cluster, Dialable, Server, Use, bound, clients_of, dialable, servers_of
-from zcheck.rules.databases import listed, place_of_end
+from zcheck.rules.databases import listed, place_of_end, unresolved
 from zcheck.rules.server_folders import Found, apart, blobs, locations, remarks, unresolved_there
 
 
@@ -66,12 +67,8 @@ def zeo_conf_serves_the_storages(facts: Facts) -> Found:
     yield from _not_examined(facts, servers)
     for server in servers:
         if isinstance(server.conf, NotGathered):
-            if server.uses:
-                yield Unknown(
-                    clients_of(server.uses), server.conf.reason, hint=server.conf.hint, about=server.section.name
-                )
+            yield Skipped(clients_of(server.uses), "zeo-conf-is-valid")
         else:
-            yield from _faults(server, server.conf)
             yield from _address(server, server.conf, cluster, _answering(facts))
             yield from _storages(server, server.conf, cluster)
             yield from remarks(server, server.conf)
@@ -94,16 +91,6 @@ def _not_examined(facts: Facts, servers: tuple[Server, ...]) -> Found:
         yield Skipped(without, "nothing to examine: clients.ini names no file of a ZEO server that this client uses")
 
 
-def _faults(server: Server, conf: ZeoConf) -> Found:
-    clients = clients_of(server.uses)
-    for fault in conf.faults if clients else ():
-        if fault.kind == "refused":
-            message = f"ZEO does not start with this file: {fault.message}"
-            yield Problem(clients, message, (Place.of(fault),), fault.hint, about=fault.message)
-        else:
-            yield Unknown(clients, fault.message, (Place.of(fault),), fault.hint, about=fault.message)
-
-
 def _answering(facts: Facts) -> frozenset[tuple[str, str]]:
     """Each client and server line, as written, at which a ZEO server answers with the storage that is asked for."""
     return frozenset(
@@ -120,7 +107,7 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster, answering: frozens
     if line is None or not clients:
         return
     if line.unresolved:
-        yield unresolved_there(clients, line)
+        yield unresolved_there(clients, line, f"[zeo:{server.section.name}]")
         return
     address = bound(line.value)
     if address is None:
@@ -154,7 +141,7 @@ def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
     for use in server.uses:
         line = use.database.leaf.first("storage") if use.database.leaf is not None else None
         if line is not None and line.unresolved:
-            yield unresolved_there((use.client.name,), line)
+            yield from unresolved(use.client.name, [line])
         else:
             asked.setdefault((use.database.name, use.database.storage_name), []).append(use)
     served: list[tuple[ServedStorage, list[Use]]] = []

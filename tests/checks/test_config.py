@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+import msgspec
 import pytest
 
 from zcheck.check import Check
@@ -16,6 +17,10 @@ from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
 CHECKS = {check.name: check for check in CATALOGUE}
+
+
+ADD_ONS = ("ZEO", "relstorage", "zc.zlibstorage", "cipher.encryptingstorage", "zc.beforestorage", "my.storage")
+"""What the files of this table import, unless they say so themselves."""
 
 
 def nothing_to_include(path: str) -> str:
@@ -39,6 +44,7 @@ def inside(wrapper: str, storage: str) -> str:
 
 
 FILE = "<filestorage>\npath /srv/var/Data.fs\n</filestorage>"
+CLIENT_STORAGE = database(storage=zeo(kind="clientstorage"))
 TEMPORARY = database("temporary", "/temp_folder", "<temporarystorage>\nname sessions\n</temporarystorage>")
 
 
@@ -57,6 +63,7 @@ def judge(name: str, *confs: Any, ini: Inventory | None = None, facts: dict[type
     for client, conf in zip(given.clients, confs, strict=True):
         if isinstance(conf, str):
             conf = zope_conf.parse(conf, f"{client.name}/zope.conf", client.env, nothing_to_include)
+            conf = msgspec.structs.replace(conf, imports=conf.imports or ADD_ONS)
         known = known.with_fact(client.name, conf, ZopeConf)
     for kind, fact in (facts or {}).items():
         known = known.with_fact("", fact, kind)
@@ -942,7 +949,7 @@ CASES = [
             "instancehome /srv/1",
             "instancehome /srv/./1/",
             ini=TOGETHER,
-            says=("CRITICAL", "app1 app2", "share the instance home /srv/1 on 10.0.0.1"),
+            says=("WARNING", "app1 app2", "share the instance home /srv/1 on 10.0.0.1"),
         ),
     ),
     row(
@@ -952,7 +959,7 @@ CASES = [
             "instancehome /srv/1\npid-filename /srv/1/var/Z4.pid",
             "instancehome /srv/2\npid-filename /srv/1/var/Z4.pid",
             ini=TOGETHER,
-            says=("CRITICAL", "app1 app2", "share the process id file /srv/1/var/Z4.pid"),
+            says=("WARNING", "app1 app2", "share the process id file /srv/1/var/Z4.pid"),
         ),
     ),
     row(
@@ -964,7 +971,7 @@ CASES = [
                 for n in "12"
             ],
             ini=TOGETHER,
-            says=("CRITICAL", "app1 app2", "share the log /var/log/zope.log"),
+            says=("WARNING", "app1 app2", "share the log /var/log/zope.log"),
         ),
     ),
     row(
@@ -1113,6 +1120,90 @@ CASES = [
         ),
     ),
     row("the same secret", Case("environment-agrees", *[environment("API_TOKEN one")] * 2)),
+    # zope-conf-parses
+    row(
+        "a key of no version",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            database(storage=zeo("8100", "sorage 1")),
+            says=(
+                "CRITICAL",
+                "app2",
+                "Zope does not start: 'sorage' is no key that <zeoclient> knows; did you mean 'storage'?",
+            ),
+        ),
+    ),
+    row(
+        "a key of the other client section",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            database(storage=zeo("8100", "server-sync on")),
+            says=("CRITICAL", "app2", "Zope does not start: 'server-sync' is no key that <zeoclient> knows"),
+        ),
+    ),
+    row("an add-on's storage, imported", Case("zope-conf-parses", "%import ZEO\n" + CLIENT_STORAGE, HEALTHY)),
+    row("perhaps brought by another add-on", Case("zope-conf-parses", "%import my.site\n" + CLIENT_STORAGE, HEALTHY)),
+    row(
+        "an add-on's storage, not imported",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            "%import relstorage\n" + CLIENT_STORAGE,
+            says=(
+                "CRITICAL",
+                "app2",
+                "Zope does not start: unknown type name: <clientstorage>, for it is ZEO's, and the file has no "
+                "'%import ZEO'",
+            ),
+        ),
+    ),
+    row(
+        "RelStorage's key, as its documentation has it",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            "%import relstorage\n" + database(storage="<relstorage>\nrevert-when-stale on\n</relstorage>"),
+            says=(
+                "CRITICAL",
+                "app2",
+                "Zope does not start: 'revert-when-stale' is no key that <relstorage> knows; "
+                "did you mean 'revert_when_stale'?",
+            ),
+        ),
+    ),
+    row(
+        "the second address on a line of its own",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            database(storage=zeo("zeo1:8100", "zeo2:8100")),
+            says=("CRITICAL", "app2", "Zope does not start: 'zeo2:8100' is no key that <zeoclient> knows"),
+        ),
+    ),
+    row(
+        "a name that a missing include defines",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            "%include more.conf\n" + database(storage=zeo("$ZEO")),
+            says=("UNKNOWN", "app2", "%include more.conf could not be read: No such file or directory"),
+        ),
+    ),
+    row(
+        "a name that a missing include defines",
+        Case(
+            "zeo-servers-agree",
+            HEALTHY,
+            "%include more.conf\n" + database(storage=zeo("$ZEO")),
+            says=(
+                "UNKNOWN",
+                "app2",
+                "$ZEO is defined in none of the files that could be read, and server of app2 needs it",
+            ),
+        ),
+    ),
     # zope-conf-keys-are-known
     row("healthy", Case("zope-conf-keys-are-known", HEALTHY, environment("ANY thing"))),
     row(
@@ -1120,28 +1211,15 @@ CASES = [
         Case("zope-conf-keys-are-known", "zserver-threads 2\n<http-server>\naddress 8080\n</http-server>", HEALTHY),
     ),
     row(
-        "misspelt",
+        "Zope 2's, and no server of Zope 2",
         Case(
             "zope-conf-keys-are-known",
             HEALTHY,
-            database(storage=zeo("8100", "sorage 1")),
-            says=(
-                "WARNING",
-                "app2",
-                "'sorage' is no key that <zeoclient> knows: Zope would not start with it; did you mean 'storage'?",
-            ),
+            HEALTHY + "\nzserver-threads 2",
+            says=("WARNING", "app2", "'zserver-threads' is Zope 2's: Zope 4 and later do not start with it"),
         ),
     ),
     row("a section of an add-on", Case("zope-conf-keys-are-known", HEALTHY, "<my-section>\nany thing\n</my-section>")),
-    row(
-        "of the other client section",
-        Case(
-            "zope-conf-keys-are-known",
-            HEALTHY,
-            database(storage=zeo("8100", "server-sync on")),
-            says=("WARNING", "app2", "'server-sync' is no key that <zeoclient> knows: Zope would not start with it"),
-        ),
-    ),
     # debug-mode-is-off
     row("healthy", Case("debug-mode-is-off", HEALTHY, "debug-mode false")),
     row(

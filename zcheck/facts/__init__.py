@@ -34,6 +34,7 @@ from zcheck.facts.config import (
     ZeoConf,
     ZeoConfs,
     ZopeConf,
+    spelt,
 )
 from zcheck.facts.inventory import (
     Alias,
@@ -167,5 +168,6 @@ __all__ = [
     "ZeoStorage",
     "ZeoTls",
     "ZopeConf",
+    "spelt",
     "tid_seconds",
 ]

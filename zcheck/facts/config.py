@@ -11,10 +11,16 @@ from zcheck.facts.base import NotGathered
 from zcheck.facts.inventory import HostPort
 
 
+def spelt(unresolved: str) -> str:
+    """How the file writes a name without a value: ``$(NAME)`` of the environment, ``$name`` of a ``%define``."""
+    return unresolved if unresolved.startswith("$") else f"$({unresolved})"
+
+
 class Setting(msgspec.Struct, frozen=True, gc=False):
     """One ``key value`` line of a ZConfig file, substituted; the key in lower case.
 
-    ``unresolved`` names each ``$(NAME)`` that the inventory does not give; ``value`` then still shows it.
+    ``unresolved`` names each ``$(NAME)`` that the inventory does not give, and as ``$name`` each definition that an
+    included file has which could not be read; ``value`` then still shows it.
     """
 
     key: str
@@ -148,6 +154,10 @@ class ZopeConf(msgspec.Struct, frozen=True, dict=True):
     """Number of lines of the outermost file: where a missing section would go."""
     mtime: float | None = None
     """Seconds since the epoch; None where it is not known."""
+    named: tuple[str, ...] = ()
+    """The variables of the environment that the file uses, as ``$(NAME)``."""
+    variables: tuple[Setting, ...] = ()
+    """The variables that clients.ini gives the client, whatever uses them."""
 
     @cached_property
     def top(self) -> Section:
@@ -181,12 +191,19 @@ class WsgiConf(msgspec.Struct, frozen=True):
     faults: tuple[ConfFault, ...] = ()
     settings: tuple[Setting, ...] = ()
     """The lines that all this was read from: the server's, and ``zope_conf``."""
+    application: str | None = None
+    """The ``use`` of the application that is served, such as ``egg:Zope#main``; None where it is not known."""
     listens_elsewhere: bool = False
     """Whether the client may listen on other addresses than those above; a fault says why that is not known."""
 
     def first(self, *keys: str) -> Setting | None:
         """The first line with one of these keys, or None."""
         return next((setting for setting in self.settings if setting.key in keys), None)
+
+    @property
+    def starts_zope_4(self) -> bool:
+        """Whether what it starts is surely Zope 4 or later, whose distribution is called Zope (Zope 2's is Zope2)."""
+        return (self.application or "").lower().partition("#")[0].strip() == "egg:zope"
 
 
 class ServedStorage(msgspec.Struct, frozen=True):

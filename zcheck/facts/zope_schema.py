@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from zcheck.facts import ConfFault, Section, Setting, ZopeConf
+from zcheck.facts import ConfFault, Section, Setting, ZeoConf, ZopeConf
 
 
 class Key(NamedTuple):
@@ -204,7 +204,6 @@ replica-conf path
 ro-replica-conf path
 replica-timeout float 600
 revert_when_stale boolean false
-revert-when-stale boolean false
 poll-interval float
 pack-gc boolean true
 pack-dry-run boolean
@@ -293,6 +292,82 @@ form-part-limit integer 1024
 """),
 }
 
+# ZEO's own server.xml and zdaemon's runner, at the top of a ZEO server's file; the first line of each is the oldest.
+ZEO_KEYS: dict[str, dict[str, Key]] = {
+    "zeo": _keys("""
+address address
+read-only boolean false
+invalidation-queue-size integer 100
+invalidation-age float
+transaction-timeout integer
+pid-filename path
+client-conflict-resolution boolean false
+msgpack boolean
+monitor-address text
+authentication-protocol text
+authentication-database path
+authentication-realm text
+"""),
+    "ssl": _keys("certificate path\nkey path\npassword-function text\nauthenticate text"),
+    "runner": KEYS["zoperunner"],
+    "zrs": _keys("""
+replicate-to text
+replicate-from text
+keep-alive-delay integer
+"""),
+}
+
+ONLY_ZEO_4 = frozenset(
+    {"monitor-address", "authentication-protocol", "authentication-database", "authentication-realm"}
+)
+"""Keys of ``<zeo>`` that ZEO 5 and later refuse."""
+
+# At the top of Zope's wsgischema.xml (Zope 4 to 6) there are these alone; plone.recipe.zope2instance's has two more.
+_WSGI_KEYS = frozenset(
+    {"instancehome", "clienthome", "pid-filename", "debug-mode", "debug-exceptions", "locale", "datetime-format"}
+    | {"python-check-interval", "http-realm", "automatically-quote-dtml-request-data", "trusted-proxy"}
+    | {"security-policy-implementation", "skip-authentication-checking", "skip-ownership-checking"}
+    | {"verbose-security", "zmi-bookmarkable-urls", "default-zpublisher-encoding", "max-conflict-retries"}
+    | {"enable-xmlrpc", "enable-ms-public-header", "webdav-source-port"}
+    | {"clear-untrusted-proxy-headers", "python"}
+)
+SURELY_ZOPE_2_KEYS = frozenset(
+    {"zserver-threads", "zserver-read-only-mode", "ip-address", "port-base", "lock-filename", "effective-user"}
+    | {"dns-server", "max-listen-sockets", "http-header-max-length", "maximum-number-of-session-objects"}
+    | {"session-add-notify-script-path", "session-delete-notify-script-path", "session-timeout-minutes"}
+    | {"session-resolution-seconds", "structured-text-header-level", "rest-input-encoding", "rest-output-encoding"}
+    | {"rest-header-level", "rest-language-code"}
+)
+"""Keys at the top that no Zope 4 or later has known; of the rest of Zope 2's, early releases of Zope 4 knew some."""
+
+ONLY_ZOPE_2_SECTIONS = frozenset(
+    {"http-server", "webdav-source-server", "ftp-server", "monitor-server", "icp-server", "fast-cgi"}
+    | {"persistent-cgi", "clock-server", "eventlog", "logger", "cgi-environment", "warnfilter"}
+)
+"""Sections at the top that Zope 4 and later refuse."""
+
+# The storages that are an add-on's, and the package that a file imports for each.
+_IMPORTED = {
+    "clientstorage": "ZEO",
+    "relstorage": "relstorage",
+    "zlibstorage": "zc.zlibstorage",
+    "serverzlibstorage": "zc.zlibstorage",
+    "encryptingstorage": "cipher.encryptingstorage",
+    "serverencryptingstorage": "cipher.encryptingstorage",
+    "before": "zc.beforestorage",
+    "s3blobstorage": "zodb_s3blobs",
+    "pgjsonb": "zodb_pgjsonb",
+    "neostorage": "neo.client",
+    "zrs": "zc.zrs",
+}
+# Packages that bring these and no other storage.
+_BRINGS_NO_OTHER = frozenset({*_IMPORTED.values(), "tempstorage", "Products.TemporaryFolder", "ZODB", "ZServer"})
+# Storages of ZODB itself, and tempstorage's, which Zope's own schema imports where it is installed.
+BUILT_IN = frozenset(
+    {"zeoclient", "filestorage", "mappingstorage", "demostorage", "blobstorage", "temporarystorage"}
+    | {"fullstorage", "minimalstorage", "bdbstorage"}
+)
+
 # Any key is allowed in these, each of them once.
 _ANY_KEY = ("environment", "cgi-environment", "product-config")
 
@@ -302,6 +377,7 @@ _REQUIRED = {
     "filestorage": ("path",),
     "blobstorage": ("blob-dir",),
 }
+_REQUIRED_OF_ZEO = {**_REQUIRED, "zeo": ("address",), "ssl": ("certificate", "authenticate")}
 
 _SIZE = re.compile(r"(-?\d+)\s*(kb|mb|gb)?", re.IGNORECASE)
 _TIME = re.compile(r"(-?\d+)\s*([smhd])?", re.IGNORECASE)
@@ -318,6 +394,8 @@ def canonical(kind: str, value: str) -> str | None:
         return value
     if kind == "boolean":
         return _BOOLEANS.get(value.lower())
+    if kind == "address":
+        return _address(value)
     if len(value) > _LONGEST_NUMBER:
         return None
     if kind in ("size", "time"):
@@ -327,6 +405,16 @@ def canonical(kind: str, value: str) -> str | None:
         return str(int(value)) if kind == "integer" else str(float(value))
     except ValueError:
         return None
+
+
+def _address(value: str) -> str | None:
+    """ZConfig's ``socket-binding-address``; None for what it refuses."""
+    if "/" in value or not value:
+        return value or None
+    _host, colon, port = value.rpartition(":")
+    if not colon and not port.isdecimal() and not re.search(r"\s", port):
+        return value  # a host without a port, which is another finding
+    return value if port.isdecimal() and int(port) <= 65535 else None
 
 
 def meant(kind: str, key: str) -> str | None:
@@ -344,19 +432,105 @@ def every_section(conf: ZopeConf) -> Iterator[Section]:
 
 
 def refusals(conf: ZopeConf) -> Iterator[ConfFault]:
-    """The keys for which Zope refuses to start: given twice, left out where they are required, or of a wrong form."""
+    """The keys for which Zope refuses to start: of no version, given twice, missing, or of a wrong form."""
     partial = any(fault.kind == "unread" for fault in conf.faults)
     for section in every_section(conf):
-        known = KEYS.get(section.type, {})
-        if len({setting.key for setting in section.settings}) < len(section.settings):
-            yield from _twice(section, known)
-        for setting in section.settings:
-            if setting.key in known:
-                yield from _malformed(setting, known[setting.key])
-        for key in _REQUIRED.get(section.type, ()):
-            if section.first(key) is None and not partial:
-                message = f"<{section.type}> has no '{key}'"
-                yield ConfFault("refused", message, section.file, section.line, f"write '{key} ...' into it")
+        yield from _of_section(section, KEYS, _REQUIRED, partial)
+    if not partial:
+        storages = [inner for database in conf.databases for inner in _within(database.section)]
+        yield from not_imported(storages, conf.imports)
+
+
+def zeo_refusals(conf: ZeoConf) -> Iterator[ConfFault]:
+    """The same of a ZEO server's own file: what ZEO's schema refuses, whatever the version."""
+    partial = any(fault.kind == "unread" for fault in conf.faults)
+    tables = {**KEYS, **ZEO_KEYS}
+    for setting in conf.settings:
+        message = f"'{setting.key}' stands outside of every section, where ZEO knows no key"
+        yield ConfFault("refused", message, setting.file, setting.line, "put the line into its section, or remove it")
+    waiting = list(conf.sections)
+    storages = [storage.section for storage in conf.storages]
+    while waiting:
+        section = waiting.pop(0)
+        if section.type in _NOT_OF_ZEO and section in conf.sections:
+            message = f"<{section.type}> is no section that ZEO knows here"
+            yield ConfFault("refused", message, section.file, section.line, f"remove the <{section.type}> section")
+            continue
+        yield from _of_section(section, tables, _REQUIRED_OF_ZEO, partial)
+        waiting += section.sections
+    if not partial:
+        yield from not_imported([inner for one in storages for inner in (one, *_within(one))], conf.imports)
+
+
+# What other programs' files have at their top.
+_NOT_OF_ZEO = frozenset({"environment", "cgi-environment", "logger", "accesslog", "warnfilter", "product-config"})
+
+
+def of_zope_2(conf: ZopeConf) -> Iterator[Setting | Section]:
+    """The keys and sections at the top that Zope 4 and later refuse."""
+    for setting in conf.settings:
+        if setting.key in KEYS[""] and setting.key not in _WSGI_KEYS:
+            yield setting
+    for section in conf.sections:
+        if section.type in ONLY_ZOPE_2_SECTIONS:
+            yield section
+
+
+def not_imported(storages: Iterable[Section], imports: Sequence[str]) -> Iterator[ConfFault]:
+    """The storages of add-ons that no ``%import`` brings, as far as that is sure."""
+    unsure = any(package not in _BRINGS_NO_OTHER for package in imports)
+    for section in storages:
+        package = _IMPORTED.get(section.type)
+        missing = f"unknown type name: <{section.type}>"
+        if package is not None and package not in imports and not unsure:
+            message = f"{missing}, for it is {package}'s, and the file has no '%import {package}'"
+            hint = f"write '%import {package}' at the top of the file"
+            yield ConfFault("refused", message, section.file, section.line, hint)
+        elif package is None and not imports and section.type not in KEYS and section.type not in BUILT_IN:
+            message = f"{missing}, for it is an add-on's, and the file imports none"
+            hint = "write '%import' and the package that brings it at the top of the file"
+            yield ConfFault("refused", message, section.file, section.line, hint)
+
+
+def _within(section: Section) -> Iterator[Section]:
+    waiting = list(section.sections)
+    while waiting:
+        inner = waiting.pop(0)
+        yield inner
+        waiting += inner.sections
+
+
+def _of_section(
+    section: Section, tables: Mapping[str, dict[str, Key]], required: Mapping[str, Sequence[str]], partial: bool
+) -> Iterator[ConfFault]:
+    known = tables.get(section.type, {})
+    if len({setting.key for setting in section.settings}) < len(section.settings):
+        yield from _twice(section, known)
+    for setting in section.settings:
+        if setting.key in known:
+            yield from _malformed(setting, known[setting.key])
+        elif section.type in tables:
+            yield _unknown(section.type, setting, known)
+    for key in required.get(section.type, ()):
+        if section.first(key) is None and not partial:
+            message = f"<{section.type}> has no '{key}'"
+            yield ConfFault("refused", message, section.file, section.line, f"write '{key} ...' into it")
+
+
+_HOST_AND_PORT = re.compile(r"\S+:\d{1,5}")
+
+
+def _unknown(kind: str, setting: Setting, known: Mapping[str, Key]) -> ConfFault:
+    """A key of no version; the second address of a ``server`` line that was broken in two is told as such."""
+    nearest = next(iter(difflib.get_close_matches(setting.key[:100], known, 1)), None)
+    owner = f"<{kind}>" if kind else "Zope"
+    message = f"'{setting.key[:100]}' is no key that {owner} knows"
+    hint = "remove the line"
+    if "server" in known and _HOST_AND_PORT.fullmatch(setting.key) and not setting.value:
+        hint = f"write 'server {setting.key}'"
+    elif nearest is not None:
+        message, hint = f"{message}; did you mean '{nearest}'?", f"write '{nearest}', or remove the line"
+    return ConfFault("refused", message, setting.file, setting.line, hint)
 
 
 def _twice(section: Section, known: dict[str, Key]) -> Iterator[ConfFault]:
@@ -371,6 +545,7 @@ def _twice(section: Section, known: dict[str, Key]) -> Iterator[ConfFault]:
 
 
 _WORDS = {
+    "address": "an address: HOST:PORT, a port, or the path of a unix socket",
     "boolean": "on or off",
     "integer": "a whole number",
     "float": "a number",

@@ -13,9 +13,10 @@ import re
 import secrets
 from functools import lru_cache
 
+from zcheck.facts.secrets import speaks_of_a_secret as speaks_of_a_secret
+
 HIDDEN = "***"
 
-_SECRET_NAME = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 _SPOKEN = re.compile(r"(?:pass(?:wd|word|wort|phrase)?|pwd|secret|token|api_?key)\w*[\"']?\s*[=:]", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@")
 
@@ -24,16 +25,15 @@ _DSN_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.
 _DSN_URL = re.compile(
     r"([a-z][a-z0-9+.-]*)://(?:([^:/@\s]*)(?::[^@/\s]*)?@)?([^/?\s]*)(/[^?\s]*)?(\?\S*)?$", re.IGNORECASE
 )
-_DSN_SHOWN = ("host", "hostaddr", "port", "dbname", "database", "db", "user", "service")
+# What says which database is meant, and which of several hosts.
+_DSN_SHOWN = frozenset(
+    {"host", "hostaddr", "port", "dbname", "database", "db", "user", "service", "servicefile"}
+    | {"target_session_attrs", "load_balance_hosts"}
+)
 
 # Equal values get equal seals for as long as this process lives; nobody can go back from a seal to a value.
 _SEAL_KEY = secrets.token_bytes(32)
 _SEAL_NAME = secrets.token_hex(4)
-
-
-def speaks_of_a_secret(name: str) -> bool:
-    """Whether a key or variable of this name holds something that must not be shown."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def may_hold_a_secret(name: str, value: str) -> bool:
@@ -80,7 +80,7 @@ def redacted_dsn(value: str) -> str:
     url = _DSN_URL.match(value)
     if url is not None:
         scheme, user, where, path, query = url.groups()
-        return f"{scheme}://{user + '@' if user else ''}{where}{path or ''}{'?' + HIDDEN if query else ''}"
+        return f"{scheme}://{user + '@' if user else ''}{where}{path or ''}{_redacted_query(query or '')}"
     parts = _DSN_PART.findall(value)
     if parts:
         return " ".join(f"{name}={given if name.lower() in _DSN_SHOWN else HIDDEN}" for name, given in parts)
@@ -89,6 +89,14 @@ def redacted_dsn(value: str) -> str:
         user = before.partition("/")[0]
         return f"{user}/{HIDDEN}@{after}"
     return value if re.fullmatch(r"[\w.:()$-]+", value) else HIDDEN
+
+
+def _redacted_query(query: str) -> str:
+    """The query of a connection URL: what says where the database is, and the names of the rest."""
+    if not query:
+        return ""
+    pairs = [part.partition("=") for part in query[1:].split("&") if part]
+    return "?" + "&".join(f"{name}={value if name.lower() in _DSN_SHOWN else HIDDEN}" for name, _, value in pairs)
 
 
 _ELSEWHERE = "\ue000"

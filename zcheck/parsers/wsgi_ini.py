@@ -11,6 +11,7 @@ What is not understood (another WSGI server, a variable that nobody gave) leaves
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from functools import lru_cache
 
 import msgspec
 
-from zcheck.facts import ConfFault, HostPort, LeftOut, NotGathered, Setting, WsgiConf, ZopeConf
+from zcheck.facts import ConfFault, HostPort, LeftOut, NotGathered, Setting, WsgiConf, ZopeConf, spelt
 from zcheck.parsers.redact import without_userinfo
 
 CANDIDATES = ("zope.ini", "wsgi.ini")
@@ -93,6 +94,8 @@ def parse(text: str, file: str, variables: Mapping[str, str] = {}) -> WsgiConf:
         faults.append(fault)
     if started is not None:
         conf = msgspec.structs.replace(conf, zope_conf=started.value, settings=(*conf.settings, started))
+    conf = msgspec.structs.replace(conf, application=_application(ini))
+    faults += _handlers(ini)
     # A template makes everything else that can be said of it idle.
     templates = [fault for fault in faults if fault.is_template]
     faults = templates[:1] or faults
@@ -200,7 +203,9 @@ def _zope2_address(address: Setting, base: Setting | None, ip_address: Setting |
         if setting is not None and setting.unresolved:
             name = setting.unresolved[0]
             hint = f"give it in clients.ini: env.{name} = ..."
-            raise _Fault(f"the inventory gives no value for $({name}), which {setting.key} needs", None, hint)
+            if name.startswith("$"):
+                hint = "put a copy of the included file that defines it where it is looked for"
+            raise _Fault(f"the inventory gives no value for {spelt(name)}, which {setting.key} needs", None, hint)
     host, _, port = address.value.rpartition(":")
     shift = base.value if base is not None else "0"
     if not (_PORT.fullmatch(port) and _PORT.fullmatch(shift)):
@@ -544,6 +549,33 @@ def _number(options: Options, key: str, default: int | None) -> int | None:
     if not setting.value.isdecimal():
         raise _Fault(f"{key} = {_shown(setting.value)} is no number", setting.line, refused=True)
     return int(setting.value)
+
+
+def _application(ini: _Ini) -> str | None:
+    """The ``use`` of the one section that names a zope_conf."""
+    using = {keys["use"].value for keys in ini.sections.values() if "zope_conf" in keys and "use" in keys}
+    return using.pop() if len(using) == 1 else None
+
+
+def _handlers(ini: _Ini) -> Iterator[_Fault]:
+    """The log handlers whose ``args`` or ``kwargs`` Python cannot read (logging.config evaluates them).
+
+    In a path of Windows a backslash begins an escape: ``\\U`` and ``\\x`` end the start, ``\\t`` is a tabulator.
+    """
+    if "loggers" not in ini.sections:
+        return
+    listed = ini.sections.get("handlers", {}).get("keys", Option("", 0)).value.split(",")
+    for name in [f"handler_{word.strip()}" for word in listed if word.strip()]:
+        for key in ("args", "kwargs"):
+            option = ini.sections.get(name, {}).get(key)
+            if option is None or len(option.value) > MAX_VALUE:
+                continue
+            try:
+                ast.parse(_REFERENCE.sub("x", option.value).strip(), mode="eval")
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                message = f"{key} of [{_shown(name)}] is no Python expression: the client does not start"
+                hint = f"write the path in {key} with '/', or r in front of its quotes"
+                yield _Fault(message, option.line, hint if "\\" in option.value else f"correct {key}", refused=True)
 
 
 def _zope_conf(ini: _Ini) -> Setting | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from zcheck.facts import Inventory, NotGathered, Section, ZeoConf, ZeoConfs
+from zcheck.facts import Inventory, NotGathered, Section, ZeoConf, ZeoConfs, ZeoSection
 from zcheck.parsers.zope_conf import Read, Tree, judge_bytes, judge_names, read_tree
 
 # ZEO's schema allows one of each (ZEO/schema.xml).
@@ -33,19 +33,22 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZeoConf:
 
 
 def of_servers(
-    inventory: Inventory, read_file: Callable[[str], str], read_for: Callable[[str], Read]
+    inventory: Inventory,
+    read_file: Callable[[str], str],
+    read_for: Callable[[str], Read],
+    env_of: Callable[[ZeoSection], Mapping[str, str]] = lambda server: server.env,
 ) -> ZeoConfs | None:
     """The file of every ``[zeo:NAME]`` section that names one; None where none does.
 
     ``read_file`` gives the text of a file or raises OSError; ``read_for`` gives, for such a file, the reader of what it
-    includes.  clients.ini gives no environment for a ZEO server: each ``$(NAME)`` stays unresolved.
+    includes; ``env_of`` gives what ``$(NAME)`` means for a server, or raises OSError.
     """
     confs: dict[str, ZeoConf | NotGathered] = {}
     for server in inventory.zeo_servers:
         if server.conf is None:
             continue
         try:
-            confs[server.name] = parse(read_file(server.conf), server.conf, {}, read_for(server.conf))
+            confs[server.name] = parse(read_file(server.conf), server.conf, env_of(server), read_for(server.conf))
         except OSError as error:
             confs[server.name] = NotGathered(str(error), "put a copy of the ZEO server's file there")
     return ZeoConfs(confs) if confs else None

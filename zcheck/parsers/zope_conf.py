@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from ZConfig import ConfigurationSyntaxError
 from ZConfig.cfgparser import ZConfigParser
 
-from zcheck.facts import ConfFault, Section, Setting, ZopeConf
+from zcheck.facts import ConfFault, Section, Setting, ZopeConf, spelt
 from zcheck.parsers.redact import HIDDEN, holds_a_seal, redacted, seal, speaks_of_a_secret, without_userinfo
 
 Read = Callable[[str], str]
@@ -37,6 +37,8 @@ MAX_DEFINES = 10_000
 MAX_VALUE = 64 * 1024
 MAX_SUBSTITUTED = 8 * 1024 * 1024
 MAX_FAULTS = 20
+BYTE_ORDER_MARK = "\ufeff"
+_UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
 MAX_REMEMBERED = 200
 """Characters of a line that is kept in mind for the next file."""
 
@@ -98,6 +100,7 @@ def parse(text: str, url: str, env: Mapping[str, str], read: Read) -> ZopeConf:
         imports=tuple(context.imports),
         faults=tuple(context.faults),
         lines=text.count("\n") + (not text.endswith("\n")),
+        named=tuple(context.named),
     )
 
 
@@ -114,6 +117,9 @@ def read_tree(text: str, url: str, env: Mapping[str, str], read: Read, hint: str
     top = _Open("", None, url, 1)
     if not text.strip():
         context.fault("refused", "the file is empty", url, 1, hint)
+    elif text.startswith(_UTF16):
+        context.fault("refused", "the file is UTF-16, not UTF-8", url, 1, "save the file as UTF-8 text")
+        context.broken = True
     elif (template := _template(text)) is not None:
         context.template(url, *template)
     else:
@@ -279,6 +285,7 @@ class _Context:
         self.read = read
         self.defines: dict[str, tuple[str, tuple[str, ...]]] = {}
         self.imports: list[str] = []
+        self.named: dict[str, None] = {}
         self.faults: list[ConfFault] = []
         self.open_files: list[str] = []
         self.open_sections: list[_Open] = []
@@ -287,6 +294,7 @@ class _Context:
         self.lines = 0
         self.characters = 0
         self.includes = 0
+        self.missing_includes = 0
         self.substituted_characters = 0
         self.stopped = False
         self.broken = False
@@ -310,7 +318,8 @@ class _Context:
         self.characters += len(text)
         self.lines += text.count("\n")
         self.oddities += _oddities(text, url)
-        parser = _Parser(_Resource(text, url), self)  # type: ignore[no-untyped-call]
+        # The mark is told of; what stands behind it is read, so that one fault is one finding.
+        parser = _Parser(_Resource(text.removeprefix(BYTE_ORDER_MARK), url), self)  # type: ignore[no-untyped-call]
         depth = len(self.open_sections)
         self.open_files.append(url)
         try:
@@ -367,6 +376,7 @@ class _Context:
         if dollar is not None:
             return "$"
         if variable is not None:
+            self.named[variable] = None
             if variable in self.env:
                 return self.env[variable]
             unresolved[variable] = None
@@ -374,6 +384,10 @@ class _Context:
         name = braced if braced is not None else bare
         if name is None:
             raise _Refused("a '$' that begins no $name, ${name} or $(NAME); a literal one is written '$$'")
+        if name.lower() not in self.defines and self.missing_includes:
+            # The file that could not be had may define it (ZConfig shares definitions across %include).
+            unresolved[f"${name}"] = None
+            return match.group()
         if name.lower() not in self.defines:
             hint = f"write '%define {name} ...' before it, or $({name}) if a variable of the environment is meant"
             raise _Refused(f"no definition for '${name}'", hint, undefined=match.group())
@@ -384,13 +398,17 @@ class _Context:
     def include(self, section: _Open, url: str, line: int, target: str, unresolved: tuple[str, ...]) -> None:
         """Read an included file into ``section``; what cannot be had is a fault at the ``%include``."""
         if unresolved:
-            names = ", ".join(f"$({name})" for name in unresolved)
+            self.missing_includes += 1
+            names = ", ".join(spelt(name) for name in unresolved)
             hint = f"give it in clients.ini: env.{unresolved[0]} = ..."
+            if unresolved[0].startswith("$"):
+                hint = "put a copy of the file that defines it where it is looked for"
             self.fault("unread", f"%include {target}: the inventory gives no value for {names}", url, line, hint)
             return
         path = _joined(url, target)
         target = without_userinfo(target)
         if path is None:
+            self.missing_includes += 1
             self.fault("unread", f"%include {target} is no file, and zcheck reads nothing else", url, line)
         elif path in self.open_files:
             self.fault("refused", f"%include {target} includes itself: Zope would never come to an end", url, line)
@@ -406,6 +424,7 @@ class _Context:
         try:
             text = self.read(path)
         except (OSError, ValueError) as error:
+            self.missing_includes += 1
             reason = getattr(error, "why", None) or getattr(error, "strerror", None) or str(error)
             hint = f"put a copy of it at {path}, or give this client's own files"
             self.fault(
@@ -472,8 +491,8 @@ def _template(text: str) -> tuple[int, str] | None:
 def _oddities(text: str, url: str) -> list[tuple[str, int, str, str]]:
     """What is no text as Zope reads it: url, line, what it is, and the line itself; the first of each kind."""
     found = []
-    if text.startswith("\ufeff"):
-        found.append((url, 1, "a byte order mark, which Zope takes for a part of the first line", ""))
+    if text.startswith(BYTE_ORDER_MARK):
+        found.append((url, 1, _MARK, ""))
     marks = [(text.find("\0"), "a NUL byte")]
     if not text.isascii():
         invalid = _INVALID_UTF8.search(text)
@@ -483,6 +502,9 @@ def _oddities(text: str, url: str) -> list[tuple[str, int, str, str]]:
             begin = text.rfind("\n", 0, at) + 1
             found.append((url, text.count("\n", 0, at) + 1, what, text[begin:at]))
     return found
+
+
+_MARK = "a byte order mark (U+FEFF), which is taken for a part of the first word"
 
 
 def judge_bytes(context: _Context, top: _Open) -> None:
@@ -496,7 +518,8 @@ def judge_bytes(context: _Context, top: _Open) -> None:
             continue
         else:
             kind = "refused"
-        context.fault(kind, f"the line holds {what}", url, line, "write the file again, as UTF-8 text")
+        without = " without a byte order mark (BOM)" if what == _MARK else ""
+        context.fault(kind, f"the line holds {what}", url, line, f"save the file as UTF-8 text{without}")
 
 
 def _is_another_kind(context: _Context, top: _Open) -> bool:

@@ -53,8 +53,12 @@ def read_text(path: str, limit: int = LIMIT) -> str:
 
     Bytes that are not UTF-8 become lone surrogates, as ``surrogateescape`` makes them.  Raises :exc:`CannotRead`.
     """
-    data = _read_bytes(path, limit)
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return read_as_it_is(path, limit).removeprefix("\ufeff")
+
+
+def read_as_it_is(path: str, limit: int = LIMIT) -> str:
+    """The same with its byte order mark, for what reads files of ZConfig's syntax: Zope takes it for text."""
+    return _read_bytes(path, limit).decode("utf-8", "surrogateescape")
 
 
 def read_if_there(path: str, limit: int = LIMIT) -> str | None:
@@ -96,13 +100,42 @@ def parse_env(text: str) -> dict[str, str]:
     backslash at the end continues the line.  A name without ``=``, which docker would fill from its own environment, is
     left out: that environment is not ours to guess.  White space and ``#`` end a bare value, as docker compose has it:
     docker itself keeps both, but then the client would not start either.  The last of several lines for a name counts.
+
+    ``${NAME}`` in a value without single quotes is what docker compose fills in: from the lines above, where they have
+    the name.  Where they have not, compose takes it from an environment that is not ours to guess, and docker and
+    systemd leave it as it is: the variable is then left out, as one whose value is not known.
     """
-    found = {}
+    found: dict[str, str] = {}
     for line in _continued(text):
         match = _ASSIGNMENT.fullmatch(line)
         if match is not None:
-            found[match[1]] = _unquoted(match[2].strip())
+            value = _filled_in(match[2].strip(), found)
+            found.pop(match[1], None)
+            if value is not None:
+                found[match[1]] = _unquoted(value)
     return found
+
+
+_FILLED_IN = re.compile(r"\\\$|\$\{([A-Za-z_]\w*)\}|\$\{[^}]*\}")
+
+
+def _filled_in(value: str, above: Mapping[str, str]) -> str | None:
+    """The value with each ``${NAME}`` replaced; None where one is not known."""
+    if "${" not in value or value.startswith("'"):
+        return value
+    unknown = False
+
+    def known(match: re.Match[str]) -> str:
+        nonlocal unknown
+        if match.group() == "\\$":
+            return match.group()
+        if match[1] not in above:
+            unknown = True
+            return ""
+        return above[match[1]]
+
+    replaced = _FILLED_IN.sub(known, value)
+    return None if unknown else replaced
 
 
 HOW_TO_GIVE_CREDENTIALS = (
@@ -177,7 +210,7 @@ def conf_reader(folders: Sequence[str]) -> Callable[[str], str]:
         if count > MAX_INCLUDES:
             raise CannotRead(path, f"refused: more than {MAX_INCLUDES} files are included")
         try:
-            text = read_text(resolved)
+            text = read_as_it_is(resolved)
         except CannotRead as error:
             raise CannotRead(path, error.why) from None
         total += len(text)

@@ -8,8 +8,9 @@ from typing import TypeVar
 import msgspec
 
 from zcheck.check import Place, Skipped, Unknown
-from zcheck.facts import ConfFault, Database, Facts, Section, Setting, ZopeConf
+from zcheck.facts import ConfFault, Database, Facts, Section, Setting, ZopeConf, spelt
 from zcheck.facts.config import is_on
+from zcheck.facts.secrets import speaks_of_a_secret
 
 # Storages that live inside one process or on one machine's disk, so that no other client can share them.
 PRIVATE_STORAGES = ("filestorage", "mappingstorage", "temporarystorage", "fullstorage", "minimalstorage")
@@ -79,14 +80,31 @@ def nobody_to_compare(confs: Mapping[str, ZopeConf]) -> Iterator[Skipped]:
 
 
 def unresolved(client: str, settings: Iterable[Setting]) -> Iterator[Unknown]:
-    """An Unknown for the first of these lines whose ``$(NAME)`` the inventory does not give."""
+    """An Unknown for the first of these lines that holds a name without a value."""
     for setting in settings:
         if setting.unresolved:
-            names = listed(f"$({name})" for name in setting.unresolved)
-            hint = f"write env.{setting.unresolved[0]} = ... (or env-file = ...) in [client:{client}]"
-            message = f"the inventory gives no value for {names}, which {setting.key} of {client} needs"
-            yield Unknown((client,), message, (Place.of(setting),), hint, about=setting.key)
+            yield unresolved_in((client,), setting, f"{setting.key} of {client}", f"[client:{client}]")
             return
+
+
+def unresolved_in(clients: tuple[str, ...], setting: Setting, needed_by: str, section: str) -> Unknown:
+    """The Unknown of a line that holds a name without a value; ``section`` is where clients.ini would give it.
+
+    Nobody is asked to write a password into clients.ini.
+    """
+    names = listed(map(spelt, setting.unresolved))
+    first = setting.unresolved[0]
+    if first.startswith("$"):
+        message = f"{names} is defined in none of the files that could be read, and {needed_by} needs it"
+        hint = "put a copy of the included file that defines it where it is looked for"
+    else:
+        message = f"the inventory gives no value for {names}, which {needed_by} needs"
+        hint = f"write env.{first} = ... (or env-file = ...) in {section}"
+        if speaks_of_a_secret(first) or speaks_of_a_secret(setting.key):
+            hint = f"write env-file = ... in {section}: a file with {first}, readable by whoever runs zcheck alone"
+        elif first.lower().endswith("dsn"):
+            hint = f"write env.{first} = ... in {section}: host, port, dbname and user, without the password"
+    return Unknown(clients, message, (Place.of(setting),), hint, about=setting.key)
 
 
 def is_per_process(database: Database) -> bool:

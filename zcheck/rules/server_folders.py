@@ -8,7 +8,7 @@ from zcheck.check import Note, Place, Problem, Skipped, Unknown
 from zcheck.facts import Facts, ServedStorage, Setting, ZeoConf
 from zcheck.facts.blobs import blob_dir, is_absolute, is_shared, open_variables, path_of, shared_line
 from zcheck.facts.served import Cluster, Server, Use, clients_of, file_of
-from zcheck.rules.databases import listed, place_of_end, shared_databases, told
+from zcheck.rules.databases import place_of_end, shared_databases, told, unresolved_in
 
 Found = Iterator[Problem | Unknown | Skipped | Note]
 
@@ -40,15 +40,15 @@ def blobs(server: Server, conf: ZeoConf, storage: ServedStorage, uses: list[Use]
         message = f"storage {storage.name} keeps blobs, and {', '.join(without)} {have} no blob-dir to read them with"
         yield Note(without, message, (Place.of(kept),))
     there = [use for use in with_blobs if cluster.on_one_machine(use.client.machine, server.machine)]
-    yield from _on_its_machine(conf, kept, there)
+    yield from _on_its_machine(server, conf, kept, there)
 
 
-def _on_its_machine(conf: ZeoConf, kept: Setting, uses: list[Use]) -> Found:
+def _on_its_machine(server: Server, conf: ZeoConf, kept: Setting, uses: list[Use]) -> Found:
     """On the server's own machine a shared directory is the server's, and a cache is another one."""
     ours = path_of(kept)
     sharing = clients_of(use for use in uses if is_shared(use.database))
     if kept.unresolved and sharing:
-        yield unresolved_there(sharing, kept)
+        yield unresolved_there(sharing, kept, f"[zeo:{server.section.name}]")
     wrong: dict[tuple[str, bool], list[Use]] = {}
     for use in uses:
         line = blob_dir(use.database)
@@ -156,7 +156,6 @@ def locations(facts: Facts, servers: Iterable[Server]) -> Found:
             yield Problem(clients, message, places, hint, about=label)
 
 
-def unresolved_there(clients: tuple[str, ...], line: Setting) -> Unknown:
-    names = listed(f"$({name})" for name in line.unresolved)
-    hint = "give a copy of the file with the values filled in, or env.NAME = ... where a client's file needs them"
-    return Unknown(clients, f"no value is given for {names}, which {line.key} needs", (Place.of(line),), hint, line.key)
+def unresolved_there(clients: tuple[str, ...], line: Setting, section: str) -> Unknown:
+    """The Unknown of a line of a ZEO server's own file; ``section`` is that server's in clients.ini."""
+    return unresolved_in(clients, line, f"{line.key} in {line.file}", section)

@@ -53,7 +53,9 @@ def read(run: Run) -> None:
         # Taken back once the machines have answered.
         run.keep("", LeftOut(answers.OFFLINE), SharedBlobs)
     if ZeoConfs in run.wanted:
-        servers = zeo_conf.of_servers(run.inventory, files.read_text, partial(_reader, run.inventory))
+        servers = zeo_conf.of_servers(
+            run.inventory, files.read_as_it_is, partial(_reader, run.inventory), answers.environment_of_server
+        )
         run.keep("", servers or LeftOut("clients.ini names no file of a ZEO server"), ZeoConfs)
 
     if run.wanted & {Balancers, BalancerVerdicts}:
@@ -70,9 +72,10 @@ def _zope_conf(run: Run, client: Client) -> ZopeConf | NotGathered | LeftOut:
         return LeftOut("clients.ini names no zope-conf for it")
     try:
         env = answers.environment(client, run.looked.get(client.name))
-        text = files.read_text(client.zope_conf)
+        text = files.read_as_it_is(client.zope_conf)
         conf = zope_conf.parse(text, client.zope_conf, env, _reader(run.inventory, client.zope_conf))
-        return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf))
+        variables = answers.variables_of(run.inventory, client, run.looked.get(client.name))
+        return msgspec.structs.replace(conf, mtime=files.modified(client.zope_conf), variables=variables)
     except files.CannotRead as error:
         return _unreadable(run.inventory, client, error)
 
@@ -103,13 +106,30 @@ def _secret_files(run: Run) -> SecretFiles | NotGathered | LeftOut:
 def _tell_another_conf(run: Run, client: Client, ini: object) -> None:
     """A client whose ini starts it with another zope.conf that is at hand too: the wrong one was compared."""
     conf = run.facts.raw(ZopeConf, client.name)
-    if client.wsgi_ini is None or client.zope_conf is None or client.lie_there:
+    if client.zope_conf is None or client.lie_there or not isinstance(conf, ZopeConf):
         return
-    if isinstance(ini, WsgiConf) and isinstance(conf, ZopeConf) and ini.zope_conf:
+    if client.wsgi_ini is None and not isinstance(ini, WsgiConf):
+        ini = _of_another_conf(run, client, client.zope_conf)
+    if isinstance(ini, WsgiConf) and ini.zope_conf:
         fault = wsgi_ini.another_conf(ini, client.zope_conf)
         # A copy under another name is no other file: the one that the ini names must be there as well.
         if fault is not None and files.is_another_file(ini.zope_conf, client.zope_conf):
             run.keep(client.name, msgspec.structs.replace(conf, faults=(*conf.faults, fault)))
+
+
+def _of_another_conf(run: Run, client: Client, zope_conf: str) -> WsgiConf | None:
+    """The only ini beside this zope.conf, where it starts a file that no client of clients.ini has."""
+    others = [other.zope_conf for other in run.inventory.clients if other.name != client.name]
+    for path in wsgi_ini.candidates(zope_conf):
+        try:
+            text = files.read_if_there(path)
+        except files.CannotRead:
+            continue
+        found = wsgi_ini.parse(text, path) if text is not None else None
+        if found is not None and found.zope_conf is not None:
+            mine = any(other is not None and wsgi_ini.is_started_with(found, other) for other in others)
+            return None if mine else found
+    return None
 
 
 def _unreadable(inventory: Inventory, client: Client, error: files.CannotRead) -> NotGathered:

@@ -21,6 +21,7 @@ from zcheck.facts import (
     ConfFault,
     Database,
     FolderThere,
+    Inventory,
     LeftOut,
     ListeningProcess,
     NotGathered,
@@ -29,13 +30,14 @@ from zcheck.facts import (
     ServerFromThere,
     Setting,
     WsgiConf,
+    ZeoSection,
     ZopeConf,
     addresses,
     targets,
 )
 from zcheck.parsers import wsgi_ini
 from zcheck.parsers import zope_conf as zope_conf_parser
-from zcheck.parsers.redact import sealed_elsewhere
+from zcheck.parsers.redact import HIDDEN, seal, sealed_elsewhere
 from zcheck.probes import files
 from zcheck.probes.remote import call as via
 
@@ -144,15 +146,41 @@ def environment(client: Client, found: Looked | NotGathered | None) -> dict[str,
 
     Raises :exc:`files.CannotRead` for an ``env-file`` that cannot be read where it lies.
     """
-    stated: dict[str, str] = {}
-    if client.env_file is not None and "env-file" not in client.lie_there:
-        stated = files.read_env_file(client.env_file)
-    elif client.env_file is not None and isinstance(found, Looked) and found.client.env_file is not None:
-        stated = files.parse_env(_text(found, found.client.env_file))
+    stated = {**_env_file(client, found), **client.env}
     if not isinstance(found, Looked):
-        return {**stated, **client.env}
+        return stated
     sealed = {name: sealed_elsewhere(digest) for name, digest in found.client.hashed.items()}
-    return {**stated, **client.env, **found.client.variables, **sealed}
+    return {**stated, **found.client.variables, **sealed}
+
+
+def environment_of_server(server: ZeoSection) -> dict[str, str]:
+    """What ``$(NAME)`` means in a ZEO server's own file.  Raises :exc:`files.CannotRead`."""
+    stated = files.read_env_file(server.env_file) if server.env_file is not None else {}
+    return {**stated, **server.env}
+
+
+def variables_of(inventory: Inventory, client: Client, found: Looked | NotGathered | None) -> tuple[Setting, ...]:
+    """The variables that clients.ini gives a client, each at the line that gives it; no value is kept, but its seal.
+
+    The client's own name in a value is taken out of it first.  Raises :exc:`files.CannotRead`.
+    """
+    given = {name: (client.env_file or "", 1, value) for name, value in _env_file(client, found).items()}
+    given |= {
+        name: (inventory.file, client.section.line_of(f"env.{name}"), value) for name, value in client.env.items()
+    }
+    own = re.compile(rf"(?<![^\W_]){re.escape(client.name)}(?![^\W_])")
+    return tuple(
+        Setting(name, HIDDEN, file, line, (), seal(own.sub("<client>", value)))
+        for name, (file, line, value) in given.items()
+    )
+
+
+def _env_file(client: Client, found: Looked | NotGathered | None) -> dict[str, str]:
+    if client.env_file is not None and "env-file" not in client.lie_there:
+        return files.read_env_file(client.env_file)
+    if client.env_file is not None and isinstance(found, Looked) and found.client.env_file is not None:
+        return files.parse_env(_text(found, found.client.env_file))
+    return {}
 
 
 def variables_in(text: str) -> set[str]:
