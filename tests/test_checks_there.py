@@ -18,7 +18,6 @@ from zcheck.checks.identity.products_agree import products_agree
 from zcheck.checks.reach.client_is_reached_directly import client_is_reached_directly
 from zcheck.checks.reach.clocks_agree import clocks_agree
 from zcheck.checks.reach.zeo_server_answers import zeo_server_answers
-from zcheck.commands import preflight
 from zcheck.commands.diff import differences
 from zcheck.facts import (
     BlobMarker,
@@ -34,6 +33,7 @@ from zcheck.facts import (
     SharedBlobs,
     ZeoAnswers,
 )
+from zcheck.report.assemble import assemble
 from zcheck.report.structs import Judgement, Run
 from zcheck.rules.machines import blob_folder, seen_there, server_there
 from zcheck.rules.zeo_servers import zeo_answer
@@ -488,7 +488,7 @@ def test_nothing_of_what_a_hostile_machine_says_is_shown_raw(form: str) -> None:
     given = given.with_fact("", SharedBlobs((), {"main": HOSTILE}))
     checks: list[Check] = [check for check in CATALOGUE if SeenThere in (*check.needs, *check.uses)]
     judgement = run(checks, given, today="2026-01-01")
-    report = preflight.assemble(given, judgement, RUN, "warning")
+    report = assemble(given, judgement, RUN, "warning")
     assert {"products-agree", "client-is-connected-to-zeo"} <= {finding.check for finding in report.findings}
     shown = cli.rendered(report, form, pages=())
     # In JSON a text is data, with its control characters escaped; in the others it is for people.

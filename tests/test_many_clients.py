@@ -12,11 +12,11 @@ import pytest
 from zcheck import cli
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
-from zcheck.commands import preflight
 from zcheck.facts import Facts, Inventory, ZeoIdentity
 from zcheck.facts.history import ZeoHistories
 from zcheck.facts.storage_evidence import proven_one
 from zcheck.facts.targets import MOST_CONNECTIONS, ZeoTarget, standing_for_all
+from zcheck.report import assemble, levels
 from zcheck.report.structs import Level
 from zcheck.rules.storage_histories import zeo_run
 from zcheck.rules.storages import identity
@@ -117,9 +117,7 @@ def test_a_split_names_everybody_on_both_sides() -> None:
 
 def proven_over_zeo(history: ZeoHistories, count: int, more: str = "") -> tuple[int, int]:
     facts = facts_of(history, count, more)
-    levels = preflight.consistency_levels(facts)
-    judgement = run([], facts)
-    coverage = preflight._coverage(facts, judgement, levels)
+    coverage = assemble.coverage_of(facts, run([], facts), levels.consistency_levels(facts))
     return coverage.zeo_pairs_proven, coverage.pairs_total
 
 
@@ -139,7 +137,7 @@ def test_pairs_are_counted_for_all(expected: tuple[int, int], seen: tuple[str, .
 
 
 def test_a_level_lists_the_pairs_that_were_tried_and_who_stood_for_whom() -> None:
-    (level,) = preflight.consistency_levels(facts_of(zeo_run("app1 > app2", "app2 > app1"), 4))
+    (level,) = levels.consistency_levels(facts_of(zeo_run("app1 > app2", "app2 > app1"), 4))
     assert [("app1", "app2"), ("app2", "app1")] == [(pair.writer, pair.reader) for pair in level.pairs]
     assert SAME == level.same_way
 
@@ -170,6 +168,6 @@ def test_the_text_tells_that_a_few_stood_for_many() -> None:
     from test_formats import made
 
     names = tuple(f"app{number}" for number in range(1, 1001))
-    (level,) = preflight.consistency_levels(facts_of(zeo_run("app1 > app2", "app2 > app1"), 4))
+    (level,) = levels.consistency_levels(facts_of(zeo_run("app1 > app2", "app2 > app1"), 4))
     shown = cli.rendered(made(levels=(Level("zeo", "main", level.pairs, SAME),), clients=names), "text")
     assert "database main, over ZEO: 2 of 2 pairs proven; 2 connections stood for 4 clients" in shown

@@ -228,7 +228,7 @@ def test_the_report_with_pictures_is_valid_against_its_schema() -> None:
 
 
 def test_a_run_without_a_history_has_no_pictures() -> None:
-    from zcheck.commands.preflight import assemble
+    from zcheck.report.assemble import assemble
     from zcheck.report.structs import Judgement, Run
 
     facts = Facts().with_fact("", Inventory(file="clients.ini", name="x", clients=()))

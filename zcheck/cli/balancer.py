@@ -73,7 +73,7 @@ def _gate(inventory: Any, options: dict[str, Any], **settings: Any) -> Any:
 def _told(outcome: Any, options: dict[str, Any]) -> int:
     """The report where there is one to tell, and what is open now."""
     if outcome.examination is not None and (outcome.code or options["output"]):
-        from zcheck.commands.preflight import with_code
+        from zcheck.report.assemble import with_code
 
         deliver(with_code(outcome.examination.report, outcome.code), options)
     elif not options["quiet"]:

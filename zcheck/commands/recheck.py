@@ -10,7 +10,6 @@ import msgspec
 
 from zcheck import runner
 from zcheck.checks import CATALOGUE
-from zcheck.commands import preflight
 from zcheck.commands.preflight import Examination
 from zcheck.consistency.judge.verdicts import with_verdicts
 from zcheck.consistency.recording.format import Recorded
@@ -18,6 +17,7 @@ from zcheck.facts import Client, Facts, HostPort, IniSection, Inventory, LeftOut
 from zcheck.facts.history import History, HttpHistories, ZeoHistories
 from zcheck.facts.verdicts import IsolationVerdict, Verdicts
 from zcheck.report import verdict
+from zcheck.report.assemble import assemble
 from zcheck.report.structs import Finding, Run, Topology
 
 JUDGES = (
@@ -50,7 +50,7 @@ def report(
     judgement = msgspec.structs.replace(judgement, findings=tuple(findings))
     started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     took = 0.0 if began is None else time.monotonic() - began
-    told = preflight.assemble(
+    told = assemble(
         facts, judgement, Run(id=run_id, command=command, started=started, duration_s=round(took, 3)), fail_on
     )
     if faults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import msgspec
@@ -111,3 +112,19 @@ class Verdicts(msgspec.Struct, frozen=True):
         return IsolationVerdict(
             "unknown", None, unknown=("this history was not judged",), operations=len(history.operations)
         )
+
+
+def held(verdicts: Iterable[IsolationVerdict]) -> IsolationLevel | None:
+    """The strongest level that all of these support; None where none was judged, or not even the weakest held."""
+    verdicts = list(verdicts)
+    if not verdicts or any(verdict.held is None for verdict in verdicts):
+        return None
+    broken = {anomaly.breaks for verdict in verdicts for anomaly in verdict.anomalies}
+    tested = {verdict.held for verdict in verdicts}
+    found: IsolationLevel | None = None
+    for level in LEVELS:
+        if level in broken:
+            break
+        if any(LEVELS.index(level) <= LEVELS.index(one) for one in tested if one in LEVELS):
+            found = level
+    return found

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcheck.consistency.judge.isolation import Past, components, held, judge, judge_part, together, verdict_of
+from zcheck.consistency.judge.isolation import Past, components, judge, judge_part, together, verdict_of
 from zcheck.facts.history import Found, History, Judged, Operation, Version
 from zcheck.facts.lags import lags, quantile
-from zcheck.facts.verdicts import LEVELS, ZERO, IsolationLevel, IsolationVerdict
+from zcheck.facts.verdicts import LEVELS, ZERO, IsolationLevel, IsolationVerdict, held
 
 MS = 1_000_000
 

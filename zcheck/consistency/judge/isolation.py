@@ -14,7 +14,7 @@ beside the plain ones, with Elle's suffixes ``-process`` (a session's order) and
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -89,22 +89,6 @@ def _strongest(judged: Judged) -> IsolationLevel | None:
         if level in judged.broken:
             return found
         found = level if level in judged.tested else found
-    return found
-
-
-def held(verdicts: Iterable[IsolationVerdict]) -> IsolationLevel | None:
-    """The strongest level that all of these support; None where none was judged, or not even the weakest held."""
-    verdicts = list(verdicts)
-    if not verdicts or any(verdict.held is None for verdict in verdicts):
-        return None
-    broken = {anomaly.breaks for verdict in verdicts for anomaly in verdict.anomalies}
-    tested = {verdict.held for verdict in verdicts}
-    found: IsolationLevel | None = None
-    for level in LEVELS:
-        if level in broken:
-            break
-        if any(LEVELS.index(level) <= LEVELS.index(one) for one in tested if one in LEVELS):
-            found = level
     return found
 
 
