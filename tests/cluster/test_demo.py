@@ -18,9 +18,21 @@ from pathlib import Path
 
 import pytest
 import requests
+from cluster.whole_runs import children_of
 from test_readme import STALE, sessions, without_measures  # type: ignore[import-not-found]
 
-from zcheck.commands.demo import FAULTS, ClientSpec, Cluster, DidNotStart, Port, Seed, ZeoSpec, run_demo, specs
+from zcheck.commands.demo import (
+    FAULTS,
+    ClientSpec,
+    Cluster,
+    DidNotStart,
+    ForkServer,
+    Port,
+    Seed,
+    ZeoSpec,
+    run_demo,
+    specs,
+)
 
 LIMIT_S = 30
 
@@ -159,9 +171,11 @@ def test_a_stopped_process_is_ended_too(make_cluster: Callable[..., Cluster]) ->
     assert not cluster.folder.exists()
 
 
-def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(seed: Seed) -> None:
+def test_a_client_that_does_not_come_up_is_told_with_its_log_and_all_is_ended(
+    seed: Seed, forkserver: ForkServer
+) -> None:
     broken = ClientSpec(name="app2", edit=lambda text: text.replace("instancehome", "instance-house"))
-    cluster = Cluster([ClientSpec(name="app1"), broken], seed=seed)
+    cluster = Cluster([ClientSpec(name="app1"), broken], seed=seed, forkserver=forkserver)
     pids: list[int] = []
     watched = cluster.clients["app2"].wait_until_up
 
@@ -190,6 +204,23 @@ def test_two_clusters_never_pick_one_port(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         for port in held:
             port.release()
+
+
+def test_a_conf_that_was_mended_since_keeps_its_date_however_late_it_is(seed: Seed, forkserver: ForkServer) -> None:
+    hidden = ClientSpec(name="app1", zeo="copy", told_zeo="main")
+    cluster = Cluster([hidden], zeo=[ZeoSpec(), ZeoSpec(name="copy")], seed=seed, forkserver=forkserver)
+    client, written = cluster.clients["app1"], []
+    came_up = client.wait_until_up
+
+    def late(limit_s: float = LIMIT_S) -> None:
+        came_up(limit_s)
+        written.append(client.zope_conf.stat().st_mtime_ns)
+        time.sleep(0.1)
+
+    client.wait_until_up = late  # type: ignore[method-assign]
+    with cluster:
+        assert f":{cluster.main_zeo.port}" in client.zope_conf.read_text()
+        assert written == [client.zope_conf.stat().st_mtime_ns]
 
 
 # --- the faults -----------------------------------------------------------------------------------
@@ -345,7 +376,7 @@ def start_demo() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], Path, 
         started.append(demo)
         assert demo.stdout is not None
         folder = Path(demo.stdout.readline().strip()).parent
-        pids = [pid for pid in children_of(demo.pid) if pid != demo.pid]
+        pids = children_of(demo.pid)
         return demo, folder, pids
 
     yield start
@@ -354,18 +385,6 @@ def start_demo() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], Path, 
         demo.wait()
         assert demo.stdout is not None
         demo.stdout.close()
-
-
-def children_of(pid: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(path.parent.name))
-    return found
 
 
 ENDS = {
@@ -387,7 +406,7 @@ def test_nothing_is_left_however_it_ends(
     demo, folder, pids = start_demo("raise" if number is None else "wait")
     assert folder.name.startswith("zcheck-demo-")
     if number is not None:
-        assert 4 == len(pids), "two clients, a ZEO server and the keeper"
+        assert 5 == len(pids), "two clients, what they were forked from, a ZEO server and the keeper"
         demo.send_signal(number)
     assert expected == demo.wait(LIMIT_S)
     assert wait_until(lambda: not any(runs(pid) for pid in pids))

@@ -47,20 +47,10 @@ def fronted(
 
 
 @pytest.fixture(scope="module")
-def healthy(seed: Any) -> Iterator[tuple[Cluster, Balancer]]:
+def healthy(share_cluster: Callable[..., Cluster]) -> Iterator[tuple[Cluster, Balancer]]:
     """Three healthy clients; shared by the tests that end with every server closed, as they found it."""
-    made: list[Cluster] = []
-
-    def make(*arguments: Any, **options: Any) -> Cluster:
-        made.append(Cluster(*arguments, seed=seed, **options))
-        return made[0].start()
-
-    try:
-        with fronted(make, 3) as pair:
-            yield pair
-    finally:
-        for cluster in made:
-            cluster.stop()
+    with fronted(share_cluster, 3) as pair:
+        yield pair
 
 
 @pytest.fixture

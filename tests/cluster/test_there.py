@@ -29,6 +29,16 @@ from zcheck.report.structs import Report
 THERE = ("products-agree", "names-resolve-alike", "blob-directories-are-one")
 
 
+@pytest.fixture(scope="module")
+def forked_from() -> None:
+    """The clients of this module are executed: a machine looks at the command line that a client was started with."""
+
+
+@pytest.fixture(scope="module")
+def executed(share_cluster: Callable[..., Cluster]) -> Cluster:
+    return share_cluster(3)
+
+
 def with_via(cluster: Cluster, *, there: bool = False, machines: bool = True) -> Inventory:
     """Each client looked at from its own machine; ``there``: by the path that its zope.conf has on it."""
     lines = []
@@ -128,26 +138,26 @@ def test_a_conf_that_was_written_after_the_start_is_found(make_cluster: Callable
     assert f":{conf} was written about 1 h" in told and told.endswith("after app2 was started")
 
 
-def test_what_each_machine_gathered_is_judged_together(cluster: Cluster, tmp_path: Path) -> None:
-    for name in cluster.clients:
-        gathered = CliRunner().invoke(cli.zcheck, ["gather", str(cluster.ini), "--client", name], obj=0.0)
+def test_what_each_machine_gathered_is_judged_together(executed: Cluster, tmp_path: Path) -> None:
+    for name in executed.clients:
+        gathered = CliRunner().invoke(cli.zcheck, ["gather", str(executed.ini), "--client", name], obj=0.0)
         assert 0 == gathered.exit_code, gathered.output
-        assert cluster.password not in gathered.stdout
+        assert executed.password not in gathered.stdout
         (tmp_path / f"{name}.json").write_text(gathered.stdout)
         facts = {one["kind"]: one["value"] for one in json.loads(gathered.stdout)["facts"]}
-        assert cluster.clients[name].pid == facts["SeenThere"]["process"]["pid"]
+        assert executed.clients[name].pid == facts["SeenThere"]["process"]["pid"]
         assert ["answers"] == [server["outcome"] for server in facts["SeenThere"]["servers"]]
-    arguments = ["preflight", str(cluster.ini), "--gathered", str(tmp_path), "--only", "products-agree,config", "-v"]
+    arguments = ["preflight", str(executed.ini), "--gathered", str(tmp_path), "--only", "products-agree,config", "-v"]
     judged = CliRunner().invoke(cli.zcheck, [*arguments, "--no-state"], obj=0.0)
     assert "pass  identity: products-agree" in judged.stdout
 
 
-def test_the_pid_and_the_start_are_those_of_the_running_client(cluster: Cluster) -> None:
-    inventory = with_via(cluster)
+def test_the_pid_and_the_start_are_those_of_the_running_client(executed: Cluster) -> None:
+    inventory = with_via(executed)
     settings = Settings(run_id=secrets.token_hex(6))
     wanted = with_what_they_need({SeenThere})
     facts = collect(inventory, settings, wanted, NotGathered("none")).facts
-    for name, client in cluster.clients.items():
+    for name, client in executed.clients.items():
         seen = facts.raw(SeenThere, name)
         assert isinstance(seen, SeenThere) and seen.process is not None and seen.asked_at is not None
         assert client.pid == seen.process.pid and seen.is_inside and "6" <= seen.zope_version

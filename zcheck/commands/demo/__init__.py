@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from zcheck.commands.demo.cluster import Cluster
 from zcheck.commands.demo.faults import FAULTS, broken_by
+from zcheck.commands.demo.forkserver import ForkServer
 from zcheck.commands.demo.processes import DidNotStart, Keeper, Port, Server
 from zcheck.commands.demo.seed import Seed
 from zcheck.commands.demo.servers import ZeoServer, ZopeClient
@@ -27,6 +28,7 @@ __all__ = [
     "ClientSpec",
     "Cluster",
     "DidNotStart",
+    "ForkServer",
     "Keeper",
     "Machine",
     "Port",
@@ -65,7 +67,9 @@ def run_demo(
         say(f"Starting {_many(len(demo.zeo), 'ZEO server')} and {_many(clients, 'Zope client')} on loopback ...")
         started = time.monotonic()
         try:
-            cluster = to_end.enter_context(Cluster(demo.clients, zeo=demo.zeo))
+            # What is kept outlives this process, and is looked at by hand: it is executed, as any Zope is.
+            forkserver = None if keep else to_end.enter_context(ForkServer())
+            cluster = to_end.enter_context(Cluster(demo.clients, zeo=demo.zeo, forkserver=forkserver))
         except DidNotStart as error:
             say(f"The cluster did not come up: {error}")
             return 3

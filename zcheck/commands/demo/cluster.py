@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from zcheck.commands.demo.forkserver import ForkServer
 from zcheck.commands.demo.processes import Keeper, Server
 from zcheck.commands.demo.seed import Seed
 from zcheck.commands.demo.servers import ZeoServer, ZopeClient
@@ -18,8 +20,9 @@ class Cluster:
     """A running cluster, as a context manager; ``start`` and ``stop`` do the same by hand.
 
     ``ini`` is more text for clients.ini, ``seed`` a database made before (a second is saved), ``pinned`` whether
-    clients.ini names the ZEO server and storage that may be written to.  Ports are known before anything is started, so
-    that a proxy can be put in between.
+    clients.ini names the ZEO server and storage that may be written to.  The clients are forked from ``forkserver``, or
+    executed where there is none: then their command lines are those of a Zope, and they can be left.  Ports are known
+    before anything is started, so that a proxy can be put in between.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Cluster:
         ini: str = "",
         pinned: bool = True,
         seed: Seed | None = None,
+        forkserver: ForkServer | None = None,
     ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="zcheck-demo-")).resolve()
@@ -39,10 +43,12 @@ class Cluster:
         self._pinned = pinned
         self._seed = seed
         self._keeper: Keeper | None = None
+        self._forkserver = forkserver
         self.zeo = {spec.name: ZeoServer(spec, self.folder, self._kept) for spec in zeo}
         wanted = specs(clients) if isinstance(clients, int) else clients
         self.clients = {
-            spec.name: ZopeClient(spec, number, self.folder, self._kept) for number, spec in enumerate(wanted)
+            spec.name: ZopeClient(spec, number, self.folder, self._kept, forkserver)
+            for number, spec in enumerate(wanted)
         }
 
     def __enter__(self) -> Cluster:
@@ -79,7 +85,7 @@ class Cluster:
     @property
     def seed(self) -> Seed:
         if self._seed is None:
-            self._seed = Seed.make(self.folder / "seed")
+            self._seed = Seed.make(self.folder / "seed", self._forkserver)
         return self._seed
 
     @property
@@ -135,7 +141,11 @@ class Cluster:
         for client in starting:
             client.wait_until_up()
             if client.spec.told_zeo is not None:
+                # With the date that the file had, as a deployment that keeps dates leaves it: how long the clients took
+                # to come up must not decide whether it is older than they are.
+                then = client.zope_conf.stat()
                 client.write_conf(self.zeo[client.spec.told_zeo])
+                os.utime(client.zope_conf, ns=(then.st_atime_ns, then.st_mtime_ns))
 
     def start_client(self, name: str, **changes: object) -> None:
         """Start one client, its :class:`ClientSpec` changed in these fields."""

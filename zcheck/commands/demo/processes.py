@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from zcheck.commands.demo.specs import HOST, Machine
 
@@ -100,6 +101,17 @@ class Keeper:
             self._process.stdin.write(f"{line}\n")
 
 
+class Process(Protocol):
+    """What a server asks of its process, however it was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 class Server:
     """One server process, in a session of its own, with its output in a log file."""
 
@@ -117,7 +129,7 @@ class Server:
         self._port = Port(port)
         self.log = home / "log" / "console.log"
         self._keeper = keeper
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def port(self) -> int:
@@ -146,8 +158,13 @@ class Server:
             raise RuntimeError(f"{self.name} is running already")
         keeper = self._keeper()
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = self.started(env)
+        keeper.watch(self._process.pid)
+
+    def started(self, env: Mapping[str, str]) -> Process:
+        """A new process that runs its command."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self.machine.enter, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -156,7 +173,6 @@ class Server:
                 cwd=self.home,
                 env=environment(env),
             )
-        keeper.watch(self._process.pid)
 
     def wait_until_up(self, limit_s: float = START_LIMIT_S) -> None:
         """Poll until it answers; :class:`DidNotStart` with the log's tail when it ends or the limit passes."""

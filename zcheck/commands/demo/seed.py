@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
+from zcheck.commands.demo.forkserver import ForkServer
 from zcheck.commands.demo.processes import START_LIMIT_S, DidNotStart, environment, last_lines
-
-_SEED_SCRIPT = """
-import sys
-import ZODB
-import transaction
-from Zope2.Startup.run import configure_wsgi
-
-user, password = sys.stdin.read().split()
-configure_wsgi(sys.argv[1])
-import Zope2
-app = Zope2.app()
-app.acl_users._doAddUser(user, password, ["Manager"], [])
-transaction.commit()
-app._p_jar.close()
-Zope2.DB.close()
-ZODB.DB(sys.argv[2]).close()
-"""
 
 _SEED_CONF = """\
 instancehome {home}
@@ -58,26 +44,24 @@ class Seed:
         return self.folder / "Empty.fs"
 
     @classmethod
-    def make(cls, folder: Path, *, user: str = "admin", limit_s: float = START_LIMIT_S) -> Seed:
-        """Make one in ``folder`` (it takes about a second); :class:`DidNotStart` where Zope fails."""
+    def make(
+        cls, folder: Path, forkserver: ForkServer | None = None, *, user: str = "admin", limit_s: float = START_LIMIT_S
+    ) -> Seed:
+        """Make one in ``folder``; :class:`DidNotStart` where Zope fails."""
         folder.mkdir(parents=True, exist_ok=True)
         seed = cls(folder, user, secrets.token_urlsafe(12))
-        conf = folder / "seed.conf"
+        conf, log = folder / "seed.conf", folder / "seed.log"
         conf.write_text(_SEED_CONF.format(home=folder))
-        command = [sys.executable, "-c", _SEED_SCRIPT, str(conf), str(seed.empty)]
-        # The password goes through a pipe: a command line is there for everybody to read.
-        try:
-            done = subprocess.run(
-                command,
-                input=f"{user} {seed.password}",
-                cwd=folder,
-                env=environment({}),
-                capture_output=True,
-                text=True,
-                timeout=limit_s,
-            )
-        except subprocess.TimeoutExpired:
-            raise DidNotStart(f"Zope did not initialise a database within {limit_s:.0f} s") from None
-        if done.returncode:
-            raise DidNotStart(f"Zope could not initialise a database:\n{last_lines(done.stderr)}")
+        # The password is told through a pipe: a command line is there for everybody to read.
+        told = (str(conf), str(seed.empty), user, seed.password)
+        with contextlib.ExitStack() as ended:
+            forks = forkserver or ended.enter_context(ForkServer())
+            process = forks.start("seed", *told, folder=folder, log=log, env=environment({}))
+            try:
+                code = process.wait(limit_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise DidNotStart(f"Zope did not initialise a database within {limit_s:.0f} s") from None
+        if code:
+            raise DidNotStart(f"Zope could not initialise a database:\n{last_lines(log.read_text(errors='replace'))}")
         return seed

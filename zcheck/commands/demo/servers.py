@@ -6,10 +6,11 @@ import http.client
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zcheck.commands.demo.processes import Keeper, Server
+from zcheck.commands.demo.forkserver import ForkServer
+from zcheck.commands.demo.processes import Keeper, Process, Server, environment
 from zcheck.commands.demo.seed import Seed
 from zcheck.commands.demo.specs import ClientSpec, Machine, ZeoSpec
 
@@ -121,8 +122,16 @@ _SPELLINGS = ("localhost:{port}", "127.0.0.1:{port}", "{port}")
 class ZopeClient(Server):
     """A running Zope with its own instance home."""
 
-    def __init__(self, spec: ClientSpec, number: int, folder: Path, keeper: Callable[[], Keeper]) -> None:
+    def __init__(
+        self,
+        spec: ClientSpec,
+        number: int,
+        folder: Path,
+        keeper: Callable[[], Keeper],
+        forkserver: ForkServer | None = None,
+    ) -> None:
         super().__init__(spec.name, folder / spec.name, keeper, spec.machine, spec.port)
+        self._forkserver = forkserver
         self.spec = spec
         self.zope_conf = self.home / "etc" / "zope.conf"
         self.zope_ini = self.home / "etc" / "zope.ini"
@@ -137,6 +146,13 @@ class ZopeClient(Server):
     def command(self) -> list[str]:
         # What bin/runwsgi does, without the need for a script in the environment's bin folder.
         return [sys.executable, "-m", "Zope2.Startup.serve", str(self.zope_ini)]
+
+    def started(self, env: Mapping[str, str]) -> Process:
+        """Forked where it can be: an environment of its own may be for the interpreter, which reads it at its start."""
+        if self._forkserver is None or self.machine.enter or env:
+            return super().started(env)
+        told = environment({})
+        return self._forkserver.start("serve", str(self.zope_ini), folder=self.home, log=self.log, env=told)
 
     def prepare(self) -> None:
         """Lay down its instance home."""
