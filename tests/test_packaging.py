@@ -76,15 +76,9 @@ def strange_checkout(tmp_path: Path) -> Path:
 
 
 def files_of_the_tree() -> set[str]:
-    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "zcheck").rglob("*.py")}
-    checks = {f"zcheck/{path.relative_to(ROOT)}" for path in (ROOT / "checks").rglob("*.py")}
-    page = {
-        str(path.relative_to(ROOT))
-        for ending in ("html", "css", "js")
-        for path in (ROOT / "zcheck" / "reporters").rglob(f"*.{ending}")
-    }
-    data = {"zcheck/py.typed", "zcheck/balancer/haproxy.cfg.jinja"}
-    return {path for path in ours | checks if "__pycache__" not in path} | page | data
+    ours = {path.relative_to(ROOT) for path in (ROOT / "zcheck").rglob("*") if path.is_file()}
+    checks = {"zcheck" / path.relative_to(ROOT) for path in (ROOT / "checks").rglob("*.py")}
+    return {str(path) for path in ours | checks if "__pycache__" not in path.parts}
 
 
 def test_the_wheel_holds_exactly_our_files(wheel: Path) -> None:
