@@ -165,7 +165,7 @@ def test_one_storage_is_one_for_all() -> None:
 
 
 def test_the_text_tells_that_a_few_stood_for_many() -> None:
-    from test_formats import made
+    from cases import made
 
     names = tuple(f"app{number}" for number in range(1, 1001))
     (level,) = levels.consistency_levels(facts_of(zeo_run("app1 > app2", "app2 > app1"), 4))

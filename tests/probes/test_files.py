@@ -353,21 +353,3 @@ def test_a_link_to_the_folder_itself_is_followed(site: Path) -> None:
     (site / "current").symlink_to(site / "site")
     read = conf_reader([str(site / "current")])
     assert "it is site/shared.conf" == read(str(site / "current/shared.conf"))
-
-
-def test_the_number_of_included_files_is_bounded(site: Path) -> None:
-    read = reader(site)
-    for _ in range(files.MAX_INCLUDES):
-        read(str(site / "site/shared.conf"))
-    with pytest.raises(CannotRead, match="refused: more than 1000 files are included"):
-        read(str(site / "site/shared.conf"))
-    assert reader(site)(str(site / "site/shared.conf"))
-
-
-def test_the_size_of_included_files_is_bounded(site: Path) -> None:
-    (site / "site/large").write_bytes(b"x" * files.LIMIT)
-    read = reader(site)
-    for _ in range(8):
-        read(str(site / "site/large"))
-    with pytest.raises(CannotRead, match="refused: the files included are larger than 8 MiB in all"):
-        read(str(site / "site/large"))

@@ -18,8 +18,6 @@ from zcheck.facts import Inventory, NotGathered, SecretFile, SecretFiles
 LIMIT = 1024 * 1024
 """Bytes of one file.  The largest zope.conf that was met in the wild has 60 kB."""
 
-MAX_INCLUDES = 1000
-MAX_INCLUDED = 8 * 1024 * 1024
 """How many files one client's conf may include, and their bytes in all."""
 
 MAX_PASSWORD = 4096
@@ -193,30 +191,22 @@ def conf_reader(folders: Sequence[str]) -> Callable[[str], str]:
     """The ``read`` for the ``%include`` lines of one client's conf; it raises :exc:`CannotRead`.
 
     It takes a plain path or a ``file:`` URL, and reads what lies below one of ``folders`` after all symbolic links were
-    followed; it never opens a URL of another kind.  How many files, and how large in all, is bounded.
+    followed; it never opens a URL of another kind.  Each file is bounded here; the parser that asks for
+    them bounds how many they are, and how much they hold in all.
     """
     roots: list[str] = []
-    count = total = 0
 
     def read(url: str) -> str:
-        nonlocal count, total
         # Most confs include nothing, and following links takes as long as reading the conf.
         roots[:] = roots or [os.path.realpath(folder) for folder in folders]
         path = _path_of(url)
         resolved = _resolved(path)
         if not any(_is_below(resolved, root) for root in roots):
             raise CannotRead(path, "refused: it lies outside of the folders of this conf and of clients.ini")
-        count += 1
-        if count > MAX_INCLUDES:
-            raise CannotRead(path, f"refused: more than {MAX_INCLUDES} files are included")
         try:
-            text = read_as_it_is(resolved)
+            return read_as_it_is(resolved)
         except CannotRead as error:
             raise CannotRead(path, error.why) from None
-        total += len(text)
-        if total > MAX_INCLUDED:
-            raise CannotRead(path, f"refused: the files included are larger than {_size(MAX_INCLUDED)} in all")
-        return text
 
     return read
 

@@ -120,7 +120,9 @@ def _ask_control_panel(run: Run, client: Client) -> ControlPanel | NotGathered |
         return LeftOut(secret.reason, None if credentials is None else "credentials-are-private")
     assert credentials is not None
     run.progress(client.name, "reading its Control Panel")
-    panel = http.probe_control_panel(client, credentials.user, secret, run.settings.timeout_s, run.inventory.hosts)
+    panel = http.probe_control_panel(
+        client, credentials.user, secret, run.settings.timeout_s, run.inventory.hosts, site=run.inventory.site
+    )
     run.progress(client.name, "waiting for the others")
     return _told_once(run, panel) if isinstance(panel, NotGathered) else panel
 
