@@ -18,6 +18,7 @@ from zcheck.facts import (
     NotGathered,
     WsgiConf,
     ZeoAnswers,
+    ZeoIdentity,
     ZopeConf,
     targets,
 )
@@ -162,3 +163,17 @@ def own_transactions(run: Run, place: targets.Place = ROOT) -> dict[str, str]:
         unread = [client.name for client in run.inventory.clients if client.name not in there]
         shown |= dict.fromkeys(unread, text)
     return shown
+
+
+def writes_to_a_lost_file(run: Run, database: str) -> str:
+    """Why nothing may be written into this database at all: a server of its writes into a file without a name."""
+    identity, fact = run.facts.raw(ZeoIdentity), run.facts.raw(ZeoHistories)
+    looks = list(identity.files) if isinstance(identity, ZeoIdentity) else []
+    histories = list(fact.histories) if isinstance(fact, ZeoHistories) else []
+    if run.pinned_history is not None:
+        histories.append(run.pinned_history)
+    looks += [looked for history in histories for looked in history.files]
+    for looked in looks:
+        if looked.database == database and looked.outcome == "replaced":
+            return f"{looked.location} is not the file into which {looked.server} writes"
+    return ""

@@ -110,6 +110,11 @@ _IMPACTS = (
         ("zeo-server-answers", "zeo-commit-lock-is-free", "zeo-storage-exists"),
         "as configured, nobody could save through {clients}",
     ),
+    _Impact(
+        "lose",
+        ("zeo-server-writes-its-own-file",),
+        "the next start of {clients}'s ZEO server loses what is saved now",
+    ),
     _Impact("serve", ("client-port-answers", "client-serves-http"), "{serving} of {total} clients serve"),
     _Impact("hang", ("client-is-connected-to-zeo",), "{clients}: pages come from caches, saving hangs"),
     _Impact("refuse", ("client-accepts-writes",), "edits on {clients} are not saved"),

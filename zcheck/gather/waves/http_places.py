@@ -95,7 +95,8 @@ def _write_at(
     found = [routes.http_target(run.facts, client, owing, place) for client in clients]
     doors = [routes.with_start(run, door, shown) for door in found if door is not None]
     barred = dict.fromkeys(filter(None, (targets.may_start_http(run.facts, c, place.path) for c in clients)))
-    stopped = root.stopped or "; ".join(root.left)
+    lost = routes.writes_to_a_lost_file(run, place.database)
+    stopped = root.stopped or "; ".join(root.left) or lost
     if stopped or not any(door.may_start and door.may_write and door.may_ask for door in doors):
         return History(
             "http",

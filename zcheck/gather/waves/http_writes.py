@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcheck.facts import ControlPanel, LeftOut, NotGathered, SeenThere, ZeoAnswers, targets
+from zcheck.facts import ControlPanel, LeftOut, NotGathered, SeenThere, ZeoAnswers, ZopeConf, targets
 from zcheck.facts.history import History, HttpHistories
 from zcheck.gather import permission, routes
 from zcheck.gather.run import Run
@@ -30,6 +30,10 @@ def write(run: Run) -> None:
         return
     assert credentials is not None
     storage_writes.write_where_pinned(run)
+    lost = routes.writes_to_a_lost_file(run, _root_database(run))
+    if lost:
+        run.keep("", LeftOut(lost, because="zeo-server-writes-its-own-file"), HttpHistories)
+        return
     shown = routes.own_transactions(run)
     owing = state.unanswered(run.settings.state_folder)
     found = [routes.http_target(run.facts, client, owing) for client in run.inventory.clients]
@@ -55,6 +59,13 @@ def write(run: Run) -> None:
     fared = [state for one in (history, *mounted) for state in one.clients]
     hung = [state.client for state in fared if state.hung]
     permission.remember_who_hung(run, owing, hung, [state.client for state in history.clients if state.joined])
+
+
+def _root_database(run: Run) -> str:
+    """What the clients' files call the database of the root."""
+    confs = [run.facts.raw(ZopeConf, client.name) for client in run.inventory.clients]
+    roots = [conf.root for conf in confs if isinstance(conf, ZopeConf)]
+    return next((root.name for root in roots if root is not None), routes.ROOT.database)
 
 
 def _why_no_http_level(run: Run, doors: list[HttpTarget]) -> NotGathered | LeftOut | None:

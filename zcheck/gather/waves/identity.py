@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from zcheck.facts import LeftOut, NotGathered, StorageProof, ZeoIdentity, ZopeConf, targets
 from zcheck.facts.history import ZeoHistories
 from zcheck.gather import routes
@@ -61,4 +63,4 @@ def _with_failures(run: Run, identity: ZeoIdentity | NotGathered) -> ZeoIdentity
         proofs = databases.get(failure.database, ())
         if not any(proof.client == failure.client for proof in proofs):
             databases[failure.database] = (*proofs, StorageProof(failure.client, "", error=failure.reason))
-    return ZeoIdentity(databases, identity.loads, run.same_way)
+    return msgspec.structs.replace(identity, databases=databases, same_way=run.same_way)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcheck.facts import LeftOut, NotGathered, targets
+from zcheck.facts import LeftOut, NotGathered, ZeoIdentity, targets
 from zcheck.facts.history import History, ZeoHistories
 from zcheck.gather import permission, routes
 from zcheck.gather.run import Run
@@ -84,3 +84,7 @@ def write_where_pinned(run: Run) -> None:
     if not run.worker.connect([routes.zeo_target(way)], within_s=run.within_s()):
         run.ways = [way]
         run.pinned_history = run.worker.matrix(way.database, within_s=run.within_s(), **permission.gently(run))
+        identity = run.facts.raw(ZeoIdentity)
+        if isinstance(identity, ZeoIdentity):
+            files = (*identity.files, *run.pinned_history.files)
+            run.keep("", msgspec.structs.replace(identity, files=files), ZeoIdentity)
