@@ -2,7 +2,7 @@
 
 What it examines
     The ``storage`` line of each ``<zeoclient>`` and ``<clientstorage>``, database by database; where it is left out it
-    is ``1``.
+    is ``1``. Where a server's own file passes another one's storage on, the name is the one that is asked for there.
 Why it matters
     One ZEO server can serve several storages, each a database of its own. Two clients that name two of them are two
     sites on one server; a client that names one that the server does not have waits for ever.
@@ -24,7 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import Database, Facts, Setting, ZopeConf
+from zcheck.facts import Database, Facts, Names, Setting, ZeoConfs, ZopeConf
+from zcheck.facts.origins import origin_of
 from zcheck.rules.databases import (
     Shared,
     everybody,
@@ -39,7 +40,14 @@ from zcheck.rules.databases import (
 )
 
 
-@check("storage-names-agree", stage="config", needs=[ZopeConf], severity=Severity.CRITICAL, after=["zope-conf-parses"])
+@check(
+    "storage-names-agree",
+    stage="config",
+    needs=[ZopeConf],
+    uses=[Names, ZeoConfs],
+    severity=Severity.CRITICAL,
+    after=["zope-conf-parses"],
+)
 def storage_names_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """One finding a database, with all sides."""
     confs = facts.each(ZopeConf)
@@ -53,18 +61,30 @@ def storage_names_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
             examined.update(members)
             for client, database in members.items():
                 yield from unresolved(client, _lines(database))
-            yield from _judged(shared, members)
+            yield from _judged(facts, shared, members)
     yield from not_on_zeo(facts, examined)
 
 
-def _judged(shared: Shared, members: dict[str, Database]) -> Iterator[Problem]:
-    known = {c: d.storage_name for c, d in members.items() if not any(line.unresolved for line in _lines(d))}
+def _judged(facts: Facts, shared: Shared, members: dict[str, Database]) -> Iterator[Problem]:
+    known = {
+        client: _name(facts, client, database)
+        for client, database in members.items()
+        if not any(line.unresolved for line in _lines(database))
+    }
     parts = sides(known)
     if len(parts) > 1:
         places = tuple(_place(clients[0], members[clients[0]]) for clients in parts.values())
         message = f"{shared.label} is {told(parts, lambda name: f'in storage {name}')}"
-        hint = "give every client the same 'storage' line"
+        named = facts.inventory.pinned_storage if any(d.mounts_root for d in members.values()) else None
+        hint = "give every client the 'storage' line of the storage that has the data"
+        if named in parts:
+            hint = f"write 'storage {named}' for every client: clients.ini pins it"
         yield Problem(everybody(parts), message, places, hint, about=shared.label)
+
+
+def _name(facts: Facts, client: str, database: Database) -> str:
+    origin = origin_of(facts, facts.inventory.client(client), database)
+    return origin.storage if origin is not None else database.storage_name
 
 
 def _lines(database: Database) -> tuple[Setting, ...]:

@@ -17,13 +17,16 @@ from functools import lru_cache
 
 import msgspec
 
-from zcheck.facts import Client, HostPort, Inventory, Names
+from zcheck.facts import Client, DatabaseSection, HostPort, Inventory, Names, ZeoSection
 
 HERE = "127.0.0.1"
 """Stands for the machine where zcheck itself runs."""
 
 _LOCAL_NAMES = frozenset(
     {"", "localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+    # What a container calls the machine that it runs on: another one for each client.
+    | {"host.docker.internal", "gateway.docker.internal", "docker.for.mac.localhost", "docker.for.win.localhost"}
+    | {"host.containers.internal", "host.lima.internal", "host.minikube.internal", "host.rancher-desktop.internal"}
 )
 
 
@@ -113,12 +116,63 @@ def is_loopback(host: str) -> bool:
 
 
 def same_server(one: Endpoint, other: Endpoint, inventory: Inventory, names: Names | None = None) -> bool | None:
-    """Whether both spellings reach one server; None where a name that nothing resolves stands in the way."""
+    """Whether both spellings reach one server; None where a name that nothing resolves stands in the way.
+
+    What clients.ini declares to be an alias of a server is that server.
+    """
+    return _same(known_as(one, inventory, names), known_as(other, inventory, names), inventory, names)
+
+
+def known_as(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> Endpoint:
+    """The server's own address, where clients.ini declares this one to be an alias of it; else the same."""
+    for alias, machine, server in _declared(inventory):
+        if machine is None and alias.is_local:
+            alias = msgspec.structs.replace(alias, machine=endpoint.machine)
+        meant = machine is None or same_machine(machine, endpoint.machine, inventory, names) is True
+        if meant and _same(alias, endpoint, inventory, names) is True:
+            return server
+    return endpoint
+
+
+def is_declared(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> bool:
+    """Whether something declared stands between the client and its server: a tunnel, a pooler, a published port."""
+    return known_as(endpoint, inventory, names) is not endpoint
+
+
+def _declared(inventory: Inventory) -> tuple[tuple[Endpoint, str | None, Endpoint], ...]:
+    """Every declared alias, the machine that alone means it so, and the server's own address."""
+    found: tuple[tuple[Endpoint, str | None, Endpoint], ...] | None = inventory.__dict__.get("_declared")
+    if found is None:
+        listed = []
+        sections: list[ZeoSection | DatabaseSection] = [*inventory.zeo_servers, *inventory.databases]
+        for section in sections:
+            server = of_section(section) if section.aliases else None
+            for alias in section.aliases if server is not None else ():
+                if server is not None:
+                    listed.append((parse_server(alias.server, alias.machine or ""), alias.machine, server))
+        found = inventory.__dict__["_declared"] = tuple(listed)
+    return found
+
+
+def of_section(section: ZeoSection | DatabaseSection) -> Endpoint | None:
+    """The address of a server that clients.ini describes; None where the section names none.
+
+    ``localhost`` of a section without ``machine`` is a machine of its own: nobody said whose.
+    """
+    if isinstance(section, ZeoSection):
+        return parse_server(section.address, section.machine or f"[{section.section.name}]")
+    if section.sql is not None and section.sql.host:
+        text = str(HostPort(section.sql.host, section.sql.port))
+        return Endpoint(text, f"[{section.section.name}]", _canonical_host(section.sql.host), section.sql.port)
+    return parse_server(section.zeo[0], f"[{section.section.name}]") if section.zeo else None
+
+
+def _same(one: Endpoint, other: Endpoint, inventory: Inventory, names: Names | None) -> bool | None:
     ones, others = _places(one, inventory, names), _places(other, inventory, names)
     machine = _compared(ones, others)
     if one.path is not None and other.path is not None:
         relative = not (one.path.startswith("/") and other.path.startswith("/"))
-        if relative:
+        if relative and not (one.path == other.path and {one.machine, other.machine} <= inventory.stated_machines):
             return False if machine is False else None  # relative to a working directory that no file tells
         return machine if one.path == other.path else False
     if one.path is not None or other.path is not None:
@@ -143,6 +197,7 @@ def _by_aliases(one: str, other: str, inventory: Inventory, names: Names | None)
 
 def meeting_points(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> frozenset[tuple[str, ...]]:
     """Two endpoints are one server where these meet, and only there: what need not be compared is seen at a glance."""
+    endpoint = known_as(endpoint, inventory, names)
     if endpoint.path is not None and not endpoint.path.startswith("/"):
         return frozenset()
     at = endpoint.path if endpoint.path is not None else str(endpoint.port)
@@ -151,6 +206,7 @@ def meeting_points(endpoint: Endpoint, inventory: Inventory, names: Names | None
 
 def is_open(endpoint: Endpoint, inventory: Inventory, names: Names | None = None) -> bool:
     """Whether a name that nothing resolves, or that may mean several machines, stands in an endpoint's way."""
+    endpoint = known_as(endpoint, inventory, names)
     return any(place.startswith(_UNRESOLVED) for place in _places(endpoint, inventory, names))
 
 

@@ -208,13 +208,20 @@ def _not_written(
 def pinned_elsewhere(
     inventory: Inventory, database: Database, ends: tuple[addresses.Endpoint, ...], names: Names | None
 ) -> str:
-    """Why clients.ini's ``zeo`` and ``storage`` keep this database from being written to; empty where they do not."""
-    pins = addresses.pinned(inventory)
+    """Why clients.ini's ``zeo`` and ``storage`` keep this database from being written to; empty where they do not.
+
+    A ``[database:NAME]`` of its own counts for a database, else what ``[cluster]`` says of the root's.
+    """
+    own = inventory.database(database.name)
+    zeo, storage = inventory.pinned_zeo, inventory.pinned_storage
+    if own is not None and (own.zeo or own.storage is not None):
+        zeo, storage = own.zeo or zeo, own.storage
+    pins = [addresses.parse_server(text, addresses.HERE) for text in zeo]
     for end in ends if pins else ():
         if not any(addresses.same_server(end, pin, inventory, names) for pin in pins):
-            return f"clients.ini pins {', '.join(inventory.pinned_zeo)}, and {end} is not known to be that server"
-    if inventory.pinned_storage is not None and database.storage_name != inventory.pinned_storage:
-        return f"clients.ini pins storage {inventory.pinned_storage}, and this is storage {database.storage_name}"
+            return f"clients.ini pins {', '.join(zeo)}, and {end} is not known to be that server"
+    if storage is not None and database.storage_name != storage:
+        return f"clients.ini pins storage {storage}, and this is storage {database.storage_name}"
     return ""
 
 

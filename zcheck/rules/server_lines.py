@@ -10,6 +10,7 @@ import msgspec
 
 from zcheck.facts import Database, Facts, Inventory, Names, Setting, ZeoIdentity
 from zcheck.facts.addresses import Endpoint, InvalidAddress, is_open, meeting_points, parse_server, same_servers
+from zcheck.facts.origins import Origin, origin_of
 from zcheck.facts.storage_evidence import proven_one
 from zcheck.rules.databases import Shared
 
@@ -20,6 +21,8 @@ class Side(msgspec.Struct):
     clients: list[str]
     endpoints: tuple[Endpoint, ...]
     lines: tuple[Setting, ...]
+    origin: Origin
+    """The servers behind these, where their own files or clients.ini say so; else these."""
 
     @property
     def shown(self) -> str:
@@ -36,16 +39,32 @@ def readable(database: Database, machine: str) -> tuple[Endpoint, ...] | None:
         return None
 
 
-def alike(members: Mapping[str, Database], inventory: Inventory) -> list[Side]:
+def alike(members: Mapping[str, Database], facts: Facts) -> list[Side]:
     """One side for each way in which the servers are written, relative to the machine that the text means."""
     found: dict[object, Side] = {}
+    inventory = facts.inventory
     for client, database in members.items():
-        endpoints = readable(database, inventory.client(client).machine)
-        if endpoints is not None:
-            key = frozenset((e.text.lower(), e.machine if e.is_local else "") for e in endpoints)
-            side = found.setdefault(key, Side([], endpoints, database.servers))
-            side.clients.append(client)
+        known = inventory.client(client)
+        endpoints = readable(database, known.machine)
+        if endpoints is None:
+            continue
+        key = (frozenset(map(_meant, endpoints)), *_of_its_own(client, endpoints, inventory))
+        side = found.get(key)
+        if side is None:
+            origin = origin_of(facts, known, database) or Origin(endpoints, database.storage_name)
+            side = found[key] = Side([], endpoints, database.servers, origin)
+        side.clients.append(client)
     return list(found.values())
+
+
+def _meant(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.text.lower(), endpoint.machine if endpoint.is_local else ""
+
+
+def _of_its_own(client: str, endpoints: Sequence[Endpoint], inventory: Inventory) -> tuple[str, ...]:
+    """The client, where a socket's path is relative to a folder that only the client's process knows."""
+    relative = [end for end in endpoints if end.path is not None and not end.path.startswith("/")]
+    return (client,) if any(end.machine not in inventory.stated_machines for end in relative) else ()
 
 
 Kind = TypeVar("Kind")
@@ -115,7 +134,7 @@ def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
     inventory, names, identity = facts.inventory, facts.maybe(Names), facts.maybe(ZeoIdentity)
 
     def same(one: Side, other: Side) -> bool | None:
-        verdict = same_servers(one.endpoints, other.endpoints, inventory, names)
+        verdict = same_servers(one.origin.endpoints, other.origin.endpoints, inventory, names)
         local = any(endpoint.is_local for endpoint in (*one.endpoints, *other.endpoints))
         if verdict is True or (verdict is False and local):
             return verdict
@@ -125,10 +144,10 @@ def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
         return True if proven else verdict
 
     def keys(side: Side) -> frozenset[Hashable]:
-        return frozenset(point for end in side.endpoints for point in meeting_points(end, inventory, names))
+        return frozenset(point for end in side.origin.endpoints for point in meeting_points(end, inventory, names))
 
     def shape(side: Side) -> Hashable:
-        return frozenset((end.port, is_open(end, inventory, names)) for end in side.endpoints)
+        return frozenset((end.port, is_open(end, inventory, names)) for end in side.origin.endpoints)
 
     # What the servers told, and whether a unix socket is that of a port, is not seen from the texts.
     on_a_path = any("/" in line.value for one in shared.members.values() for line in one.servers)
