@@ -4,7 +4,7 @@ What it examines
     That the files that clients.ini names can be read and are no templates; and, where the program ``haproxy`` is
     installed, the exit code of ``haproxy -c -dW``, by which warnings count as errors. It is not run with ``--offline``,
     since HAProxy looks names up itself. What it says of a name, a user, or a file that may be known on the balancer's
-    machine alone is UNKNOWN.
+    machine alone is UNKNOWN: for every client, or where it starts without it (``init-addr none``) for the server's own.
 Why it matters
     A configuration with an error keeps the balancer from starting, most often at night, when its machine is restarted.
 What it does not prove
@@ -30,12 +30,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import BalancerVerdict, BalancerVerdicts, ConfFault, Facts, HaproxyAlert, HaproxyRun, LeftOut
+from zcheck.facts import (
+    Balancers,
+    BalancerVerdict,
+    BalancerVerdicts,
+    ConfFault,
+    Facts,
+    HaproxyAlert,
+    HaproxyRun,
+    LeftOut,
+    Names,
+)
+from zcheck.rules.haproxy import client_of
 
 MOST_PLACES = 20
 
 
-@check("haproxy-config-is-valid", stage="balancer", needs=[BalancerVerdicts], severity=Severity.CRITICAL)
+@check(
+    "haproxy-config-is-valid",
+    stage="balancer",
+    needs=[BalancerVerdicts],
+    uses=[Balancers, Names],
+    severity=Severity.CRITICAL,
+)
 def haproxy_config_is_valid(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """One finding a balancer: what HAProxy says, or what our own reading says where HAProxy was not asked."""
     for name, verdict in facts.the(BalancerVerdicts).verdicts.items():
@@ -64,13 +81,25 @@ def _judged(facts: Facts, name: str, verdict: BalancerVerdict, run: HaproxyRun) 
     if run.alerts and not elsewhere:
         message = f"HAProxy {run.version} cannot judge {files} on this machine: {_first(run.alerts)}"
         hint = f"run it on the balancer's machine: {command}"
-        yield Unknown(facts.clients, message, _places(run.alerts), hint, about=name)
+        yield Unknown(_concerned(facts, name, run), message, _places(run.alerts), hint, about=name)
         return
     elsewhere.sort(key=lambda alert: not alert.fatal)
     starts = run.starts or bool(elsewhere and not elsewhere[0].fatal)
     what = "warns about" if starts else "does not start with"
     message = f"HAProxy {run.version} {what} {files}: {_first(elsewhere) or f'exit code {run.exit_code}'}"
     yield Problem(facts.clients, message, _places(elsewhere), f"mend it, then: {command}", about=name)
+
+
+def _concerned(facts: Facts, name: str, run: HaproxyRun) -> tuple[str, ...]:
+    """The clients of the servers that the alerts are about; every client where one may keep HAProxy from starting."""
+    balancers = facts.maybe(Balancers)
+    conf = balancers.confs.get(name) if balancers is not None else None
+    servers = {(s.line.file, s.line.line): s for one in (conf.balancing if conf else ()) for s in one.servers}
+    found = [servers.get((alert.file, alert.line or 0)) for alert in run.alerts]
+    clients = {client_of(server, facts)[0] for server in found if server is not None}
+    if not run.starts or None in found or None in clients:
+        return facts.clients
+    return tuple(client for client in facts.clients if client in clients)
 
 
 def _first(alerts: list[HaproxyAlert] | tuple[HaproxyAlert, ...]) -> str:

@@ -413,8 +413,29 @@ def test_what_haproxy_says(expected: str, part: str, outcome: Any) -> None:
     assert part in "".join(message for _, _, message in found)
 
 
-def run_one(fact: Any) -> Judgement:
+@pytest.mark.parametrize(
+    ("expected", "line", "starts"),
+    [
+        pytest.param(("app2",), "server app2", True, id="it starts without the name"),
+        pytest.param(("app1", "app2"), "server app2", False, id="it may not start"),
+        pytest.param(("app1", "app2"), "mode http", True, id="it is about no server"),
+    ],
+)
+def test_a_name_that_is_not_known_here_concerns_its_own_server(
+    expected: tuple[str, ...], line: str, starts: bool
+) -> None:
+    conf = haproxy.parse([("haproxy.cfg", HEALTHY)], "zope")
+    number = next(n for n, text in enumerate(HEALTHY.splitlines(), 1) if line in text)
+    alert = HaproxyAlert("could not resolve address 'www2'", "haproxy.cfg", number, only_here=True, fatal=False)
+    verdict = BalancerVerdict(("haproxy.cfg",), run=HaproxyRun("2.6.12", 1, starts, (alert,)))
+    (finding,) = run_one(BalancerVerdicts({"front": verdict}), Balancers({"front": conf})).findings
+    assert ("UNKNOWN", expected) == (finding.severity, finding.clients)
+
+
+def run_one(fact: Any, *more: Any) -> Judgement:
     facts = Facts().with_fact("", cluster()).with_fact("", fact, BalancerVerdicts)
+    for one in more:
+        facts = facts.with_fact("", one)
     return run([CHECKS["haproxy-config-is-valid"]], facts)
 
 

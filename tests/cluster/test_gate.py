@@ -365,6 +365,11 @@ def misbehaving(tmp_path: Path) -> Iterator[tuple[Misbehaving, Callable[..., gat
     servers.close()
 
 
+def admit(opening: gate.Gate, name: str, why_not: gate.WhyNot = str) -> str:
+    doors, _ = opening.doors(opening.states())
+    return opening.admit(doors[name], why_not)
+
+
 @pytest.mark.parametrize(
     ("name", "part"), [("dead", "health check fails: L4CON"), ("ill", "health check fails: L7STS")]
 )
@@ -373,7 +378,7 @@ def test_a_dead_and_an_ill_server_are_never_in_rotation(
 ) -> None:
     servers, make, public = misbehaving
     opening = make()
-    assert "" == opening.admit("well")
+    assert "" == admit(opening, "well")
     assert "open" == opening.state("well").words
     seen = set()
     over = threading.Event()
@@ -385,7 +390,7 @@ def test_a_dead_and_an_ill_server_are_never_in_rotation(
     watcher = threading.Thread(target=watch)
     watcher.start()
     with Users(public, 4, "/users") as users:
-        assert part in opening.admit(name)
+        assert part in admit(opening, name)
     over.set()
     watcher.join(10)
     assert {False} == seen
@@ -398,7 +403,7 @@ def test_a_dead_and_an_ill_server_are_never_in_rotation(
 def test_a_fall_of_one_and_no_check_are_refused(misbehaving: tuple[Misbehaving, Callable[..., gate.Gate], int]) -> None:
     _, make, _ = misbehaving
     opening = make(fall=1)
-    assert "fall is 1" in opening.admit("well")
+    assert "fall is 1" in admit(opening, "well")
     assert "closed" == opening.state("well").words
 
 
@@ -407,7 +412,7 @@ def test_a_server_that_is_not_checked_is_refused(
 ) -> None:
     _, make, _ = misbehaving
     opening = make(check="no-check")
-    assert "does not check" in opening.admit("well")
+    assert "does not check" in admit(opening, "well")
     assert "closed" == opening.state("well").words
 
 
@@ -417,7 +422,7 @@ def test_a_socket_for_looking_is_told_plainly(misbehaving: tuple[Misbehaving, Ca
     with pytest.raises(gate.CannotGate, match="level admin"):
         looking.must_be_admin()
     assert any("for looking only" in line for line in status.wrongs(looking))
-    assert "for looking only" in looking.admit("well")
+    assert "for looking only" in admit(looking, "well")
     assert "closed" == looking.state("well").words
 
 
@@ -432,8 +437,84 @@ def test_a_server_at_another_address_is_not_the_client(
     other = clients_ini.parse(ini, "clients.ini")
     elsewhere = gate.Gate(other, opening.section, opening.settings, lambda text: None)
     doors, missing = elsewhere.doors(elsewhere.states())
-    assert {} == doors
-    assert {"well", "ill"} == set(missing)
+    # The address decides, as in every check: the right name at another address is another process.
+    assert {"ill": "well"} == {name: door.server for name, door in doors.items()}
+    assert f"and the client at {HOST}:1" in missing["well"]
+
+
+# --- what is verified and what is opened is one process ------------------------------------------
+
+
+def test_another_process_is_not_opened_and_one_that_turns_up_is_closed(
+    misbehaving: tuple[Misbehaving, Callable[..., gate.Gate], int],
+) -> None:
+    _, make, _ = misbehaving
+    opening = make()
+    assert "restarted" == admit(opening, "well", lambda: "restarted")
+    assert "closed" == opening.state("well").words
+    answers = iter(["", "restarted"])
+    assert "restarted" == admit(opening, "well", lambda: next(answers)), "it was, right after it had been opened"
+    assert "closed" == opening.state("well").words
+
+
+def test_what_gets_no_users_is_not_called_open(
+    misbehaving: tuple[Misbehaving, Callable[..., gate.Gate], int], tmp_path: Path
+) -> None:
+    _, make, _ = misbehaving
+    opening = make()
+    assert "" == admit(opening, "well")
+    opening.runtime.ask("set server zope/well weight 0")
+    state = opening.state("well")
+    assert ("weight 0", False, False) == (state.words, state.is_open, state.in_rotation)
+    assert "" == admit(opening, "well"), "it gets the weight back that haproxy.cfg gives it"
+    assert ("open", 1) == (opening.state("well").words, opening.state("well").weight)
+    opening.runtime.drain("zope", "well")
+    assert ("draining", False) == (opening.state("well").words, opening.state("well").is_open)
+
+
+@pytest.mark.parametrize(
+    ("option", "told", "words"),
+    [
+        pytest.param("backup", "", "backup", id="a backup is opened, and in rotation only where no other is"),
+        pytest.param("weight 0", "haproxy.cfg gives it weight 0", "closed", id="no weight at all"),
+    ],
+)
+def test_what_the_configuration_keeps_out(
+    option: str, told: str, words: str, misbehaving: tuple[Misbehaving, Callable[..., gate.Gate], int]
+) -> None:
+    _, make, _ = misbehaving
+    opening = make(check=option)
+    found = admit(opening, "well")
+    assert found.startswith(told) if told else not found, found
+    state = opening.state("well")
+    assert (words, False) == (state.words, state.in_rotation)
+
+
+def _swap(cluster: Cluster, balancer: Balancer) -> None:
+    """As soon as the first server is open, restart the last client on a copy of the database."""
+    wait_until(lambda: balancer.states()["app1"].is_open, 120)
+    cluster.restart_client("app3", zeo="copy")
+
+
+def test_a_client_that_is_restarted_on_a_copy_while_others_are_opened_is_not_opened(
+    make_cluster: Callable[..., Cluster],
+) -> None:
+    zeo = (ZeoSpec(), ZeoSpec(name="copy"))
+    with fronted(make_cluster, 3, zeo=zeo, pinned=False) as (cluster, balancer):
+        paper = cluster.folder / "receipt.json"
+        for how in ((), ("--receipt", paper)):
+            if how:
+                assert 0 == in_process("preflight", cluster.ini, "--skip", "balancer", "--receipt", paper).code
+            swapper = threading.Thread(target=_swap, args=[cluster, balancer])
+            swapper.start()
+            run = enable(cluster, *how)
+            swapper.join(120)
+            assert "app3" not in opened(balancer), run.err
+            assert 2 == run.code, run.out + run.err
+            assert "app3: stays closed: " in run.err
+            for name in balancer.states():
+                balancer.runtime.maintain("zope", name)
+            cluster.restart_client("app3", zeo="main")
 
 
 # --- rolling restart -----------------------------------------------------------------------------

@@ -17,10 +17,12 @@ from zcheck.cli.options import (
     MIN_UP,
     UNKNOWN,
     USE_RECEIPT,
+    WHOLE,
     Duration,
     Names,
     Suggesting,
     completed_options,
+    proving_options,
     run_options,
 )
 from zcheck.cli.output import complain, deliver, echo, is_incomplete, say, terminal_width
@@ -51,10 +53,11 @@ def _must_prove(ctx: click.Context, options: dict[str, Any], inventory: Any, wit
     from zcheck.checks import CATALOGUE
     from zcheck.runner import is_indispensable
 
-    for name in ("offline", "read_only", "only"):
-        if options[name]:
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} proves too little to open a server by", ctx)
+    for name in WHOLE:
+        option = name.replace("_", "-")
+        wished = os.environ.get(f"ZCHECK_{name.upper()}") or inventory.options.get(option)
+        if wished and wished.lower() not in ("0", "no", "false", "off"):
+            raise click.UsageError(f"{option} = {wished} proves too little to open a server by", ctx)
     reasons = why_left_out(ctx, options, inventory, without=without)
     missed = [check.name for check in CATALOGUE if check.name in reasons and is_indispensable(check)]
     if missed:
@@ -100,17 +103,16 @@ def _of_receipt(inventory: Any, secret: Any, path: str, options: dict[str, Any],
 
 def _judged_receipt(found: Any, inventory: Any, secret: Any, options: dict[str, Any], *, live: bool) -> Any:
     from zcheck.commands import receipt
-    from zcheck.facts import ControlPanel
+    from zcheck.facts import ControlPanel, WsgiConf, ZopeConf
     from zcheck.gather.collect import collect
     from zcheck.gather.kinds import with_what_they_need
     from zcheck.gather.settings import Settings
 
-    panels = None
-    if live:
-        settings = Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
-        wanted = with_what_they_need({ControlPanel})
-        panels = collect(inventory, settings, wanted, secret).facts
-    return receipt.judge(found, max_age_s=options["max_age"], panels=panels, with_balancer=live)
+    settings = Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
+    # Files on the clients' own machines are read again there; those of this machine need no more than their hash.
+    wanted = ({ControlPanel} if live else set()) | ({ZopeConf, WsgiConf} if found.readings else set())
+    facts = collect(inventory, settings, with_what_they_need(wanted), secret).facts if wanted else None
+    return receipt.judge(found, max_age_s=options["max_age"], facts=facts, processes=live, with_balancer=live)
 
 
 @click.group("haproxy", cls=Suggesting)
@@ -239,7 +241,7 @@ def _table(door: Any) -> str:
 @click.option("--close-failed", is_flag=True, help="Close open servers whose clients failed, but never below --min-up.")
 @MIN_UP
 @click.option("--admit-timeout", type=Duration(), default="60", show_default=True, help="For a server's health checks.")
-@run_options
+@proving_options
 @click.pass_context
 @_gated
 def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **options: Any) -> int:
@@ -251,7 +253,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
     from zcheck.commands.haproxy import enable
 
     inventory, secret = read_inventory(ini)
-    options = completed_options(ctx, options, inventory.options, inventory.file)
+    options = {**WHOLE, **completed_options(ctx, options, inventory.options, inventory.file)}
     _must_prove(ctx, options, inventory)
     settings = {"min_up": options["min_up"], "fail_on": options["fail_on"], "admit_s": options["admit_timeout"]}
     door = _gate(inventory, options, **settings)
@@ -260,7 +262,7 @@ def haproxy_enable(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **
         if options["receipt"]:
             verified = _of_receipt(inventory, secret, options["receipt"], options).clients
         examine = examiner(ctx, "haproxy enable", options, secret)
-        outcome = enable.enable(door, clients, examine, verified=verified, close_failed=options["close_failed"])
+        outcome = enable.enable(door, clients, examine, secret, verified=verified, close_failed=options["close_failed"])
     return _told(outcome, options)
 
 
@@ -306,7 +308,7 @@ def haproxy_drain(ini: str, client: str, **options: Any) -> int:
 @click.option("--drain-timeout", type=Duration(), default="30", show_default=True, help="For users to leave.")
 @click.option("--finish-timeout", type=Duration(), default="5m", show_default=True, help="For requests to end.")
 @click.option("--start-timeout", type=Duration(), default="2m", show_default=True, help="For a client to come back.")
-@run_options
+@proving_options
 @click.pass_context
 @_gated
 def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], **options: Any) -> int:
@@ -318,7 +320,7 @@ def rolling_restart(ctx: click.Context, /, ini: str, clients: tuple[str, ...], *
     from zcheck.commands.haproxy import restart
 
     inventory, secret = read_inventory(ini)
-    options = completed_options(ctx, options, inventory.options, inventory.file)
+    options = {**WHOLE, **completed_options(ctx, options, inventory.options, inventory.file)}
     _must_prove(ctx, options, inventory, options["changing"])
     door = _gate(
         inventory,
@@ -353,7 +355,7 @@ def receipt(file: str, **options: Any) -> int:
     found = receipts.read(file)
     age = receipts.spoken(time.time() - found.made_at)
     told = f"{found.cluster}: {len(found.clients)} clients, verified {age} ago"
-    unchanged = receipts.judge(found, max_age_s=options["max_age"], panels=None)
+    unchanged = receipts.judge(found, max_age_s=options["max_age"], facts=None)
     if unchanged.outcome == "good":
         inventory, secret = read_inventory(found.ini)
         unchanged = _judged_receipt(found, inventory, secret, options, live=True)
@@ -369,7 +371,7 @@ def receipt(file: str, **options: Any) -> int:
 @click.option("--format", "form", type=click.Choice(["json", "hosts"]), default="json", show_default=True, help="How.")
 @USE_RECEIPT
 @MAX_AGE
-@run_options
+@proving_options
 @click.pass_context
 @_gated
 def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
@@ -381,7 +383,7 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
     from zcheck.commands.haproxy.verified import failing
 
     inventory, secret = read_inventory(ini)
-    options = completed_options(ctx, options, inventory.options, inventory.file)
+    options = {**WHOLE, **completed_options(ctx, options, inventory.options, inventory.file)}
     _must_prove(ctx, options, inventory)
     if options["receipt"]:
         verified = _of_receipt(inventory, secret, options["receipt"], options).clients
@@ -390,7 +392,7 @@ def export_command(ctx: click.Context, /, ini: str, **options: Any) -> int:
         with interruptible():
             examination = examiner(ctx, "export", options, secret)(inventory, ("balancer",))
         findings = failing(examination, options["fail_on"])
-        found = export.export(inventory, findings, export.threads_of(examination.facts))
+        found = export.export(inventory, findings, export.threads_of(examination.facts), report=examination.report)
     for name, why in found.left_out.items():
         complain(f"{name}: left out: {why}")
     say(export.text(found, options["form"]))

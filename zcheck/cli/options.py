@@ -104,15 +104,20 @@ def run_options_with(
     deadline: str = "60",
     deadline_is: str = "The whole run.",
     read_only: str = "Write nothing anywhere; less is proven.",
+    proves: bool = False,
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """The options of every command that runs a preflight; the environment's ZCHECK_NAME stands in for each.
 
-    What differs between commands: the defaults of some, and what is said of them.
+    What differs between commands: the defaults of some, and what is said of them.  ``proves``: of a command that acts
+    on the proof, which no option may make a part of.
     """
-    options = [
+    partial = [
         click.option("--offline", is_flag=True, help="Judge the files alone: open no socket, look up no name."),
         click.option("--read-only", is_flag=True, help=read_only),
         click.option("--only", type=Names(), multiple=True, metavar="NAMES", help="Only these checks or stages."),
+    ]
+    options = [
+        *(() if proves else partial),
         click.option("--skip", type=Names(), multiple=True, metavar="NAMES", help="Leave these out."),
         click.option(
             "--fail-on",
@@ -151,6 +156,10 @@ def run_options_with(
 
 
 run_options = run_options_with()
+proving_options = run_options_with(proves=True)
+
+WHOLE: Mapping[str, Any] = {"offline": False, "read_only": False, "only": ()}
+"""The options that a command with :data:`proving_options` does not have: its run is never a part."""
 
 
 def completed_options(

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from zcheck.commands.haproxy.verified import mutually_proven
 from zcheck.facts import Facts, Inventory, WsgiConf
 from zcheck.facts.balancer_servers import server_name
-from zcheck.report.structs import Finding
+from zcheck.report.structs import Finding, Report
 
 SCHEMA = "zcheck-export/1"
 
@@ -41,11 +42,15 @@ def export(
     findings: Collection[Finding],
     threads: dict[str, int],
     verified: Collection[str] | None = None,
+    report: Report | None = None,
 ) -> Export:
-    """The clients with the role ``balanced`` that no failing finding names.
+    """The clients with the role ``balanced`` that no failing finding names, proven by ``report`` to be one system.
 
-    ``verified``: those that a receipt covers, where there was one.
+    ``verified``: those that a receipt covers, where it stands in for a run.
     """
+    named = {name for finding in findings for name in finding.clients or inventory.client_names}
+    candidates = [one.name for one in inventory.clients if one.role == "balanced" and one.name not in named]
+    lacking = mutually_proven(report, inventory, candidates) if report is not None else {}
     clients, left_out = [], {}
     for client in inventory.clients:
         about = [finding for finding in findings if not finding.clients or client.name in finding.clients]
@@ -55,6 +60,8 @@ def export(
             left_out[client.name] = "the receipt does not cover it"
         elif about:
             left_out[client.name] = f"{about[0].check}: {about[0].message}"
+        elif client.name in lacking:
+            left_out[client.name] = lacking[client.name]
         else:
             address = client.address
             server = server_name(client)

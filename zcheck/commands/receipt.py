@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from zcheck import __version__
 from zcheck.facts import Balancers, ControlPanel, Facts, Inventory, Section, WsgiConf, ZeoConf, ZeoConfs, ZopeConf
 from zcheck.probes import files
+from zcheck.probes.remote import answers
 from zcheck.report.structs import Coverage, Report
 from zcheck.system import atomic_write
 
@@ -59,6 +60,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """By absolute path: the SHA-256 of its content."""
     balancer_files: tuple[str, ...] = ()
     """Those of ``files`` that are a balancer's."""
+    readings: dict[str, dict[str, str]] = {}
+    """By client whose files are read on its own machine, by path: the SHA-256 of what was read of each."""
+    unread: tuple[str, ...] = ()
+    """Files that the run named and that could not be read for their hash: whether they change is not known."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -80,8 +85,10 @@ def make(report: Report, facts: Facts, *, now: float | None = None) -> Receipt:
     if (lacking := _unproven(report.coverage)) is not None:
         raise NoReceipt(lacking)
     balancers = [os.path.realpath(path) for path in _balancer_files(facts)]
-    read = dict.fromkeys((*_files(facts), *balancers))
-    hashes = {path: digest for path in map(os.path.realpath, read) if (digest := _digest(path)) is not None}
+    readings = {name: found for name in facts.inventory.client_names if (found := _readings(facts, name))}
+    elsewhere = {path for found in readings.values() for path in found}
+    read = dict.fromkeys((*(path for path in _files(facts) if not _lies_in(path, elsewhere)), *balancers))
+    digests = {path: _digest(path) for path in map(os.path.realpath, read)}
     return Receipt(
         zcheck_version=__version__,
         run_id=report.run.id,
@@ -90,9 +97,11 @@ def make(report: Report, facts: Facts, *, now: float | None = None) -> Receipt:
         made_at=time.time() if now is None else now,
         status=report.verdict.status,
         coverage=report.coverage,
-        clients={name: _client(facts, name) for name in facts.inventory.client_names},
-        files=hashes,
+        clients={name: client_of(facts, name) for name in facts.inventory.client_names},
+        files={path: digest for path, digest in digests.items() if digest is not None},
         balancer_files=tuple(dict.fromkeys(balancers)),
+        readings=readings,
+        unread=tuple(path for path, digest in digests.items() if digest is None),
     )
 
 
@@ -118,23 +127,28 @@ def judge(
     receipt: Receipt,
     *,
     max_age_s: float,
-    panels: Facts | None,
+    facts: Facts | None,
+    processes: bool = True,
     with_balancer: bool = True,
     now: float | None = None,
 ) -> Judged:
     """Whether it still holds.
 
-    ``panels`` holds the clients' Control Panels as they are now; None: the processes are not looked at.
-    ``with_balancer``: whether a balancer's files must be what they were as well.
+    ``facts`` holds what the clients' own machines and their Control Panels say now; None: only what is in reach of
+    this machine's files is looked at.  ``processes``: whether the processes are looked at too.  ``with_balancer``:
+    whether a balancer's files must be what they were as well.
     """
     bad = [*_too_old(receipt, max_age_s, time.time() if now is None else now), *_changed(receipt, with_balancer)]
     bad += [lacking] if (lacking := _unproven(receipt.coverage)) is not None else []
-    unknown: list[str] = []
-    for name, client in receipt.clients.items() if panels is not None else ():
-        assert panels is not None
-        problem, doubt = _process(name, client, panels.raw(ControlPanel, name))
-        bad += [problem] if problem else []
-        unknown += [doubt] if doubt else []
+    unknown = [
+        f"{path}: could not be read when the receipt was made, nor whether it changes" for path in receipt.unread
+    ]
+    for name, client in receipt.clients.items() if facts is not None else ():
+        assert facts is not None
+        compared = [_compare_readings(name, receipt.readings[name], facts)] if name in receipt.readings else []
+        compared += [compare_process(name, client, facts.raw(ControlPanel, name))] if processes else []
+        bad += [problem for problem, _ in compared if problem]
+        unknown += [doubt for _, doubt in compared if doubt]
     if bad:
         return Judged("bad", (*bad, *unknown))
     return Judged("unknown", tuple(unknown)) if unknown else Judged("good")
@@ -164,10 +178,41 @@ def _changed(receipt: Receipt, with_balancer: bool) -> Iterator[str]:
             yield f"{path} {'has changed' if now is not None else 'cannot be read any more'}"
 
 
-def _process(name: str, client: VerifiedClient, panel: object) -> tuple[str, str]:
+def _readings(facts: Facts, name: str) -> dict[str, str]:
+    """By path the hash of what was read of a client's files on its own machine; empty where they lie on this one."""
+    client = facts.inventory.client(name)
+    if client.via is None:
+        return {}
+    kinds = [ZopeConf] * answers.conf_is_there(client) + [WsgiConf] * answers.ini_is_there(client)
+    found = (facts.raw(kind, name) for kind in kinds)
+    return {
+        fact.file: hashlib.sha256(msgspec.json.encode(fact, order="sorted")).hexdigest()
+        for fact in found
+        if isinstance(fact, ZopeConf | WsgiConf)
+    }
+
+
+def _lies_in(path: str, elsewhere: Collection[str]) -> bool:
+    """Whether a file is one of those, or was read on the same machine as they were."""
+    machines = {one.partition(":/")[0] for one in elsewhere if ":/" in one}
+    return path in elsewhere or path.partition(":/")[0] in machines
+
+
+def _compare_readings(name: str, before: dict[str, str], facts: Facts) -> tuple[str, str]:
+    """Which of a client's files on its own machine has changed, and which cannot be read now."""
+    now = _readings(facts, name)
+    changed = [path for path, digest in before.items() if path in now and now[path] != digest]
+    unread = [path for path in before if path not in now]
+    return (
+        f"{', '.join(changed)} changed" if changed else "",
+        f"{name}: {', '.join(unread)} cannot be read now" if unread else "",
+    )
+
+
+def compare_process(name: str, client: VerifiedClient, panel: object) -> tuple[str, str]:
     """What is wrong with a client's process, and what cannot be told of it."""
     if client.process_id is None:
-        return "", f"{name}: which process was verified is not known; give user and password-file in clients.ini"
+        return "", f"{name}: which process was verified is not known; give a user with the role Manager in clients.ini"
     if not isinstance(panel, ControlPanel):
         return "", f"{name}: which process it is now cannot be learnt"
     if panel.process_id != client.process_id:
@@ -180,7 +225,8 @@ def _process(name: str, client: VerifiedClient, panel: object) -> tuple[str, str
     return "", ""
 
 
-def _client(facts: Facts, name: str) -> VerifiedClient:
+def client_of(facts: Facts, name: str) -> VerifiedClient:
+    """A client as a run has seen it."""
     panel, wsgi = facts.raw(ControlPanel, name), facts.raw(WsgiConf, name)
     threads = wsgi.threads if isinstance(wsgi, WsgiConf) else None
     address = str(facts.inventory.client(name).address)

@@ -67,19 +67,34 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     errors: int = 0
     """Connections and answers that failed."""
     checks_failed: int = 0
-    weight: int = 0
+    weight: int = 1
+    """As somebody has set it; 0: no new users are sent there, in whatever state it is."""
+    initial_weight: int = 1
+    """As the configuration has it."""
+    is_backup: bool = False
+    """Users are sent there only when no other server is up."""
     changed_s: int = 0
     """Seconds since it last went up or down."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody keeps it out: it gets requests as long as it is well."""
+    def is_ready(self) -> bool:
+        """Whether it is neither in maintenance nor in drain."""
         return self.administration & NOT_IN_ROTATION == 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody keeps it out: it gets requests as long as it is well, a backup where no other does."""
+        return self.is_ready and self.weight > 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is open, and well by its health checks."""
+        return self.is_open and self.operation in (STARTING, RUNNING)
 
     @property
     def in_rotation(self) -> bool:
         """Whether it gets requests now."""
-        return self.is_open and self.operation in (STARTING, RUNNING)
+        return self.is_up and not self.is_backup
 
     @property
     def is_checked(self) -> bool:
@@ -101,7 +116,10 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
             return "closed"
         if self.administration & DRAIN:
             return "draining"
-        return {STOPPED: "down", STARTING: "starting", RUNNING: "open", STOPPING: "stopping"}.get(self.operation, "?")
+        if not self.weight:
+            return "weight 0"
+        opened = "backup" if self.is_backup else "open"
+        return {STOPPED: "down", STARTING: "starting", RUNNING: opened, STOPPING: "stopping"}.get(self.operation, "?")
 
 
 class Runtime:
@@ -167,7 +185,11 @@ class Runtime:
 
     def ready(self, backend: str, name: str) -> ServerState:
         """Put a server into rotation, at once."""
-        return self._set(backend, name, "ready", lambda state: state.is_open)
+        return self._set(backend, name, "ready", lambda state: state.is_ready)
+
+    def give_weight(self, backend: str, name: str) -> None:
+        """Give a server the weight back that the configuration gives it."""
+        self.change(f"set server {_safe(backend)}/{_safe(name)} weight 100%")
 
     def dump(self) -> str:
         """The state of all servers, as a state file holds it."""
@@ -256,9 +278,16 @@ def _server(state: Mapping[str, str], figures: Mapping[str, str]) -> ServerState
         total=number("stot"),
         errors=number("econ") + number("eresp"),
         checks_failed=number("chkfail"),
-        weight=number("weight"),
+        weight=_weight(state.get("srv_uweight") or figures.get("weight")),
+        initial_weight=_weight(state.get("srv_iweight")),
+        is_backup=figures.get("bck") == "1",
         changed_s=number("lastchg"),
     )
+
+
+def _weight(text: str | None) -> int:
+    """1 where HAProxy does not say: what is not told counts as the default."""
+    return int(text) if text and text.isdecimal() else 1
 
 
 def _safe(name: str) -> str:

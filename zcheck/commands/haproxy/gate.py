@@ -18,18 +18,23 @@ import fcntl
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from zcheck.commands.haproxy import render
+from zcheck.commands.haproxy.verified import why_another
 from zcheck.commands.preflight import Examination
-from zcheck.facts import BalancerSection, Client, Inventory
+from zcheck.commands.receipt import VerifiedClient
+from zcheck.facts import BalancerSection, Client, Inventory, Names, NotGathered
 from zcheck.facts.addresses import is_literal, is_loopback
-from zcheck.probes.haproxy_socket import STOPPED, Runtime, ServerState, Trouble
+from zcheck.facts.balancer_servers import Match, Matcher, server_name
+from zcheck.probes.haproxy_socket import RESOLUTION_MAINT, STOPPED, Runtime, ServerState, Trouble
 from zcheck.probes.http_connection import HttpTrouble, resolve
 from zcheck.report.verdict import FailOn
 from zcheck.system import atomic_write
+from zcheck.system.threads import NotDone, side_by_side
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 
@@ -39,6 +44,8 @@ SHOWN = 200
 """Characters of a text that somebody else wrote."""
 
 Say = Callable[[str], None]
+WhyNot = Callable[[], str]
+"""Why a client may not be opened after all, or nothing."""
 Examine = Callable[[Inventory, Collection[str]], Examination]
 """A whole preflight of an inventory, without the checks or stages of these names."""
 
@@ -138,23 +145,40 @@ class Gate:
 
     def doors(self, states: Mapping[str, ServerState]) -> tuple[dict[str, Door], dict[str, str]]:
         """By client: its server, or in words why none is known to be it."""
-        found: dict[str, Door] = {}
-        missing: dict[str, str] = {}
-        for client in self.inventory.clients:
-            name = client.balancer_server or client.name
-            server = states.get(name)
-            if server is None:
-                missing[client.name] = f"the running HAProxy has no server {self.backend}/{name}"
-                continue
-            same = is_at(server, client, self.inventory)
-            if same:
-                found[client.name] = Door(client, name)
-            elif same is None:
-                missing[client.name] = f"what address {client.address.host} is cannot be told; write it into [hosts]"
-            else:
-                where = f"{server.address}:{server.port}"
-                missing[client.name] = f"server {self.backend}/{name} is at {where}, and the client at {client.address}"
+        matcher = Matcher(self.inventory, self._names())
+        matches = {server.name: matcher.client_at(server.address, server.port) for server in states.values()}
+        servers = matcher.servers_of(states, matches.__getitem__, str)
+        found = {name: Door(self.inventory.client(name), own[0]) for name, own in servers.items()}
+        missing = {
+            client.name: self._why_no_door(client, states, matches)
+            for client in self.inventory.clients
+            if client.name not in found
+        }
         return found, missing
+
+    def _why_no_door(self, client: Client, states: Mapping[str, ServerState], matches: Mapping[str, Match]) -> str:
+        named = states.get(server_name(client))
+        if named is None:
+            return (
+                f"the running HAProxy has no server {self.backend}/{server_name(client)}, and none at {client.address}"
+            )
+        server = f"server {self.backend}/{named.name}"
+        if named.administration & RESOLUTION_MAINT:
+            return f"{server} has no address: HAProxy cannot resolve the name on its server line"
+        where = f"{server} is at {named.address}:{named.port}"
+        if client.name in matches[named.name].possible:
+            unknown = f"whether that is {client.address} cannot be determined"
+            return f"{where}; {unknown}: write {client.address.host} into [hosts]"
+        return f"{where}, and the client at {client.address}"
+
+    def _names(self) -> Names:
+        """What the host names in the clients' addresses mean, asked anew: all of them within one wait."""
+        hosts = {client.address.host for client in self.inventory.clients}
+        asked = [host for host in hosts if not is_literal(host) and not is_loopback(host)]
+        end = time.monotonic() + self.settings.timeout_s
+        jobs = {host: partial(resolve, host, self.inventory.hosts, self.settings.timeout_s) for host in asked}
+        found = side_by_side(jobs, lambda: end - time.monotonic())
+        return Names({host: known for host, known in found.items() if not isinstance(known, NotDone)}, looked_up=True)
 
     # --- one server ------------------------------------------------------------------------------
 
@@ -165,32 +189,55 @@ class Gate:
         except Trouble as trouble:
             self.say(f"{server}: could not be closed: {trouble}")
 
-    def admit(self, server: str) -> str:
+    def admit(self, door: Door, why_not: WhyNot) -> str:
         """Put a server into rotation by maint, drain, fresh health and ready; why it was not, or nothing.
 
-        Whoever calls this has verified the client.  A server that is not admitted is left in maintenance.
+        Whoever calls this has verified the client; ``why_not`` looks whether what answers there is still the process
+        that was verified, right before users are sent to it and right after.  A server that is not admitted is left in
+        maintenance.
         """
+        server = door.server
         try:
+            state = self.state(server)
+            if not state.weight and not state.initial_weight:
+                return (
+                    "haproxy.cfg gives it weight 0, so that no new users are sent there; remove weight 0 from its line"
+                )
             self.runtime.maintain(self.backend, server)
             self.runtime.drain(self.backend, server)
-            why = self._proven(server)
+            if not state.weight:
+                self.runtime.give_weight(self.backend, server)
+            why = self._proven(server) or self._why_elsewhere(door) or why_not()
             if why:
                 if why != OPENED_BY_ANOTHER:
                     self.close(server)
                 return why
             state = self.runtime.ready(self.backend, server)
-        except Trouble as trouble:
+            why = why_not()
+        except (Trouble, HttpTrouble) as trouble:
             self.close(server)
             return str(trouble)
         except BaseException:
             self.close(server)
             raise
-        if not state.in_rotation:
+        if why or not state.is_up:
             self.close(server)
-            return f"HAProxy has it {state.words} after it was opened"
+            return why or f"HAProxy has it {state.words} after it was opened"
         self.keep_state()
         self._note(server)
         return ""
+
+    def is_still(self, verified: VerifiedClient, client: Client, secret: str | NotGathered) -> WhyNot:
+        """A question for :meth:`admit`: whether the process that was verified is the one that answers."""
+        return partial(why_another, verified, client, self.inventory, secret, self.settings.timeout_s)
+
+    def _why_elsewhere(self, door: Door) -> str:
+        """Why the server is not the client any more: names and addresses change while HAProxy runs."""
+        doors, missing = self.doors(self.states())
+        name = door.client.name
+        if name in missing:
+            return missing[name]
+        return "" if doors[name].server == door.server else f"it is server {doors[name].server} by now"
 
     def opened_at(self) -> dict[str, float]:
         """By server: when it was verified and opened, in seconds since the epoch; only what this user has opened."""
@@ -220,7 +267,7 @@ class Gate:
         failed_since: float | None = None
         while True:
             state = self.state(server)
-            if state.is_open or not state.administration:
+            if state.is_ready:
                 return OPENED_BY_ANOTHER
             if not state.is_checked:
                 return "HAProxy does not check its health; add check to its server line"
@@ -266,20 +313,6 @@ class Gate:
             atomic_write.write(path, self.runtime.dump().encode())
         except (OSError, Trouble) as error:
             self.say(f"{path}: what is open could not be noted for the next reload: {error}")
-
-
-def is_at(server: ServerState, client: Client, inventory: Inventory) -> bool | None:
-    """Whether a running server has the client's address; None where the client's name means nothing here."""
-    host, port = client.address.host, client.address.port
-    if server.port != port:
-        return False
-    if is_loopback(host) and not is_literal(host):
-        return is_loopback(server.address)
-    try:
-        known = resolve(host, inventory.hosts, 5.0)
-    except HttpTrouble:
-        return None
-    return server.address in known
 
 
 def _check(state: ServerState) -> str:

@@ -23,7 +23,8 @@ from zcheck.commands.haproxy.gate import (
     named_clients,
     only,
 )
-from zcheck.commands.haproxy.verified import OF_THE_WHOLE, failing, told
+from zcheck.commands.haproxy.verified import OF_THE_WHOLE, failing, process_of, told, unproven
+from zcheck.commands.receipt import VerifiedClient
 from zcheck.facts import Client, ControlPanel, NotGathered
 from zcheck.probes import http
 from zcheck.probes.haproxy_socket import RUNNING
@@ -68,7 +69,8 @@ def rolling_restart(
         return Outcome(before.report.verdict.exit_code, examination=before)
     done: list[str] = []
     for client in chosen:
-        why, code = _restart_one(gate, doors[client.name], examine, restart, arguments[client.name], secret)
+        was = process_of(before, client.name)
+        why, code = _restart_one(gate, doors[client.name], examine, restart, arguments[client.name], secret, was)
         if why:
             gate.say(f"{client.name}: {why}")
             rest = [one.name for one in chosen if one.name not in done and one.name != client.name]
@@ -82,9 +84,18 @@ def rolling_restart(
 
 
 def _restart_one(
-    gate: Gate, door: Door, examine: Examine, restart: Restart, command: Sequence[str], secret: str | NotGathered
+    gate: Gate,
+    door: Door,
+    examine: Examine,
+    restart: Restart,
+    command: Sequence[str],
+    secret: str | NotGathered,
+    verified: VerifiedClient,
 ) -> tuple[str, int]:
-    """Why one client did not come back, and the exit code; nothing and 0 where it did."""
+    """Why one client did not come back, and the exit code; nothing and 0 where it did.
+
+    ``verified``: its process as it was verified before the restart.
+    """
     client, server, settings = door.client, door.server, gate.settings
     states = gate.states()
     others = others_up(states, server)
@@ -97,7 +108,7 @@ def _restart_one(
     gate.say(f"{client.name}: no new users")
     running = gate.empty(server)
     if running:
-        back = gate.admit(server)
+        back = gate.admit(door, gate.is_still(verified, client, secret))
         return f"not restarted: {running}; {'it is open again' if not back else f'it stays closed: {back}'}", CRITICAL
     gate.say(f"{client.name}: restarting")
     why = _run(command, settings.command_s) or _came_back(gate, client, was, secret)
@@ -109,7 +120,9 @@ def _restart_one(
     against = failing(part, settings.fail_on)
     if against:
         return f"stays closed: {told(against)}", part.report.verdict.exit_code or CRITICAL
-    why = _warm_up(gate, client, restart.warm_up) or gate.admit(server)
+    why = unproven(part.report, gate.inventory.writers, client.name, reference)
+    why = why or _warm_up(gate, client, restart.warm_up)
+    why = why or gate.admit(door, gate.is_still(process_of(part, client.name), client, secret))
     if why:
         return f"stays closed: {why}", CRITICAL
     _wait_warm(gate, server)
