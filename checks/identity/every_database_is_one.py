@@ -5,7 +5,8 @@ What it examines
     storage hands out one rising sequence; a copy hands out the same numbers again. And what is loaded through one
     connection must raise the count of loads that the others see. Nothing is written, not a byte. A run with
     ``--read-only`` also asks every running client once for the transactions that its own server lists: two lists that
-    cannot be of one storage are of two.
+    cannot be of one storage are of two. A database of several clients that nothing in the run proved to be one, neither
+    what was written into it nor identity, is UNKNOWN by its name: mounted or opened by name, pinned or not.
 Why it matters
     A copy looks like the database in everything: the same pages, users and transactions. Only the next edit differs,
     and from then on there are two sites. A server that was restored beside the old one, or a second ``server`` line
@@ -34,6 +35,11 @@ app2 are one sequence, and the server does not count the loads of both
 >>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
 UNKNOWN app3: database main could not be examined through app3: the connection was lost
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
+>>> from zcheck.rules.proofs import mounting
+>>> mounts = zope_conf(mounting(main="/", archive="/archive"))
+>>> show(every_database_is_one, proofs, app1=mounts, app2=mounts)
+UNKNOWN app1, app2: database archive was not proven to be one for app1, app2: neither by what was written nor by
+identity
 >>> from zcheck.rules.server_lists import server_lists
 >>> show(every_database_is_one, proofs, server_lists(app1="1 2 3 4 99", app2="1 2 3"), app1=[], app2=[])
 CRITICAL app1, app2: database main is two storages, by what the running clients' own servers list: the newest
@@ -48,10 +54,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
-from zcheck.facts.history import HttpHistories
+from zcheck.facts import ControlPanel, Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
+from zcheck.facts.history import HttpHistories, ZeoHistories
 from zcheck.facts.pairs import pairs
 from zcheck.facts.storage_evidence import StorageGroups, storage_groups
+from zcheck.rules.proofs import seen, unproven
 from zcheck.rules.server_lists import through_the_clients
 from zcheck.rules.storages import shown
 
@@ -63,7 +70,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four"}
     "every-database-is-one",
     stage="identity",
     needs=[ZeoIdentity],
-    uses=[HttpHistories, ServerLists, ZeoAnswers, ZopeConf],
+    uses=[HttpHistories, ZeoHistories, ServerLists, ControlPanel, ZeoAnswers, ZopeConf],
     severity=Severity.CRITICAL,
     after=["zeo-server-answers", "zeo-storage-exists"],
 )
@@ -73,7 +80,9 @@ def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     over_zeo = [*_over_zeo(facts, identity)]
     told = {client for one in over_zeo for client in one.clients}
     yield from over_zeo
-    yield from through_the_clients(facts, {one.about for one in over_zeo if isinstance(one, Problem)})
+    apart = [*through_the_clients(facts, {one.about for one in over_zeo if isinstance(one, Problem)})]
+    yield from apart
+    yield from unproven(facts, {one.about for one in (*over_zeo, *apart)})
     compared = set(told)
     for proofs in identity.databases.values():
         usable = [proof.client for proof in proofs if not proof.error and proof.client in facts.clients]
@@ -104,10 +113,18 @@ def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown
         yield from _not_examined(database, proofs)
         if sum(not proof.error for proof in proofs) > 1:
             found = storage_groups(proofs, identity.loads.get(database, ()))
+            found = _still_unclear(facts, database, found)
             found = _of_all(found, identity.same_way.get(database, {}))
             if len(found.groups) > 1:
                 yield _split(database, found, proofs)
             yield from _not_proven(database, found)
+
+
+def _still_unclear(facts: Facts, database: str, found: StorageGroups) -> StorageGroups:
+    """Without those of whom writes have proven what the servers' own words do not tell."""
+    others = found.groups[0] if found.groups else ()
+    unclear = [one for one in found.unclear if one.split or not seen(facts, {database}, {*others, *one.clients})]
+    return msgspec.structs.replace(found, unclear=tuple(unclear))
 
 
 def _of_all(found: StorageGroups, same_way: Mapping[str, str]) -> StorageGroups:

@@ -137,10 +137,13 @@ def _by_loads(one: str, other: str, loads: tuple[LoadsCount, ...]) -> bool | Non
     return verdict
 
 
-def proven_one(identity: ZeoIdentity | None, database: str, one: str, other: str) -> bool:
-    """Whether it is proven that these two clients' connections to a database reach one storage."""
-    if identity is None:
-        return False
+def proven_groups(identity: ZeoIdentity, database: str) -> tuple[tuple[str, ...], ...]:
+    """The clients of each group provably reach one storage of this database, those included for whom another stood."""
     found = storage_groups(identity.databases.get(database, ()), identity.loads.get(database, ()))
     stood = identity.same_way.get(database, {})
-    return any({stood.get(one, one), stood.get(other, other)} <= set(group) for group in found.groups)
+    return tuple((*group, *(name for name, other in stood.items() if other in group)) for group in found.groups)
+
+
+def proven_one(identity: ZeoIdentity | None, database: str, one: str, other: str) -> bool:
+    """Whether it is proven that these two clients' connections to a database reach one storage."""
+    return identity is not None and any({one, other} <= set(group) for group in proven_groups(identity, database))

@@ -1,0 +1,94 @@
+"""By what the clients' databases were proven to be one: by writes through the clients, by their lists, by identity."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from zcheck.check import Unknown
+from zcheck.facts import ControlPanel, Facts, ZeoIdentity
+from zcheck.facts.history import History, HttpHistories, ZeoHistories
+from zcheck.facts.pairs import pairs
+from zcheck.facts.storage_evidence import proven_groups
+from zcheck.rules.databases import shared_databases, zeo_members
+
+
+def seen(facts: Facts, databases: Collection[str], clients: Collection[str], *, over_zeo: bool = True) -> bool:
+    """Whether what was written into this database was seen by all of these clients, from each other or in turn.
+
+    ``over_zeo``: what went over zcheck's own connections counts as well, and not what went through the clients alone.
+    """
+    found = [*(facts.maybe(HttpHistories) or HttpHistories()).histories]
+    if over_zeo:
+        found += (facts.maybe(ZeoHistories) or ZeoHistories()).histories
+    return any(_joined(facts, history, clients) for history in found if history.database in databases)
+
+
+def _joined(facts: Facts, history: History, clients: Collection[str]) -> bool:
+    groups: list[set[str]] = []
+    for pair in pairs(history, facts.inventory.writers, facts.inventory.client_names):
+        if pair.seen:
+            groups = _with(groups, {pair.writer, pair.reader})
+    for name, other in history.same_way.items():
+        groups = _with(groups, {name, other})
+    return any(set(clients) <= group for group in groups)
+
+
+def _with(groups: list[set[str]], more: set[str]) -> list[set[str]]:
+    met = [group for group in groups if group & more]
+    return [group for group in groups if not group & more] + [more.union(*met)]
+
+
+def unproven(facts: Facts, told: Collection[str]) -> Iterator[Unknown]:
+    """The databases of several clients that nothing in this run proved to be one; ``told``: those told of already."""
+    known: set[str] = set()
+    for shared in shared_databases(facts):
+        members = zeo_members(shared)
+        names = {database.name for database in members.values()}
+        known |= {database.name for database in shared.members.values()}
+        if len(members) > 1 and not names & set(told) and not _is_proven(facts, names, members):
+            yield _unknown(shared.label, tuple(members), min(names))
+    for name, clients in _of_the_running(facts, known).items():
+        if len(clients) > 1 and name not in told and not _is_proven(facts, {name}, clients):
+            yield _unknown(f"database {name}", clients, name)
+
+
+def _unknown(label: str, clients: tuple[str, ...], name: str) -> Unknown:
+    message = f"{label} was not proven to be one for {', '.join(clients)}: neither by what was written nor by identity"
+    hint = f"pin it in [database:{name}] of clients.ini where the root's is pinned, and give zope-conf for each client"
+    return Unknown(clients, message, (), hint, about=name)
+
+
+def _is_proven(facts: Facts, names: Collection[str], clients: Collection[str]) -> bool:
+    if seen(facts, names, clients, over_zeo=False):
+        return True
+    identity = facts.maybe(ZeoIdentity) or ZeoIdentity()
+    by_files = seen(facts, names, clients) or any(
+        set(clients) <= set(group) for name in names for group in proven_groups(identity, name)
+    )
+    return by_files and not set(clients) & set(run_elsewhere(facts))
+
+
+def run_elsewhere(facts: Facts) -> tuple[str, ...]:
+    """The clients that were seen to run on another storage than their files name: what files prove is not theirs."""
+    return ()
+
+
+def _of_the_running(facts: Facts, known: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The databases on ZEO that running clients show and that no zope.conf names, by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for client, panel in facts.each(ControlPanel).items():
+        connected = [page.name for page in panel.databases if page.connected is not None]
+        # A client that lists one alone has it at the root, whatever it is called.
+        for name in connected if len(connected) > 1 else ():
+            if name not in known:
+                found[name] = (*found.get(name, ()), client)
+    return found
+
+
+def mounting(server: str = "zeo1:8100", **databases: str) -> str:
+    """A zope.conf for an example: each database at its mount point, on one server; an empty one is mounted nowhere."""
+    lines = []
+    for name, path in databases.items():
+        mount = [f"mount-point {path}"] if path else []
+        lines += [f"<zodb_db {name}>", "<zeoclient>", f"server {server}", "</zeoclient>", *mount, "</zodb_db>"]
+    return "\n".join(lines)
