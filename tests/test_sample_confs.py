@@ -53,6 +53,7 @@ EXPECTED: dict[str, dict[str, list[tuple[str, str]]]] = {
     "sessions-in-memory": {"sessions-are-shared": [("WARNING", ALL)]},
     "zeo-login-is-ignored": {"zeo-authentication-is-effective": [("WARNING", "app2")]},
     "settings-differ": {"settings-agree": [("WARNING", ALL)]},
+    "server-settings-differ": {"server-settings-agree": [("WARNING", ALL)]},
     "environment-differs": {"environment-agrees": [("WARNING", ALL)]},
     "key-misspelt": {"zope-conf-parses": [("CRITICAL", "app2")]},
     "key-of-zope-2": {"zope-conf-keys-are-known": [("WARNING", ALL)]},

@@ -11,14 +11,15 @@ from typing import Any
 
 from zcheck.check import Check
 from zcheck.consistency.judge.verdicts import with_verdicts
-from zcheck.facts import Balancers, Facts, Inventory, LeftOut, NotGathered, ZopeConf
+from zcheck.facts import Balancers, Facts, Inventory, LeftOut, NotGathered, WsgiConf, ZopeConf
 from zcheck.parsers import clients_ini as _inventory
 from zcheck.parsers import haproxy_cfg as _haproxy
+from zcheck.parsers import wsgi_ini as _wsgi_ini
 from zcheck.parsers import zope_conf as _zopeconf
 from zcheck.report.structs import Judgement
 from zcheck.runner import run
 
-__all__ = ["LeftOut", "NotGathered", "facts_of", "haproxy_conf", "inventory", "judge", "show", "zope_conf"]
+__all__ = ["LeftOut", "NotGathered", "facts_of", "haproxy_conf", "inventory", "judge", "show", "wsgi_ini", "zope_conf"]
 
 
 def zope_conf(text: str = "", *, file: str = "zope.conf", env: dict[str, str] | None = None, **main: str) -> ZopeConf:
@@ -34,6 +35,11 @@ def zope_conf(text: str = "", *, file: str = "zope.conf", env: dict[str, str] | 
         lines = ["<zodb_db main>", "<zeoclient>", *keys, "</zeoclient>", f"mount-point {mount}", "</zodb_db>"]
         text = "\n".join(lines)
     return _zopeconf.parse(text, file, env or {}, _no_includes)
+
+
+def wsgi_ini(text: str, *, file: str = "zope.ini") -> WsgiConf:
+    """A zope.ini from its text."""
+    return _wsgi_ini.parse(text, file)
 
 
 def haproxy_conf(text: str, *, file: str = "haproxy.cfg", backend: str | None = None) -> Balancers:

@@ -1,10 +1,12 @@
 """Every client listens where the balancer is told to find it.
 
 What it examines
-    Where the client's zope.ini or wsgi.ini (Zope 2: the ``<http-server>`` of its zope.conf) makes it listen: the port
-    of the client's ``address`` is among them (or that of ``listens``, where a container or a NAT publishes it as
-    another), and a client whose ``address`` is no loopback address is not bound to its own machine alone. Understood
-    are waitress, plone.recipe.zope2instance, Paste and pyruvate; of other servers nothing is guessed.
+    Where the client's zope.ini or wsgi.ini (Zope 2: the ``<http-server>`` of its zope.conf) makes it listen: host and
+    port of the client's ``address`` are among them (of ``listens`` the port alone, where a container or a NAT publishes
+    it as another), and a client whose ``address`` is no loopback address is not bound to its own machine alone.
+    Understood are waitress (waitress_fastlisten and plone.recipe.zope2instance too), Paste, pyruvate, bjoern and
+    cheroot; of other servers nothing is guessed, and ``listens`` settles it. Variables of the command that starts the
+    client are those of ``ini-vars``.
 Why it matters
     Zope's own skeleton listens on 127.0.0.1: such a client answers whoever tries it on its machine, and no balancer on
     another one. An ini file that the server refuses is a client that does not start.
@@ -23,6 +25,8 @@ OK
 CRITICAL app2: app2 listens on 127.0.0.1:8080, where no other machine reaches it; clients.ini says 10.0.0.2:8080
 >>> show(listen_address_matches, app1=listens(("*", 8080)), app2=listens(("*", 8081)))
 CRITICAL app2: app2 listens on *:8081; clients.ini says 10.0.0.2:8080
+>>> show(listen_address_matches, app1=listens(("*", 8080)), app2=listens(("10.0.0.1", 8080)))
+CRITICAL app2: app2 listens on 10.0.0.1:8080; clients.ini says 10.0.0.2:8080
 >>> show(listen_address_matches, app1=listens(("*", 8080)), app2=NotGathered("zope.ini: Permission denied"))
 UNKNOWN app2: zope.ini: Permission denied
 """
@@ -32,8 +36,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
-from zcheck.facts import Client, Facts, HostPort, Inventory, Setting, WsgiConf
-from zcheck.facts.addresses import is_loopback
+from zcheck.facts import Client, Facts, HostPort, Inventory, Names, Setting, WsgiConf
+from zcheck.facts.addresses import is_loopback, reached, same_address
 
 # The lines that say where a client listens, the most telling one first.
 _TELLING = ("listen", "fast-listen", "unix_socket", "socket", "address")
@@ -41,15 +45,15 @@ _TELLING_PORT = (*_TELLING, "port", "host", "use")
 _TELLING_HOST = (*_TELLING, "host", "port", "use")
 
 
-@check("listen-address-matches", stage="config", needs=[WsgiConf], severity=Severity.CRITICAL)
+@check("listen-address-matches", stage="config", needs=[WsgiConf], uses=[Names], severity=Severity.CRITICAL)
 def listen_address_matches(facts: Facts) -> Iterator[Problem | Unknown]:
     """One finding for all clients that listen on the same wrong address."""
-    inventory = facts.inventory
+    inventory, names = facts.inventory, facts.maybe(Names)
     confs = facts.each(WsgiConf)
     elsewhere: dict[tuple[str, bool], list[Client]] = {}
     for client in inventory.clients:
         conf = confs.get(client.name)
-        if conf is None or (found := _matching(client, conf, inventory)) is None:
+        if conf is None or (found := _matching(client, conf, inventory, names)) is None:
             continue
         if isinstance(found, bool):
             elsewhere.setdefault((_listed(conf.listen), found), []).append(client)
@@ -59,20 +63,52 @@ def listen_address_matches(facts: Facts) -> Iterator[Problem | Unknown]:
         yield _problem(where, is_local, clients, confs, inventory)
 
 
-def _matching(client: Client, conf: WsgiConf, inventory: Inventory) -> Problem | Unknown | bool | None:
-    """None: it listens there; True: on its own machine alone; False: on other ports."""
+def _matching(
+    client: Client, conf: WsgiConf, inventory: Inventory, names: Names | None
+) -> Problem | Unknown | bool | None:
+    """None: it listens there; True: on its own machine alone; False: on other addresses."""
     refused = next((fault for fault in conf.faults if fault.kind == "refused"), None)
     if refused is not None:
         message = f"{client.name} does not start with this file: {refused.message}"
         return Problem((client.name,), message, (Place.of(refused),), refused.hint)
+    if conf.listens_elsewhere and client.listens is not None:
+        return None  # Who runs it has said which port it is.
     port = client.listens or client.address.port
     fitting = [listen for listen in conf.listen if listen.port == port]
-    if fitting:
-        is_local = all(listen.host != "*" and is_loopback(listen.host) for listen in fitting)
-        meant = inventory.hosts.get(client.address.host, (client.address.host,))
-        public = client.listens is None and not all(map(is_loopback, meant))
-        return True if is_local and public and not conf.listens_elsewhere else None
-    return _open_question(client, conf, port) or False
+    if not fitting:
+        return _open_question(client, conf, port) or False
+    if client.listens is not None or conf.listens_elsewhere:
+        return None
+    answers = [_is_there(listen.host, client, inventory, names) for listen in fitting]
+    if any(answers):
+        return None
+    if None in answers:
+        return _which_host(client, conf, fitting[answers.index(None)])
+    meant = inventory.hosts.get(client.address.host, (client.address.host,))
+    local = all(listen.host != "*" and is_loopback(listen.host) for listen in fitting)
+    return local and not all(map(is_loopback, meant))
+
+
+def _is_there(host: str, client: Client, inventory: Inventory, names: Names | None) -> bool | None:
+    """Whether a client that listens on this host is reached by its address."""
+    if host == "*":
+        return True
+    address = client.address.host
+    if is_loopback(host):
+        # A name may be one of this machine's own addresses for whoever asks there; [hosts] may say so.
+        meant = inventory.hosts.get(address, (address,))
+        return any(is_loopback(one) and same_address(one, host, inventory, names) for one in meant)
+    if is_loopback(address):
+        # On one address alone, which is not the loopback one, whatever machine this is.
+        return None if not reached(host, inventory, names) else False
+    return same_address(host, address, inventory, names)
+
+
+def _which_host(client: Client, conf: WsgiConf, listen: HostPort) -> Unknown:
+    message = f"whether {client.name} listens on its address is not known: its file says {listen}, clients.ini "
+    message += str(client.address)
+    hint = f"write the addresses of both names into [hosts], or listens = {listen.port} in [client:{client.name}]"
+    return Unknown((client.name,), message, _places(conf, _TELLING_HOST), hint, about="host")
 
 
 def _open_question(client: Client, conf: WsgiConf, port: int) -> Unknown | None:
@@ -81,7 +117,9 @@ def _open_question(client: Client, conf: WsgiConf, port: int) -> Unknown | None:
     name = (client.name,)
     if conf.listens_elsewhere:
         reason = conf.faults[0].message if conf.faults else "the file does not tell"
-        return Unknown(name, f"where {client.name} listens cannot be told: {reason}", places, about="where")
+        hint = next((fault.hint for fault in conf.faults if fault.hint), "")
+        hint = hint or f"write the port into [client:{client.name}]: listens = {client.address.port}"
+        return Unknown(name, f"where {client.name} listens cannot be told: {reason}", places, hint, about="where")
     if conf.unix_sockets:
         message = (
             f"{client.name} listens on the unix socket {conf.unix_sockets[0]}; what serves port {port} is not told"
@@ -104,20 +142,26 @@ def _problem(
     verb = "listens" if len(clients) == 1 else "listen"
     message = f"{', '.join(names)} {verb} on {where or 'no port at all'}{reach}; clients.ini says {said}"
     ini = [Place.in_ini(inventory.file, client.section, key) for client in clients]
-    keys = _TELLING_HOST if is_local else _TELLING_PORT
+    port = clients[0].listens or clients[0].address.port
+    by_host = is_local or any(listen.port == port for listen in confs[names[0]].listen)
+    keys = _TELLING_HOST if by_host else _TELLING_PORT
     places = [place for client in clients for place in _places(confs[client.name], keys)]
     return Problem(names, message, (*places, *ini), _hint(is_local, clients[0], confs[clients[0].name]), about=where)
 
 
 def _hint(is_local: bool, client: Client, conf: WsgiConf) -> str:
-    if not is_local:
+    port = client.listens or client.address.port
+    if not is_local and not any(listen.port == port for listen in conf.listen):
         listened = conf.listen[0].port if conf.listen else client.address.port
-        return f"let it listen on port {client.listens or client.address.port}, or write {listened} in clients.ini"
+        return f"let it listen on port {port}, or write {listened} in clients.ini"
     line = _line(conf, _TELLING_HOST)
     if line is None or line.key in ("host", "port", "use"):
-        return "write host = 0.0.0.0, or the address of the interface that the balancer reaches"
-    separator = " " if line.key == "address" else " = "
-    return f"write {line.key}{separator}0.0.0.0:{client.address.port}, or the interface that the balancer reaches"
+        hint = "write host = 0.0.0.0, or the address of the interface that the balancer reaches"
+    else:
+        separator = " " if line.key == "address" else " = "
+        hint = f"write {line.key}{separator}0.0.0.0:{client.address.port}, or the interface that the balancer reaches"
+    nat = f"; where a container or a NAT leads there, write listens = {port} in [client:{client.name}]"
+    return hint if is_local else hint + nat
 
 
 def _line(conf: WsgiConf, keys: tuple[str, ...]) -> Setting | None:

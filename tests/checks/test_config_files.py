@@ -196,6 +196,41 @@ SOCKET = WAITRESS + "unix_socket = /run/zope.sock\n"
 LISTENING: dict[str, tuple[str, Inventory, tuple[str, ...]]] = {
     "everywhere": ("", ini(), (PUBLIC, PUBLIC)),
     "its own interface": ("", ini(clients=1), (WAITRESS + "listen = 10.0.0.1:8080\n",)),
+    "another machine's interface": (
+        "CRITICAL app2: app2 listens on 10.0.0.1:8080; clients.ini says 10.0.0.2:8080",
+        ini(),
+        (WAITRESS + "listen = 10.0.0.1:8080\n", WAITRESS + "listen = 10.0.0.1:8080\n"),
+    ),
+    "another interface behind a NAT": (
+        "",
+        ini(clients=1, app1="address = 192.0.2.1:80\nlistens = 8080"),
+        (WAITRESS + "listen = 10.0.0.1:8080\n",),
+    ),
+    "its own interface by a name of [hosts]": (
+        "",
+        ini("[hosts]\nwww1 = 10.0.0.1\n", clients=1),
+        (WAITRESS + "listen = www1:8080\n",),
+    ),
+    "a name that nothing knows": (
+        "UNKNOWN app1: whether app1 listens on its address is not known: its file says www1:8080",
+        ini(clients=1),
+        (WAITRESS + "listen = www1:8080\n",),
+    ),
+    "one interface, called by loopback": (
+        "CRITICAL app1: app1 listens on 10.0.0.1:8080; clients.ini says 127.0.0.1:8080",
+        ini(clients=1, app1="address = 127.0.0.1:8080"),
+        (WAITRESS + "listen = 10.0.0.1:8080\n",),
+    ),
+    "its own loopback address": (
+        "",
+        ini(clients=1, app1="address = 127.0.0.2:8080"),
+        (WAITRESS + "listen = 127.0.0.2:8080\n",),
+    ),
+    "another loopback address": (
+        "CRITICAL app1: app1 listens on 127.0.0.1:8080; clients.ini says 127.0.0.2:8080",
+        ini(clients=1, app1="address = 127.0.0.2:8080"),
+        (WAITRESS + "listen = 127.0.0.1:8080\n",),
+    ),
     "one of several": ("", ini(clients=1), (WAITRESS + "listen = 127.0.0.1:8081 *:8080\n",)),
     "Zope's skeleton": (
         "CRITICAL app1: app1 listens on 127.0.0.1:8080, where no other machine reaches it",
@@ -254,6 +289,16 @@ LISTENING: dict[str, tuple[str, Inventory, tuple[str, ...]]] = {
         "UNKNOWN app1: where app1 listens cannot be told: zcheck does not know where egg:gunicorn#main listens",
         ini(clients=1),
         ("[server:main]\nuse = egg:gunicorn#main\nport = 8080\n",),
+    ),
+    "another server, and whoever runs it says the port": (
+        "",
+        ini(clients=1, app1="address = 10.0.0.1:8080\nlistens = 8080"),
+        ("[server:main]\nuse = egg:gunicorn#main\n",),
+    ),
+    "a variable, and whoever runs it says the port": (
+        "",
+        ini(clients=1, app1="address = 10.0.0.1:8080\nlistens = 8080"),
+        (WAITRESS + "port = %(http_port)s\n",),
     ),
     "a variable": (
         "UNKNOWN app1: where app1 listens cannot be told: %(http_port)s",

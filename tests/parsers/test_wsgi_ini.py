@@ -49,6 +49,27 @@ LISTENING = {
     "listen without a port": (["localhost:8080"], WAITRESS + "listen = localhost\n"),
     "listen on an IPv6 address": (["[fd00::1]:8081"], WAITRESS + "listen = [fd00::1]:8081\n"),
     "listen on an IPv6 address without a port": (["[fd00::1]:8080"], WAITRESS + "listen = [fd00::1]\n"),
+    "fastlisten": (
+        ["*:8080", "127.0.0.1:8081"],
+        "[server:main]\npaste.server_factory = waitress_fastlisten:main\nuse = egg:waitress_fastlisten#main\n"
+        "fast-listen = 0.0.0.0:8080 127.0.0.1:8081\n",
+    ),
+    "fastlisten by its factory, told to listen": (
+        ["10.0.0.1:8080"],
+        "[server:main]\npaste.server_factory = waitress_fastlisten:server_factory\nlisten = 10.0.0.1:8080\n",
+    ),
+    "bjoern": (["*:8080"], "[server:main]\nuse = egg:dataflake.wsgi.bjoern#main\nport = 8080\n"),
+    "bjoern, host and port": (
+        ["10.0.0.1:8080"],
+        "[server:main]\nuse = egg:dataflake.wsgi.bjoern#main\nhost = 10.0.0.1\nport = 8080\n",
+    ),
+    "bjoern, listen": (["*:8081"], "[server:main]\nuse = egg:dataflake.wsgi.bjoern#main\nlisten = 8081\n"),
+    "bjoern, any port": (["?"], "[server:main]\nuse = egg:dataflake.wsgi.bjoern#main\n"),
+    "cheroot, told nothing": (["*:8080"], "[server:main]\nuse = egg:dataflake.wsgi.cheroot#main\n"),
+    "cheroot": (
+        ["127.0.0.1:8081"],
+        "[server:main]\nuse = egg:dataflake.wsgi.cheroot#main\nhost = 127.0.0.1\nport = 8081\n",
+    ),
     "unix socket": (["/run/zope.sock"], WAITRESS + "unix_socket = /run/zope.sock\n"),
     "egg without an entry": (["*:8081"], "[server:main]\nuse = egg:Waitress\nport = 8081\n"),
     "the recipe": (["*:8080"], RECIPE + "fast-listen = 0.0.0.0:8080\n"),
@@ -442,3 +463,44 @@ def test_an_ini_of_the_corpus_may_start_a_zope_conf_that_is_not_there(corpus: Pa
     conf = parse(path.read_text(encoding="utf-8"), str(path))
     assert is_started_with(conf, str(folder / "zope_8085.conf")) is False
     assert str(folder / "zope_zope_8085.conf") == conf.zope_conf
+
+
+@pytest.mark.parametrize("line", ["{% if threads %}", "<% if threads %>", "{# a note #}", "threads = {% x %}"])
+def test_what_another_program_fills_in_is_told_as_a_template(line: str) -> None:
+    (fault,) = parse(f"{APP}{WAITRESS}{line}\n", "zope.ini").faults
+    assert "this is a template" in fault.message
+
+
+FILTER = "[filter:errors]\nuse = egg:Zope#httpexceptions\n"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "text"),
+    [
+        pytest.param(True, "[pipeline:main]\npipeline = zope\n", id="Zope alone"),
+        pytest.param(True, "[pipeline:main]\npipeline =\n  egg:paste#evalerror\n  zope\n", id="another filter"),
+        pytest.param(False, "[pipeline:main]\npipeline = egg:Zope#httpexceptions zope\n", id="by its egg"),
+        pytest.param(False, "[pipeline:main]\npipeline = errors zope\n" + FILTER, id="by a section"),
+        pytest.param(
+            False,
+            "[pipeline:main]\npipeline = mine zope\n[filter:mine]\npaste.filter_factory = a:b\n",
+            id="who knows what that does",
+        ),
+        pytest.param(False, "[pipeline:main]\npipeline = nowhere zope\n", id="a section that is not there"),
+        pytest.param(False, "", id="no pipeline"),
+    ],
+)
+def test_a_pipeline_without_httpexceptions(lacks: bool, text: str) -> None:
+    conf = parse(APP + WAITRESS + text, "zope.ini")
+    assert lacks == (conf.lacks_httpexceptions is not None)
+
+
+def test_variables_of_urls_stand_in_nobodys_way() -> None:
+    conf = parse(APP + WAITRESS + "port = 8080\ntrusted_proxy = %(proxy)s\nurl_scheme = https\n", "zope.ini")
+    assert ["*:8080"] == listened(conf)
+    assert () == conf.faults
+    proxy, scheme = conf.url_settings
+    assert ("trusted_proxy", ("trusted_proxy",)) == (proxy.key, proxy.unresolved)
+    assert ("url_scheme", "https", ()) == (scheme.key, scheme.value, scheme.unresolved)
+    known = parse(APP + WAITRESS + "trusted_proxy = %(proxy)s\n", "zope.ini", {"proxy": "10.0.0.9"})
+    assert ["10.0.0.9"] == [setting.value for setting in known.url_settings]

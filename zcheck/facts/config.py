@@ -132,9 +132,10 @@ class ConfFault(msgspec.Struct, frozen=True):
     """Something in a configuration file that could not be read as Zope would read it.
 
     ``refused``: Zope itself does not start with it.  ``unread``: a part that zcheck could not have (an include).
+    ``unmeant``: it is accepted, and read as something else than whoever wrote it can have meant.
     """
 
-    kind: Literal["refused", "unread"]
+    kind: Literal["refused", "unread", "unmeant"]
     message: str
     file: str
     line: int | None = None
@@ -193,6 +194,12 @@ class WsgiConf(msgspec.Struct, frozen=True):
     """The lines that all this was read from: the server's, and ``zope_conf``."""
     application: str | None = None
     """The ``use`` of the application that is served, such as ``egg:Zope#main``; None where it is not known."""
+    url_settings: tuple[Setting, ...] = ()
+    """The lines of the server that change what an application takes for its public URL and its visitor's address."""
+    is_plain: bool = False
+    """Whether its server is known to speak HTTP/1 alone: neither TLS, nor HTTP/2, nor the PROXY protocol."""
+    lacks_httpexceptions: Setting | None = None
+    """The ``pipeline`` line without Zope's filter that makes answers of exceptions; None: it has it, or who knows."""
     listens_elsewhere: bool = False
     """Whether the client may listen on other addresses than those above; a fault says why that is not known."""
 

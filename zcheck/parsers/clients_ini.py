@@ -85,6 +85,7 @@ CLIENT_KEYS = frozenset(
         "connect",
         "env-file",
         "host-header",
+        "ini-vars",
         "listens",
         "machine",
         "role",
@@ -112,7 +113,8 @@ SUPPRESSION_KEYS = frozenset({"check", "clients", "expires", "reason"})
 BALANCER_TYPES = ("haproxy",)
 BALANCER_PATHS = ("config", "state-file", "admin-socket")
 BALANCER_KEYS = frozenset(
-    {"type", "backend", "balance", "group", "health-path", "log", "maxconn", "public-bind", "status-bind", "user"}
+    {"type", "backend", "balance", "group", "health-path", "log", "maxconn", "other-backends"}
+    | {"public-bind", "status-bind", "user"}
     | set(BALANCER_PATHS)
     | {
         f"timeout-{what}"
@@ -414,6 +416,7 @@ def _client(part: _Part) -> Client:
         env_file=_path(part, "env-file", there),
         env=_environment(part),
         listens=_listens(part),
+        ini_vars=_ini_variables(part),
         tls=_yes_no(part, "tls"),
         host_header=_host_header(part),
         balancer_server=part.word("balancer-server"),
@@ -485,6 +488,20 @@ def _environment(part: _Part) -> dict[str, str]:
                 raise part.error(key, f"{_quoted(key)} names no variable", advice)
             found[name] = value
     return found
+
+
+def _ini_variables(part: _Part) -> dict[str, str]:
+    """``NAME=VALUE``, blanks between, as on the command line; quotes keep a blank."""
+    value = part.get("ini-vars")
+    advice = "write ini-vars = NAME=VALUE NAME=VALUE, as on the command line that starts the client"
+    try:
+        words = shlex.split(value or "")
+    except ValueError:
+        raise part.bad("ini-vars", "has a quote that is not closed", advice) from None
+    pairs = [word.partition("=") for word in words]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        raise part.bad("ini-vars", "is no list of NAME=VALUE", advice)
+    return {name: text for name, _, text in pairs}
 
 
 def _command(part: _Part, key: str) -> str | None:

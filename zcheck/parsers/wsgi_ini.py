@@ -38,8 +38,10 @@ WAITRESS_PORT = 8080
 _HEADER = re.compile(r"\[(.+)\]")
 _REFERENCE = re.compile(r"%(?:(%)|\(([^)]{1,200})\)s|)")
 _PORT = re.compile(r"[0-9]{1,5}")
-# What other programs fill in: buildout and Genshi, Zope's own skeletons, Jinja.
-_PLACEHOLDER = re.compile(r"\$\{[^}\n]{0,200}\}|<<\w{1,60}>>|\{\{.{0,200}?\}\}")
+# What other programs fill in: buildout and Genshi, Zope's own skeletons, Jinja, and ERB.
+_PLACEHOLDER = re.compile(
+    r"\$\{[^}\n]{0,200}\}|<<\w{1,60}>>|\{\{.{0,200}?\}\}|\{%.{0,200}?%\}|\{#.{0,200}?#\}|<%.{0,200}?%>"
+)
 # Python's own formatting puts in a key, or whole lines.
 _FORMATTED = re.compile(r"%\([^)]{1,200}\)s")
 _EVERYWHERE = frozenset({"", "*", "0.0.0.0", "::"})
@@ -96,6 +98,7 @@ def parse(text: str, file: str, variables: Mapping[str, str] = {}) -> WsgiConf:
         conf = msgspec.structs.replace(conf, zope_conf=started.value, settings=(*conf.settings, started))
     conf = msgspec.structs.replace(conf, application=_application(ini))
     faults += _handlers(ini)
+    conf = msgspec.structs.replace(conf, lacks_httpexceptions=_without_httpexceptions(ini))
     # A template makes everything else that can be said of it idle.
     templates = [fault for fault in faults if fault.is_template]
     faults = templates[:1] or faults
@@ -191,6 +194,7 @@ def from_zope2(conf: ZopeConf) -> WsgiConf | None:
         listen=tuple(listen),
         threads=int(threads.value) if threads is not None and threads.value.isdecimal() else None,
         zope_conf=conf.file,
+        is_plain=True,
         faults=tuple(faults),
         settings=said,
         listens_elsewhere=bool(faults),
@@ -258,6 +262,8 @@ class _Reader:
         header = _HEADER.match(value)
         if header is not None:
             self._section(header.group(1), number)
+        elif placeholder := _PLACEHOLDER.match(value):
+            raise _template(placeholder.group(), number)
         elif self.section is None:
             raise _Fault(f"{_shown(value)} stands before any [section]", number, refused=True)
         else:
@@ -322,8 +328,19 @@ class _Ini:
             if wanted in _SAID:
                 value = self._replaced(option.value, section, option.line)
                 value = self._default(value, option.line) if key.startswith("get ") else value
+            elif wanted in _OF_URLS:
+                found[wanted] = self._as_far_as_known(wanted, option, section)
+                continue
             found[wanted] = Setting(wanted, without_userinfo(value), self.file, option.line)
         return found
+
+    def _as_far_as_known(self, key: str, option: Option, section: str) -> Setting:
+        """An option that says nothing of where the client listens: what is not known of it stands in nobody's way."""
+        try:
+            value = self._replaced(option.value, section, option.line)
+        except _Fault:
+            return Setting(key, option.value, self.file, option.line, unresolved=(key,))
+        return Setting(key, without_userinfo(value), self.file, option.line)
 
     def option(self, section: str, key: str) -> Setting:
         """One option alone, so that another one's unknown reference does not stand in its way."""
@@ -382,7 +399,7 @@ def _unknown(name: str, line: int) -> _Fault:
     message = (
         f"%({_shown(name)})s is given neither in the file nor to zcheck: the command that starts the client has it"
     )
-    return _Fault(message, line)
+    return _Fault(message, line, f"write it into clients.ini, as the command has it: ini-vars = {_shown(name)}=VALUE")
 
 
 def _template(placeholder: str, line: int) -> _Fault:
@@ -413,7 +430,8 @@ def _server(ini: _Ini) -> WsgiConf:
         raise _Fault(f"zcheck does not know where {_shown(use.value)} listens", use.line)
     conf = read(options, use)
     said = tuple(setting for key, setting in options.items() if key in _SAID)
-    return msgspec.structs.replace(conf, file=ini.file, settings=said)
+    of_urls = tuple(setting for key, setting in options.items() if key in _OF_URLS)
+    return msgspec.structs.replace(conf, file=ini.file, settings=said, url_settings=of_urls, is_plain=True)
 
 
 def _server_section(ini: _Ini) -> str:
@@ -509,11 +527,38 @@ def _pyruvate(options: Options, use: Setting) -> WsgiConf:
     return WsgiConf("", (_pair(socket.value, socket),), threads=threads)
 
 
+def _bjoern(options: Options, use: Setting) -> WsgiConf:
+    """dataflake.wsgi.bjoern, serve_paste: ``host`` and ``port``, else ``listen``; without a port it takes any."""
+    host, port, listen = options.get("host"), options.get("port"), options.get("listen")
+    if host is None and port is None and listen is not None:
+        where, _, number = listen.value.rpartition(":")
+        return WsgiConf("", (HostPort(_host(where), _port(number, listen)),))
+    if port is None or port.value in ("", "0"):
+        raise _Fault("bjoern takes a port by chance", use.line, "write port = 8080")
+    return WsgiConf("", (HostPort(_host(host.value if host is not None else "*"), _port(port.value, port)),))
+
+
+def _cheroot(options: Options, use: Setting) -> WsgiConf:
+    """dataflake.wsgi.cheroot, serve_paste: ``host`` and ``port``, 0.0.0.0:8080 unless told otherwise."""
+    host, port = options.get("host"), options.get("port")
+    number = _port(port.value, port) if port is not None else 8080
+    where = _host(host.value if host is not None else "*")
+    return WsgiConf("", (HostPort(where, number),), threads=_number(options, "numthreads", 10))
+
+
 _SERVERS: dict[str, Callable[[Options, Setting], WsgiConf]] = {
     "waitress#main": _waitress,
     "waitress:serve_paste": _waitress,
     "plone-recipe-zope2instance#main": _recipe,
     "plone.recipe.zope2instance:main": _recipe,
+    # It is waitress, with the sockets of fast-listen bound first, as the recipe does it.
+    "waitress-fastlisten#main": _recipe,
+    "waitress_fastlisten:main": _recipe,
+    "waitress_fastlisten:server_factory": _recipe,
+    "dataflake-wsgi-bjoern#main": _bjoern,
+    "dataflake.wsgi.bjoern:serve_paste": _bjoern,
+    "dataflake-wsgi-cheroot#main": _cheroot,
+    "dataflake.wsgi.cheroot:serve_paste": _cheroot,
     "paste#http": _paste,
     "paste#main": _paste,
     "pyruvate#main": _pyruvate,
@@ -521,7 +566,12 @@ _SERVERS: dict[str, Callable[[Options, Setting], WsgiConf]] = {
 # The keys whose values are read, and at which findings may point.
 _SAID = frozenset(
     {"use", "paste.server_factory", "host", "port", "listen", "fast-listen", "unix_socket", "socket"}
-    | {"threads", "workers", "threadpool_workers"}
+    | {"threads", "workers", "threadpool_workers", "numthreads"}
+)
+# The keys by which waitress decides what the application takes for its public URL and its visitor's address.
+_OF_URLS = frozenset(
+    {"trusted_proxy", "trusted_proxy_count", "trusted_proxy_headers", "clear_untrusted_proxy_headers"}
+    | {"url_scheme", "url_prefix"}
 )
 
 
@@ -576,6 +626,31 @@ def _handlers(ini: _Ini) -> Iterator[_Fault]:
                 message = f"{key} of [{_shown(name)}] is no Python expression: the client does not start"
                 hint = f"write the path in {key} with '/', or r in front of its quotes"
                 yield _Fault(message, option.line, hint if "\\" in option.value else f"correct {key}", refused=True)
+
+
+def _without_httpexceptions(ini: _Ini) -> Setting | None:
+    """The ``pipeline`` that is served, where it ends with Zope and has no filter of its that answers exceptions.
+
+    Without it NotFound, Unauthorized and Redirect of Zope 4 and later reach the server, which answers 500.
+    """
+    pipeline = ini.sections.get("pipeline:main", {}).get("pipeline")
+    if pipeline is None:
+        return None
+    names = pipeline.value.split()
+    used = [_used(ini, name) for name in names]
+    if not names or None in used or used[-1] != "zope#main" or "zope#httpexceptions" in used[:-1]:
+        return None
+    return Setting("pipeline", " ".join(names), ini.file, pipeline.line)
+
+
+def _used(ini: _Ini, name: str) -> str | None:
+    """What a name in a pipeline stands for; None where that is not known."""
+    if name.startswith("egg:"):
+        return _kind(name)
+    found = [keys for section, keys in ini.sections.items() if section.partition(":")[2].strip() == name]
+    use = found[0].get("use") if len(found) == 1 else None
+    factory = any(key.startswith("paste.") for keys in found for key in keys)
+    return _kind(use.value) if use is not None and not factory and "%" not in use.value else None
 
 
 def _zope_conf(ini: _Ini) -> Setting | None:

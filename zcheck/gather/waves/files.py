@@ -89,7 +89,7 @@ def _wsgi_conf(run: Run, client: Client) -> WsgiConf | NotGathered | LeftOut:
     conf = run.facts.raw(ZopeConf, client.name)
     known = conf if isinstance(conf, ZopeConf) else None
     beside = None if answers.conf_is_there(client) else client.zope_conf
-    return wsgi_ini.of_client(beside, client.wsgi_ini, known, files.read_if_there)
+    return wsgi_ini.of_client(beside, client.wsgi_ini, known, files.read_if_there, client.ini_vars)
 
 
 def _secret_files(run: Run) -> SecretFiles | NotGathered | LeftOut:
@@ -125,7 +125,7 @@ def _of_another_conf(run: Run, client: Client, zope_conf: str) -> WsgiConf | Non
             text = files.read_if_there(path)
         except files.CannotRead:
             continue
-        found = wsgi_ini.parse(text, path) if text is not None else None
+        found = wsgi_ini.parse(text, path, client.ini_vars) if text is not None else None
         if found is not None and found.zope_conf is not None:
             mine = any(other is not None and wsgi_ini.is_started_with(found, other) for other in others)
             return None if mine else found
