@@ -13,6 +13,7 @@ from zcheck.checks.balancer.every_server_is_a_client import every_server_is_a_cl
 from zcheck.checks.balancer.failed_servers_are_redispatched import failed_servers_are_redispatched
 from zcheck.checks.balancer.haproxy_config_is_valid import haproxy_config_is_valid
 from zcheck.checks.balancer.haproxy_keywords_are_current import haproxy_keywords_are_current
+from zcheck.checks.balancer.haproxy_speaks_as_the_client import haproxy_speaks_as_the_client
 from zcheck.checks.balancer.health_check_is_cheap import health_check_is_cheap
 from zcheck.checks.balancer.ping_tells_the_truth import ping_tells_the_truth
 from zcheck.checks.balancer.servers_are_health_checked import servers_are_health_checked
@@ -33,6 +34,7 @@ from zcheck.checks.config.no_read_only_fallback import no_read_only_fallback
 from zcheck.checks.config.one_zeo_server_per_database import one_zeo_server_per_database
 from zcheck.checks.config.relstorage_databases_agree import relstorage_databases_agree
 from zcheck.checks.config.root_mount_exists import root_mount_exists
+from zcheck.checks.config.server_settings_agree import server_settings_agree
 from zcheck.checks.config.sessions_are_shared import sessions_are_shared
 from zcheck.checks.config.settings_agree import settings_agree
 from zcheck.checks.config.storage_names_agree import storage_names_agree
@@ -113,6 +115,7 @@ CATALOGUE: tuple[Check, ...] = (
     sessions_are_shared,
     zeo_authentication_is_effective,
     settings_agree,
+    server_settings_agree,
     environment_agrees,
     zope_conf_keys_are_known,
     debug_mode_is_off,
@@ -149,6 +152,7 @@ CATALOGUE: tuple[Check, ...] = (
     # balancer
     haproxy_config_is_valid,
     every_server_is_a_client,
+    haproxy_speaks_as_the_client,
     cookies_are_distinct,
     sessions_stick,
     haproxy_keywords_are_current,

@@ -5,6 +5,7 @@ What it examines
     installed, the exit code of ``haproxy -c -dW``, by which warnings count as errors. It is not run with ``--offline``,
     since HAProxy looks names up itself. What it says of a name, a user, or a file that may be known on the balancer's
     machine alone is UNKNOWN: for every client, or where it starts without it (``init-addr none``) for the server's own.
+    What it only warns about is a WARNING, as is a ``$NAME`` outside of double quotes, which it takes as it is written.
 Why it matters
     A configuration with an error keeps the balancer from starting, most often at night, when its machine is restarted.
 What it does not prove
@@ -58,10 +59,14 @@ def haproxy_config_is_valid(facts: Facts) -> Iterator[Problem | Unknown | Skippe
     for name, verdict in facts.the(BalancerVerdicts).verdicts.items():
         unread = [fault for fault in verdict.faults if fault.kind == "unread"]
         refused = [fault for fault in verdict.faults if fault.kind == "refused"]
+        unmeant = [fault for fault in verdict.faults if fault.kind == "unmeant"]
         if unread:
             first = unread[0]
             yield Unknown(facts.clients, f"{first.file}: {first.message}", (Place.of(first),), first.hint, about=name)
-        elif isinstance(verdict.run, HaproxyRun):
+            continue
+        if unmeant:
+            yield _unmeant(facts, name, unmeant)
+        if isinstance(verdict.run, HaproxyRun):
             yield from _judged(facts, name, verdict, verdict.run)
         elif refused:
             yield _refused(facts, name, refused)
@@ -87,7 +92,8 @@ def _judged(facts: Facts, name: str, verdict: BalancerVerdict, run: HaproxyRun) 
     starts = run.starts or bool(elsewhere and not elsewhere[0].fatal)
     what = "warns about" if starts else "does not start with"
     message = f"HAProxy {run.version} {what} {files}: {_first(elsewhere) or f'exit code {run.exit_code}'}"
-    yield Problem(facts.clients, message, _places(elsewhere), f"mend it, then: {command}", about=name)
+    severity = Severity.WARNING if starts else None
+    yield Problem(facts.clients, message, _places(elsewhere), f"mend it, then: {command}", name, severity)
 
 
 def _concerned(facts: Facts, name: str, run: HaproxyRun) -> tuple[str, ...]:
@@ -111,6 +117,13 @@ def _first(alerts: list[HaproxyAlert] | tuple[HaproxyAlert, ...]) -> str:
 
 def _places(alerts: list[HaproxyAlert] | tuple[HaproxyAlert, ...]) -> tuple[Place, ...]:
     return tuple(Place(alert.file, alert.line, alert.text) for alert in alerts[:MOST_PLACES] if alert.file)
+
+
+def _unmeant(facts: Facts, name: str, faults: list[ConfFault]) -> Problem:
+    first, more = faults[0], len(faults) - 1
+    message = f"{first.message}" + (f" (and {more} more)" if more else "")
+    places = tuple(map(Place.of, faults[:MOST_PLACES]))
+    return Problem(facts.clients, message, places, first.hint, f"{name}: unmeant", Severity.WARNING)
 
 
 def _refused(facts: Facts, name: str, faults: list[ConfFault]) -> Problem:

@@ -1,11 +1,15 @@
 """HAProxy asks every server whether it is well.
 
 What it examines
-    Whether each server line has ``check`` (or ``track``), itself or from ``default-server``, and whether the check asks
-    for something: ``option httpchk``, or ``tcp-check`` rules that expect an answer.
+    Whether each server line has ``check``, itself or from ``default-server`` or by the server that it ``track``s, and
+    whether the check asks for something: ``option httpchk``, or ``tcp-check`` rules that expect an answer. Whether it
+    asks the port on which users are served (``port`` and ``addr`` on the line may lead it elsewhere), and whether one
+    late answer takes a client out: ``fall 1``, or fewer than 2 s in all.
 Why it matters
     Without ``check`` a client that died stays in rotation, and its share of the requests fails. A check that merely
-    connects is passed by a client that hangs: the socket accepts connections as long as the process lives.
+    connects is passed by a client that hangs: the socket accepts connections as long as the process lives. A client
+    whose few threads are all busy for a moment answers late: with ``fall 1`` its users are sent to the others, which
+    are the busier for it.
 What it does not prove
     That a healthy answer means a healthy client: pages come from its cache while ZEO is away.
 How to repair it
@@ -30,22 +34,54 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.facts import Balancers, Facts, HaproxySection, HaproxyServer, Names
-from zcheck.rules.haproxy import balancing, client_of, concerned, expects_nothing, place, titled, unread
+from zcheck.facts import (
+    Balancers,
+    Facts,
+    HaproxyConf,
+    HaproxyLine,
+    HaproxySection,
+    HaproxyServer,
+    Names,
+    WsgiConf,
+    ZopeConf,
+)
+from zcheck.facts import Section as ZopeSection
+from zcheck.facts.balancer import milliseconds
+from zcheck.rules.haproxy import balancing, concerned, expects_nothing, leads_to, place, titled, tracked, unread
+
+FALL, INTER = 3, "2s"
+"""HAProxy's own defaults."""
+
+PATIENCE_MS = 2000
+"""A client may be late for so long in all before it is taken out."""
 
 
-@check("servers-are-health-checked", stage="balancer", needs=[Balancers], uses=[Names], severity=Severity.WARNING)
+@check(
+    "servers-are-health-checked",
+    stage="balancer",
+    needs=[Balancers],
+    uses=[Names, WsgiConf, ZopeConf],
+    severity=Severity.WARNING,
+)
 def servers_are_health_checked(facts: Facts) -> Iterator[Problem | Skipped]:
     """One finding for all servers of a backend that are not checked, one for a backend whose check only connects."""
     yield from unread(facts)
-    connecting = []
-    for _, section in balancing(facts):
-        checked = [server for server in section.servers if "check" in server.options or "track" in server.options]
-        unchecked = [server for server in section.servers if server not in checked]
+    connecting: list[HaproxySection] = []
+    for conf, section in balancing(facts):
+        # A backup server that is no client, such as a page that says sorry, is not what is balanced.
+        servers = [one for one in section.servers if not (one.is_backup and not _clients(facts, [one]))]
+        by = {id(server): tracked(conf, section, server) for server in servers}
+        checked = [server for server in servers if "check" in by[id(server)][1].options]
+        unchecked = [server for server in servers if server not in checked]
         if unchecked:
             yield _unchecked(facts, section, unchecked)
-        if checked and expects_nothing(section):
-            connecting.append(section)
+        own = [server for server in checked if by[id(server)][1] is server]
+        yield from _impatient(facts, section, own)
+        yield from _elsewhere(facts, conf, section, own)
+        for server in checked:
+            asking = by[id(server)][0]
+            if expects_nothing(asking) and asking not in connecting:
+                connecting.append(asking)
     if connecting:
         yield _only_connects(facts, connecting)
 
@@ -60,10 +96,107 @@ def _only_connects(facts: Facts, sections: Sequence[HaproxySection]) -> Problem:
 
 
 def _unchecked(facts: Facts, section: HaproxySection, servers: Sequence[HaproxyServer]) -> Problem:
-    names = ", ".join(server.name for server in servers)
-    known = {client_of(server, facts)[0] for server in servers}
-    clients = tuple(name for name in facts.clients if name in known) or concerned(facts, section)
-    what = f"server {names}" if len(servers) == 1 else f"servers {names}"
-    message = f"{what} of {titled(section)} {'is' if len(servers) == 1 else 'are'} not checked"
+    message = f"{_named(servers)} of {titled(section)} {'is' if len(servers) == 1 else 'are'} not checked"
     places = tuple(place(server.line) for server in servers)
-    return Problem(clients, message, places, "add check to the server lines", about=f"{section.name}/{names}")
+    clients = _clients(facts, servers) or concerned(facts, section)
+    about = f"{section.name}/{', '.join(server.name for server in servers)}"
+    return Problem(clients, message, places, "add check to the server lines", about=about)
+
+
+def _impatient(facts: Facts, section: HaproxySection, servers: Sequence[HaproxyServer]) -> Iterator[Problem]:
+    """One finding for all servers that are taken out by the same haste."""
+    limit = section.last("timeout", "check")
+    stated = milliseconds(limit.arguments[1]) if limit is not None and limit.arguments[1:] else None
+    found: dict[str, list[HaproxyServer]] = {}
+    for server in servers:
+        fall = server.number("fall") or FALL
+        inter = server.options.get("inter", INTER)
+        each = stated or milliseconds(inter)
+        if fall == 1:
+            found.setdefault("fall 1: one late answer takes", []).append(server)
+        elif each is not None and each * fall < PATIENCE_MS:
+            why = f"inter {inter} and fall {fall}: an answer that is {each * fall / 1000:g} s late in all takes"
+            found.setdefault(why, []).append(server)
+    for why, hasty in found.items():
+        clients = _clients(facts, hasty) or concerned(facts, section)
+        message = f"{_named(hasty)} of {titled(section)} {'has' if len(hasty) == 1 else 'have'} {why} "
+        message += _threads(facts, clients) + " out of rotation"
+        places = tuple(place(server.line) for server in hasty)
+        hint = "write inter 2s fall 3 on the line, and timeout check 5s into the defaults section"
+        yield Problem(clients, message, places, hint, about=f"{section.name}: {why}")
+
+
+def _threads(facts: Facts, clients: Sequence[str]) -> str:
+    confs = facts.each(WsgiConf)
+    known = {conf.threads for name in clients if (conf := confs.get(name)) is not None}
+    few = known.pop() if len(known) == 1 else None
+    threads = f" whose {few} thread{'s are' if few != 1 else ' is'} busy" if few else ""
+    return ("a client" if len(clients) > 1 else clients[0]) + threads
+
+
+def _elsewhere(
+    facts: Facts, conf: HaproxyConf, section: HaproxySection, servers: Sequence[HaproxyServer]
+) -> Iterator[Problem]:
+    """Health checks that ask another port or machine than the one on which users are served."""
+    found: dict[str, list[tuple[HaproxyServer, HaproxyLine]]] = {}
+    for server in servers:
+        where, line = _asked(section, server)
+        if where and not _listens(facts, server, where):
+            found.setdefault(where, []).append((server, line))
+    for where, several in found.items():
+        asked = [server for server, _ in several]
+        clients = _clients(facts, asked) or concerned(facts, section)
+        who = ", ".join(clients)
+        ports = {str(server.port) for server in asked if server.port is not None}
+        message = f"the health check of {_named(asked)} of {titled(section)} asks {where}, where no file says that "
+        message += f"{who} listen{'s' if len(clients) == 1 else ''}"
+        message += f": nothing is learnt of port {ports.pop()}" if len(ports) == 1 else ""
+        places = tuple(place(line) for line in dict.fromkeys(line for _, line in several))
+        hint = f"remove it, so that the check asks the port that users are sent to: {where}"
+        yield Problem(clients, message, places, hint, about=f"{section.name}: {where}")
+
+
+def _asked(section: HaproxySection, server: HaproxyServer) -> tuple[str, HaproxyLine]:
+    """The other port or address that the check asks, as a person says it; empty where it asks the server itself."""
+    port, host, line = server.options.get("port"), server.options.get("addr"), server.line
+    connects = section.health.connects if section.health is not None else None
+    if connects is not None:
+        said = dict(zip(connects.arguments, connects.arguments[1:], strict=False))
+        if "port" in said or "addr" in said:
+            port, host, line = said.get("port", port), said.get("addr", host), connects
+    if host is not None and host != server.host:
+        return f"{host}{':' + port if port else ''}", line
+    if port is not None and port.isdecimal() and int(port) not in (server.port, 0):
+        return f"port {port}", line
+    return "", line
+
+
+def _listens(facts: Facts, server: HaproxyServer, where: str) -> bool:
+    """Whether some file says that the client behind a server listens there."""
+    port = where.rpartition(" ")[2]
+    if not port.isdecimal():
+        return False
+    wsgi, zope = facts.each(WsgiConf), facts.each(ZopeConf)
+    for name in leads_to(server, facts).clients:
+        conf, own = wsgi.get(name), zope.get(name)
+        listening = conf is not None and any(listen.port == int(port) for listen in conf.listen)
+        # A monitor's port stands in its own section, as that of five.z2monitor does.
+        if not listening and not (own is not None and _names_port(own.top, port)):
+            return False
+    return True
+
+
+def _names_port(section: ZopeSection, port: str) -> bool:
+    if section.type == "product-config" and any(one.value.split(":")[-1] == port for one in section.settings):
+        return True
+    return any(_names_port(inner, port) for inner in section.sections)
+
+
+def _clients(facts: Facts, servers: Sequence[HaproxyServer]) -> tuple[str, ...]:
+    known = {name for server in servers for name in leads_to(server, facts).clients}
+    return tuple(name for name in facts.clients if name in known)
+
+
+def _named(servers: Sequence[HaproxyServer]) -> str:
+    names = ", ".join(server.name for server in servers)
+    return f"server {names}" if len(servers) == 1 else f"servers {names}"

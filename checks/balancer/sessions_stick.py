@@ -3,7 +3,10 @@
 What it examines
     Whether a client's zope.conf has a database for sessions that lives in that process (a ``<temporarystorage>`` or
     ``<mappingstorage>`` beside the root), and whether each backend with several servers then keeps users where they
-    are: by a ``cookie`` line and a cookie value for each server, a ``stick`` table, or ``balance source``.
+    are: by a ``cookie`` line with ``insert`` and a cookie value for each server, a ``stick`` table, or by ``balance``
+    on something that is the same in all requests of a user (``source``, ``hdr(X-Forwarded-For)``). Neither a ``cookie``
+    line that says nothing of who sets it does that, nor ``balance hdr(Cookie)``: the whole header changes whenever any
+    cookie does.
 Why it matters
     A session begun on one client does not exist on another: the cart is empty, the form's next step is lost, on every
     other click.
@@ -24,6 +27,7 @@ How to repair it
 ... mount-point /temp_folder
 ... </zodb_db>'''
 >>> text = '''backend zope
+...  mode http
 ...  cookie serverid insert indirect
 ...  server app1 10.0.0.1:8080 cookie app1
 ...  server app2 10.0.0.2:8080 cookie app2
@@ -44,11 +48,9 @@ from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
 from zcheck.facts import Balancers, Database, Facts, HaproxySection, Names, ZopeConf
-from zcheck.rules.haproxy import balancing, client_of, place, titled, unread
+from zcheck.rules.haproxy import balancing, is_sticky, leads_to, place, titled, unread
 
 IN_ONE_PROCESS = ("temporarystorage", "mappingstorage")
-PERSISTENT_BALANCE = ("source", "hash", "rdp-cookie", "hdr", "url_param")
-"""Ways of choosing a server by what a user brings along."""
 
 
 @check(
@@ -68,11 +70,12 @@ def sessions_stick(facts: Facts) -> Iterator[Problem | Skipped]:
         yield Skipped(without, "nothing to examine: no database for sessions in its own process")
     for _, section in balancing(facts):
         served = [client for client in private if client in _served(facts, section)]
-        if len(section.servers) < 2 or not served or is_sticky(section):
+        if not _chooses(facts, section) or not served or is_sticky(section):
             continue
         message = f"sessions are in the memory of each of {', '.join(served)}, and {titled(section)} keeps no user on "
         hint = "write cookie serverid insert indirect postonly httponly, and cookie NAME on each server line"
-        places = (place(section.head), *(Place.of(private[client]) for client in served))
+        lines = [line for line in (section.last("cookie"), section.last("balance")) if line is not None]
+        places = (*map(place, lines or [section.head]), *(Place.of(private[client]) for client in served))
         yield Problem(tuple(served), message + "one server", places, hint, about=section.name)
 
 
@@ -86,19 +89,16 @@ def _served(facts: Facts, section: HaproxySection) -> set[str]:
     """The clients that this section may send users to."""
     found = set()
     for server in section.servers:
-        sure, possible = client_of(server, facts)
-        found |= {sure} if sure is not None else set(possible)
-    return {name for name in found if name is not None}
+        leads = leads_to(server, facts)
+        found |= set(leads.clients or leads.possible)
+    return found
 
 
-def is_sticky(section: HaproxySection) -> bool:
-    """Whether a user who comes back is sent to the same server."""
-    cookie = section.last("cookie")
-    if cookie is not None and ("dynamic" in cookie.words or all(server.cookie for server in section.servers)):
-        return True
-    if section.all("stick", "on") or section.all("appsession"):
-        return True
-    if section.all("stick", "match") and any(line.arguments[0].startswith("store") for line in section.all("stick")):
-        return True
-    balance = section.last("balance")
-    return balance is not None and balance.arguments[:1] != () and balance.arguments[0].startswith(PERSISTENT_BALANCE)
+def _chooses(facts: Facts, section: HaproxySection) -> bool:
+    """Whether users may be sent to more than one process while all is well."""
+    used = [server for server in section.servers if not (server.is_backup or server.is_weightless)]
+    leads = [leads_to(server, facts) for server in used]
+    sure = all(one.clients and not one.possible and not one.strange for one in leads)
+    if sure:
+        return len({name for one in leads for name in one.clients}) > 1
+    return sum(server.count for server in used) > 1

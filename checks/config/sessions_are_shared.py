@@ -3,7 +3,8 @@
 What it examines
     Databases beside the root that live in one process: a ``<temporarystorage>`` or ``<mappingstorage>``, and a
     ``<zodb_db temporary>`` that is on no server. Clients with the role ``worker`` are left out; with fewer than two
-    others there is nothing to share.
+    others there is nothing to share. Where clients.ini names the balancer's files, and each balancer keeps users on
+    one client, it is a note.
 Why it matters
     A session begun on one client does not exist on another: the cart is empty, the form's next step is lost, on every
     other click. That is how Zope has always done it, and it is fine as long as the balancer sends each user to the same
@@ -35,15 +36,23 @@ UNKNOWN app2: ssh: timed out after 5 s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from zcheck.check import Problem, Severity, Skipped, check
-from zcheck.facts import Database, Facts, ZopeConf
+from zcheck.check import Note, Problem, Severity, Skipped, check
+from zcheck.facts import Balancers, Database, Facts, Names, ZopeConf
 from zcheck.rules.databases import is_per_process, listed, places, virtual_paths
+from zcheck.rules.haproxy import is_kept_by_balancers
 
 
-@check("sessions-are-shared", stage="config", needs=[ZopeConf], severity=Severity.WARNING, after=["zope-conf-parses"])
-def sessions_are_shared(facts: Facts) -> Iterator[Problem | Skipped]:
+@check(
+    "sessions-are-shared",
+    stage="config",
+    needs=[ZopeConf],
+    uses=[Balancers, Names],
+    severity=Severity.WARNING,
+    after=["zope-conf-parses"],
+)
+def sessions_are_shared(facts: Facts) -> Iterator[Problem | Skipped | Note]:
     """One finding a database, with all clients that have it in their memory."""
     confs = facts.each(ZopeConf)
     workers = tuple(client for client in confs if facts.inventory.client(client).role == "worker")
@@ -59,10 +68,17 @@ def sessions_are_shared(facts: Facts) -> Iterator[Problem | Skipped]:
                 found.setdefault(database.name, {})[client] = database
     for name, owners in found.items():
         if len(facts.inventory.clients) - len(workers) > 1:
-            paths = listed(virtual_paths(next(iter(owners.values()))))
-            message = f"database {name} on {paths} is in the memory of each of {', '.join(owners)}"
-            hint = "make the balancer sticky, or keep sessions where all clients see them"
-            yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)
+            yield _in_memory(facts, name, owners)
+
+
+def _in_memory(facts: Facts, name: str, owners: Mapping[str, Database]) -> Problem | Note:
+    """A note where the balancers keep each user on one client."""
+    paths = listed(virtual_paths(next(iter(owners.values()))))
+    message = f"database {name} on {paths} is in the memory of each of {', '.join(owners)}"
+    if is_kept_by_balancers(facts, owners):
+        return Note(tuple(owners), f"{message}; the balancer keeps each user on one of them", places(owners.values()))
+    hint = "make the balancer sticky, or keep sessions where all clients see them"
+    return Problem(tuple(owners), message, places(owners.values()), hint, about=name)
 
 
 def is_temporary(database: Database) -> bool:

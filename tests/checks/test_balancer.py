@@ -18,6 +18,8 @@ from zcheck.facts import (
     HaproxyRun,
     HealthAnswer,
     HealthAnswers,
+    HostPort,
+    HttpAnswer,
     Inventory,
     LeftOut,
     Names,
@@ -175,7 +177,58 @@ silent(
 )
 silent(C, "a variable that is set", "global\n setenv A 10.0.0.2\n" + changed("10.0.0.2:8080", '"${A}:8080"'))
 
+BESIDE = HEALTHY + "backend old\n server old 10.9.9.9:8080 check\n"
+HOW = "  use_backend old if { path_beg /old }\n"
+fires(C, "another backend of the same frontend", "UNKNOWN", "app1 app2", "server old (10.9.9.9:8080) of backend old",
+      BESIDE.replace("  default_backend", f"{HOW}  default_backend"), backend="zope")  # fmt: skip
+fires(C, "the same where clients.ini names no backend", "UNKNOWN", "app1 app2", "of backend old as well",
+      BESIDE.replace("  default_backend", f"{HOW}  default_backend"))  # fmt: skip
+fires(C, "a backend's name from the request", "UNKNOWN", "app1 app2", "by a name that it makes from the request",
+      BESIDE.replace("  default_backend", "  use_backend %[req.hdr(X-Where)]\n  default_backend"))  # fmt: skip
+fires(C, "a name from a map", "UNKNOWN", "app1 app2", "from the request",
+      BESIDE.replace("  default_backend", "  use_backend %[path,map_beg(m)]\n  default_backend"))  # fmt: skip
+silent(C, "a backend that no frontend of theirs reaches", BESIDE, backend="zope")
+silent(C, "another backend with the same clients", BESIDE.replace("10.9.9.9", "10.0.0.1").replace(
+    "  default_backend", f"{HOW}  default_backend"), backend="zope")  # fmt: skip
+silent(C, "a name from the request, and nothing but clients", HEALTHY.replace(
+    "  default_backend", "  use_backend %[req.hdr(X-Where)]\n  default_backend"))  # fmt: skip
+silent(C, "another frontend's backend", BESIDE + "frontend other\n bind :81\n default_backend old\n", backend="zope")
+SORRY = HEALTHY + "  server sorry 127.0.0.1:8099 backup\n"
+fires(C, "a page that says sorry", "ADVICE", "app1 app2", "it is a backup", SORRY)
+fires(C, "a backup that may be a Zope", "WARNING", "app1 app2", "it is a backup", SORRY.replace(
+    "127.0.0.1:8099", "10.0.0.9:8080"))  # fmt: skip
+fires(
+    C,
+    "no port of its own",
+    "CRITICAL",
+    "app1 app2",
+    "by which the user came (80)",
+    changed("10.0.0.2:8080", "10.0.0.2"),
+)
+silent(C, "no port, and users come by the clients'", changed("10.0.0.2:8080", "10.0.0.2").replace("*:80", "*:8080"))
+silent(C, "a port that is moved", changed("10.0.0.2:8080", "10.0.0.2:+8000"))
+fires(C, "two clients' names exchanged", "WARNING", "app1 app2", "server app1 of backend zope leads to app2",
+      HEALTHY.replace("server app1 10.0.0.1", "server app1 10.0.0.2") + "  server x 10.0.0.1:8080 check\n")  # fmt: skip
+DNS = Names({"zopes": ("10.0.0.1", "10.0.0.2")})
+TEMPLATE = changed(HEALTHY[HEALTHY.index("  server app1") :], "  server-template z 4 zopes:8080 check maxconn 5\n")
+silent(C, "a template whose name has the clients' addresses", TEMPLATE, cluster_facts=(DNS,))
+fires(C, "a template with a stranger's address", "CRITICAL", "app1", "10.0.0.9:8080) of", TEMPLATE,
+      cluster_facts=(Names({"zopes": ("10.0.0.1", "10.0.0.9")}),))  # fmt: skip
+fires(C, "a template whose name nothing knows", "UNKNOWN", "app1 app2", "cannot be told", TEMPLATE)
+fires(C, "a variable in an address, without quotes", "UNKNOWN", "app1 app2", "cannot be told",
+      changed("10.0.0.2:8080", "$APP2:8080"))  # fmt: skip
+silent(C, "a variable without quotes that is set", "global\n setenv A 10.0.0.2\n" + changed("10.0.0.2:", "${A}:"))
+
 C = "every-client-is-balanced"
+fires(C, "weight 0", "WARNING", "app2", "has weight 0", changed("cookie app2", "cookie app2 weight 0"))
+fires(C, "weight 0 by default-server", "WARNING", "app2", "has weight 0",
+      changed("  server app2", "  default-server weight 0\n  server app2"))  # fmt: skip
+fires(C, "a weight that is no variable", "WARNING", "app2", "has weight 0", changed("cookie app2", "weight $W"))
+fires(C, "a backup", "WARNING", "app2", "is a backup", changed("cookie app2", "cookie app2 backup"))
+silent(C, "weight 0 beside another server", changed("cookie app2", "weight 0") + "  server b 10.0.0.2:8080 check\n")
+silent(C, "a weight", changed("cookie app2", "cookie app2 weight 50"))
+silent(C, "behind a template", TEMPLATE, cluster_facts=(DNS,))
+fires(C, "another one's address", "WARNING", "app2", "server app2 leads to app1", changed("10.0.0.2", "10.0.0.1"))
 fires(C, "a client is missing", "WARNING", "app3", "app3 (10.0.0.3:8080) is no server", HEALTHY, ini=cluster(3))
 silent(C, "which is a candidate", HEALTHY, ini=CANDIDATE)
 silent(C, "a disabled server counts", changed("cookie app2", "cookie app2 disabled"))
@@ -201,6 +254,19 @@ silent(C, "a stick table", STICKLESS + "  stick on req.cook(__ac)\n", **IN_MEMOR
 silent(C, "by address", STICKLESS + "  balance source\n", **IN_MEMORY)
 fires(C, "round robin", "CRITICAL", "app1 app2", "keeps", STICKLESS + "  balance roundrobin\n", **IN_MEMORY)
 silent(C, "no sessions in memory", STICKLESS)
+fires(C, "a cookie that nobody sets", "CRITICAL", "app1 app2", "keeps", changed(" insert indirect", ""), **IN_MEMORY)
+fires(C, "a cookie to rewrite", "CRITICAL", "app1 app2", "keeps", changed("insert indirect", "rewrite"), **IN_MEMORY)
+silent(C, "Zope's own cookie with a prefix", changed("serverid insert indirect", "_ZopeId prefix"), **IN_MEMORY)
+for way in ("hdr(Cookie)", "hdr(Referer)", "uri", "hash path", "hash req.hdr(cookie)", "rdp-cookie", "leastconn"):
+    fires(C, way, "CRITICAL", "app1 app2", "keeps", f"{STICKLESS}  balance {way}\n", **IN_MEMORY)
+for way in ("hdr(X-Forwarded-For)", "hash src", "hash req.cook(_ZopeId)", "url_param s"):
+    silent(C, way, f"{STICKLESS}  balance {way}\n", **IN_MEMORY)
+fires(C, "stuck on what changes", "CRITICAL", "app1 app2", "keeps", STICKLESS + "  stick on path\n", **IN_MEMORY)
+fires(C, "a cookie in mode tcp", "CRITICAL", "app1 app2", "keeps", changed("mode http", "mode tcp"), **IN_MEMORY)
+fires(C, "a template of several", "CRITICAL", "app1 app2", "keeps", TEMPLATE.replace("cookie serverid", "# "),
+      cluster_facts=(DNS,), **IN_MEMORY)  # fmt: skip
+silent(C, "a second server for when the first is down", STICKLESS.replace("2:8080 check", "2:8080 check backup"),
+       **IN_MEMORY)  # fmt: skip
 silent(C, "one server", STICKLESS.partition("  server app2")[0], **IN_MEMORY)
 fires(
     C,
@@ -233,6 +299,56 @@ silent(C, "tracks another", changed("2:8080 check", "2:8080 track zope/app1"))
 fires(C, "merely connects", "WARNING", "app1 app2", "only connects", changed("option httpchk", ""))
 fires(C, "expects nothing", "WARNING", "app1 app2", "only connects", changed("option httpchk", "option tcp-check"))
 silent(C, "expects something", changed("option httpchk", "option tcp-check\n tcp-check expect string imok"))
+
+CHECKED_BELOW = HEALTHY.replace("option httpchk\n", "").replace("http-check", "# http-check")
+CHECKED_BELOW = CHECKED_BELOW.replace("backend zope", "backend zope\n option httpchk GET /ok")
+silent(C, "a backend that tracks", CHECKED_BELOW + "backend up\n server a 10.0.0.1:8080 track zope/app1\n")
+fires(C, "tracks one that is not checked", "WARNING", "app1 app2", "servers app1, app2",
+      changed("1:8080 check", "1:8080 track app2").replace("2:8080 check", "2:8080"))  # fmt: skip
+fires(C, "one late answer", "WARNING", "app2", "fall 1", changed("2:8080 check", "2:8080 check fall 1"))
+fires(
+    C, "haste", "WARNING", "app2", "inter 200ms and fall 3", changed("2:8080 check", "2:8080 check inter 200ms fall 3")
+)
+silent(C, "haste with patience", changed("2:8080 check", "2:8080 check inter 200ms fall 3") + "  timeout check 5s\n")
+silent(C, "often, and patient enough", changed("2:8080 check", "2:8080 check inter 1s fall 3"))
+LISTENING = WsgiConf("zope.ini", listen=(HostPort("*", 8080), HostPort("127.0.0.1", 9080)), threads=4)
+fires(C, "another port", "WARNING", "app2", "asks port 9080", changed("2:8080 check", "2:8080 check port 9080"))
+silent(C, "another port where it listens", changed("2:8080 check", "2:8080 check port 9080"), app2=LISTENING)
+silent(C, "the same port", changed("2:8080 check", "2:8080 check port 8080"))
+MONITOR = zope(PLAIN + "<product-config five.z2monitor>\nbind 127.0.0.1:9080\n</product-config>")
+silent(C, "a monitor's port", changed("2:8080 check", "2:8080 check port 9080"), app2=MONITOR)
+fires(C, "another machine", "WARNING", "app2", "asks 10.0.0.7", changed("2:8080 check", "2:8080 check addr 10.0.0.7"))
+fires(C, "another port by a rule", "WARNING", "app1 app2", "asks port 9080",
+      changed("  http-check send", "  http-check connect port 9080\n  http-check send"))  # fmt: skip
+silent(C, "a page that says sorry is not checked", SORRY)
+
+C = "haproxy-speaks-as-the-client"
+PLAIN_INI = {
+    name: WsgiConf("zope.ini", listen=(HostPort("*", 8080),), threads=4, is_plain=True) for name in ("app1", "app2")
+}
+TLS = changed("2:8080 check", "2:8080 check ssl verify none")
+fires(C, "TLS to a plain port", "CRITICAL", "app2", "speaks TLS", TLS, **PLAIN_INI)
+fires(C, "TLS by default-server", "CRITICAL", "app1 app2", "speaks TLS",
+      changed("  cookie s", "  default-server ssl verify none\n  cookie s"), **PLAIN_INI)  # fmt: skip
+fires(C, "TLS to a client that answered without", "CRITICAL", "app2", "speaks TLS", TLS,
+      app2=HttpAnswer("http", status=200))  # fmt: skip
+fires(C, "TLS to who knows what", "UNKNOWN", "app2", "speaks TLS; whether app2 does is not known", TLS)
+silent(C, "TLS to a client with TLS", TLS, ini=cluster(app2="address = 10.0.0.2:8080\ntls = yes"), **PLAIN_INI)
+fires(C, "plain to a client with TLS", "CRITICAL", "app2", "speaks without TLS", HEALTHY,
+      ini=cluster(app2="address = 10.0.0.2:8080\ntls = yes"))  # fmt: skip
+silent(C, "the users' own TLS", changed("mode http", "mode tcp"),
+       ini=cluster(app2="address = 10.0.0.2:8080\ntls = yes"))  # fmt: skip
+for word in ("send-proxy", "send-proxy-v2", "proto h2"):
+    fires(C, word, "CRITICAL", "app2", "app2", changed("2:8080 check", f"2:8080 check {word}"), **PLAIN_INI)
+for word in ("check-ssl", "check-send-proxy"):
+    fires(C, word, "CRITICAL", "app2", "no check passes", changed("2:8080 check", f"2:8080 check {word}"), **PLAIN_INI)
+fires(C, "a rule of the check", "CRITICAL", "app1 app2", "no check passes",
+      changed("  http-check send", "  http-check connect ssl\n  http-check send"), **PLAIN_INI)  # fmt: skip
+TAKEN_BACK = HEALTHY.replace("8080 check", "8080 check no-ssl").replace(
+    "  cookie s", "  default-server ssl\n  cookie s"
+)
+silent(C, "taken back", TAKEN_BACK, **PLAIN_INI)
+silent(C, "as they listen", HEALTHY, **PLAIN_INI)
 
 C = "health-check-is-cheap"
 fires(C, "OPTIONS", "WARNING", "app1 app2", "OPTIONS /Plone", changed("meth GET uri /ok", "meth OPTIONS uri /Plone"))
@@ -397,10 +513,13 @@ MINOR = HaproxyAlert("missing timeouts", "haproxy.cfg", 5, fatal=False)
     [
         pytest.param("", "", HaproxyRun("2.6.12", 0, True), id="accepted"),
         pytest.param("CRITICAL", "does not start with", HaproxyRun("2.6.12", 1, False, (ALERT,)), id="refused"),
-        pytest.param("CRITICAL", "warns about", HaproxyRun("2.6.12", 1, True, (MINOR,)), id="a warning"),
+        pytest.param("WARNING", "warns about", HaproxyRun("2.6.12", 1, True, (MINOR,)), id="a warning"),
+        pytest.param(
+            "UNKNOWN", "on this machine", HaproxyRun("2.6.12", 1, True, (HERE,)), id="a name that is waited for"
+        ),
         pytest.param("UNKNOWN", "on this machine", HaproxyRun("2.6.12", 1, False, (HERE,)), id="a name of elsewhere"),
         pytest.param("CRITICAL", "unknown keyword", HaproxyRun("3.2", 1, False, (HERE, ALERT)), id="both"),
-        pytest.param("CRITICAL", "warns about", HaproxyRun("3.2", 1, False, (HERE, MINOR)), id="a name and a warning"),
+        pytest.param("WARNING", "warns about", HaproxyRun("3.2", 1, False, (HERE, MINOR)), id="a name and a warning"),
         pytest.param("CRITICAL", "exit code 1", HaproxyRun("3.2", 1, False), id="without a word"),
         pytest.param("UNKNOWN", "did not end", NotGathered("haproxy -c did not end"), id="no end"),
         pytest.param("", "", LeftOut("haproxy is not installed here"), id="no program"),

@@ -1314,7 +1314,13 @@ def test_every_check_of_the_stage_has_a_case_that_fires_and_one_that_does_not() 
 
 
 # They read more than zope.conf, and are tested beside their parsers.
-OF_OTHER_TESTS = {"blob-storage-agrees", "listen-address-matches", "zeo-conf-is-valid", "zeo-conf-serves-the-storages"}
+OF_OTHER_TESTS = {
+    "blob-storage-agrees",
+    "listen-address-matches",
+    "server-settings-agree",
+    "zeo-conf-is-valid",
+    "zeo-conf-serves-the-storages",
+}
 
 
 def test_both_places_are_shown_and_what_is_missing_is_shown_where_it_belongs() -> None:

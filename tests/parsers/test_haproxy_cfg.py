@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zcheck.facts import HaproxyConf, HaproxyRun, HaproxySection
+from zcheck.facts.balancer import milliseconds
 from zcheck.parsers import haproxy_cfg
 from zcheck.probes import haproxy as program
 
@@ -231,7 +232,7 @@ TIMES = {"7s": 7000, "500ms": 500, "500": 500, "1m": 60_000, "2h": 7_200_000, "1
 
 @pytest.mark.parametrize(("text", "expected"), TIMES.items(), ids=TIMES)
 def test_times(text: str, expected: int | None) -> None:
-    assert expected == haproxy_cfg.milliseconds(text)
+    assert expected == milliseconds(text)
 
 
 # --- the health check ----------------------------------------------------------------------------
@@ -265,13 +266,21 @@ def test_templates_and_conditions_are_told_as_such() -> None:
         "bind {{ bind }}",
         "bind <<BIND>>",
         ".if defined(X)",
+        "{% if tls %}",
+        "bind %(address)s:80",
+        "<%= bind %>",
     ):
         (fault,) = parsed(f"frontend www\n {text}\n").faults
         assert ("unread", 2) == (fault.kind, fault.line), text
 
 
 def test_what_looks_alike_is_no_template() -> None:
-    for text in (r"log-format %{+Q}o\ %t", "http-request set-header X %[src]", "acl a path_reg ^/a{2,3}$ # ${a:b}"):
+    for text in (
+        r"log-format %{+Q}o\ %t",
+        r'log-format "%ci %(who)s"',
+        "http-request set-header X %[src]",
+        "acl a path_reg ^/a{2,3}$ # ${a:b}",
+    ):
         assert () == parsed(f"frontend www\n {text}\n").faults, text
 
 
@@ -408,3 +417,89 @@ def test_folders_and_several_files_as_haproxy_takes_them(tmp_path: Path) -> None
     shutil.rmtree(folder)
     read = program.read_config(found.balancers[0], found, lambda path: Path(path).read_text())
     assert ["unread"] == [fault.kind for fault in read.faults]
+
+
+# --- variables outside of quotes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        pytest.param("refused", "timeout connect $TC", id="a time"),
+        pytest.param("refused", "balance $WAY", id="the way of balancing"),
+        pytest.param("refused", "log 127.0.0.1 local0 $LEVEL", id="a log's level"),
+        pytest.param("refused", "server a 127.0.0.1:1 check inter $INTER", id="an interval"),
+        pytest.param("refused", "server a 127.0.0.1:1 check fall $FALL", id="a count of checks"),
+        pytest.param("unmeant", "retries $RETRIES", id="a number that becomes 0"),
+        pytest.param("unmeant", "server a 127.0.0.1:1 weight $WEIGHT", id="a weight that becomes 0"),
+        pytest.param("unmeant", "server a 127.0.0.1:1 maxconn $MAX", id="a limit that becomes none"),
+        pytest.param("unmeant", "cookie $NAME insert", id="a name"),
+    ],
+)
+@needs_haproxy
+def test_a_variable_outside_of_quotes_is_what_haproxy_takes_it_for(kind: str, line: str, tmp_path: Path) -> None:
+    text = f"""global
+ maxconn 100
+defaults
+ mode http
+ timeout connect 1s
+ timeout client 1s
+ timeout server 1s
+frontend www
+ bind 127.0.0.1:1
+ default_backend zope
+backend zope
+ {line}
+"""
+    (fault,) = parsed(text).faults
+    assert (kind, 12) == (fault.kind, fault.line)
+    assert "with the quotes" in fault.hint
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(text)
+    judged = program.check([str(path)], 30.0)
+    assert isinstance(judged, HaproxyRun)
+    assert (kind == "refused") == (not judged.starts)
+
+
+def test_in_addresses_variables_count_without_quotes_too() -> None:
+    text = "global\n setenv H 10.0.0.1\nbackend zope\n server a $H:${P}\n server b ${H}:8080\n server c 10.0.0.3:$P\n"
+    found = parsed(text)
+    assert () == found.faults
+    first, second, third = found.balancing[0].servers
+    assert ("10.0.0.1:${P}", ("P",)) == (first.address, first.line.unresolved)
+    assert ("10.0.0.1", 8080, ()) == (second.host, second.port, second.line.unresolved)
+    assert ("10.0.0.3", None, None) == (third.host, third.port, third.shift)
+
+
+def test_a_weight_that_is_no_number_is_0_as_for_haproxy() -> None:
+    (server,) = section("backend zope\n server a 10.0.0.1:1 weight $W\n").servers
+    assert server.is_weightless
+
+
+@pytest.mark.parametrize(
+    ("expected", "address"),
+    [(None, "10.0.0.1:8080"), (0, "10.0.0.1"), (1000, "10.0.0.1:+1000"), (-1, "[::1]:-1"), (0, "[::1]"), (None, "/s")],
+)
+def test_what_is_added_to_the_port_by_which_the_user_came(expected: int | None, address: str) -> None:
+    (server,) = section(f"backend zope\n server a {address}\n").servers
+    assert expected == server.shift
+
+
+def test_a_configuration_that_listens_nowhere_is_told(tmp_path: Path) -> None:
+    text = "defaults\n mode http\nbackend zope\n server a 127.0.0.1:1\n"
+    (fault,) = haproxy_cfg.no_listener(parsed(text))
+    assert ("refused", 3) == (fault.kind, fault.line)
+    for more in ("frontend www\n bind :80\n", "listen www 127.0.0.1:80\n", "frontend a\n bind unix@/run/x\n"):
+        assert [] == list(haproxy_cfg.no_listener(parsed(text + more)))
+    if program.program() is not None:
+        path = tmp_path / "haproxy.cfg"
+        path.write_text(text)
+        judged = program.check([str(path)], 30.0)
+        assert isinstance(judged, HaproxyRun)
+        assert not judged.starts
+        assert "no listener" in judged.alerts[0].text
+
+
+def test_a_last_line_of_blanks_is_refused_as_well() -> None:
+    (fault,) = parsed("frontend www\n bind :80\n   ").faults
+    assert "no line end" in fault.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 import msgspec
@@ -53,6 +54,10 @@ class HaproxyServer(msgspec.Struct, frozen=True):
     """By keyword; a keyword without a value has an empty one."""
     count: int = 1
     """How many servers a ``server-template`` makes."""
+    shift: int | None = None
+    """What is added to the port by which the user came, where the line gives no port of its own; else None."""
+    is_template: bool = False
+    """Whether it is a ``server-template``: its servers take the addresses that its name has."""
 
     @property
     def disabled(self) -> bool:
@@ -68,6 +73,16 @@ class HaproxyServer(msgspec.Struct, frozen=True):
         value = self.options.get(key, "")
         return int(value) if value.isdecimal() else None
 
+    @property
+    def is_backup(self) -> bool:
+        """Whether users are sent to it only while no other server is up."""
+        return "backup" in self.options
+
+    @property
+    def is_weightless(self) -> bool:
+        """Whether no new user is sent to it because of its weight."""
+        return self.number("weight") == 0
+
 
 class HealthRequest(msgspec.Struct, frozen=True):
     """The request by which a balancer finds out whether a server is up (``option httpchk`` and ``http-check``)."""
@@ -78,6 +93,8 @@ class HealthRequest(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     expect: str = ""
     """What ``http-check expect`` says, as written; empty: any status of 2xx or 3xx."""
+    connects: HaproxyLine | None = None
+    """The ``http-check connect`` rule that says how it connects, if there is one."""
 
 
 class HaproxySection(msgspec.Struct, frozen=True):
@@ -115,6 +132,8 @@ class HaproxyConf(msgspec.Struct, frozen=True, tag=True):
     faults: tuple[ConfFault, ...] = ()
     backend: str | None = None
     """The backend that clients.ini names."""
+    others: tuple[str, ...] = ()
+    """Backends that serve something else than these clients, as clients.ini says."""
 
     def of(self, *kinds: str) -> tuple[HaproxySection, ...]:
         """The sections of these kinds, in the files' order."""
@@ -205,3 +224,12 @@ class HealthAnswers(msgspec.Struct, frozen=True):
 
     scope: ClassVar[str] = "client"
     answers: tuple[HealthAnswer, ...] = ()
+
+
+def milliseconds(text: str) -> int | None:
+    """A time as HAProxy writes it (``7s``, ``500ms``; a bare number is milliseconds); None for what is none."""
+    match = re.fullmatch(r"(\d{1,12})(us|ms|s|m|h|d)?", text)
+    if match is None:
+        return None
+    per_unit = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, None: 1}
+    return int(int(match[1]) * per_unit[match[2]])

@@ -20,6 +20,8 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 """Of all files together: the largest configurations that are generated have some MiB."""
 
 MAX_LINES = 200_000
+MAX_PLACEHOLDERS = 100
+"""Of one line; one is enough to call it a template."""
 
 SECTIONS = frozenset(
     [
@@ -48,9 +50,16 @@ PROXIES = frozenset({"frontend", "backend", "listen"})
 
 _CONDITIONAL = frozenset({".if", ".elif", ".else", ".endif"})
 _TOLD_ONLY = frozenset({".notice", ".warning", ".alert", ".diag"})
-# Buildout's ${part:option}, Jinja, Genshi and Cheetah, what Zope's own skeletons use, and ERB.
-_PLACEHOLDER = re.compile(r"\$\$?\{[^}\n]{0,200}\}|\{\{.{0,200}?\}\}|\{%.{0,200}?%\}|<<\w{1,60}>>|<%.{0,200}?%>")
+# Buildout's ${part:option}, Jinja, Genshi and Cheetah, what Zope's own skeletons use, ERB, and Python's %(name)s.
+_PLACEHOLDER = re.compile(
+    r"\$\$?\{[^}\n]{0,200}\}|\{\{.{0,200}?\}\}|\{%.{0,200}?%\}|\{#.{0,200}?#\}|<<\w{1,60}>>|<%.{0,200}?%>"
+    r"|%\([^()\s]{1,200}\)[sd]"
+)
+# Formats of HAProxy's own, in which %(name)... may stand.
+_FORMATS = frozenset({"log-format", "log-format-sd", "error-log-format", "unique-id-format", "http-request"})
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:\[\*\])?(?:-[^}]*)?\}|([A-Za-z_]\w*))")
+# Addresses alone are expanded outside of quotes too (src/tools.c, env_expand): $NAME and ${NAME}, nothing else.
+_IN_ADDRESS = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _CREDENTIALS = re.compile(r"\b(basic|bearer|digest)(\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _HEADER_WORDS = frozenset({"hdr", "set-header", "add-header", "replace-header", "replace-value"})
@@ -166,6 +175,18 @@ def parse(files: Sequence[tuple[str, str]], backend: str | None = None) -> Hapro
     return conf
 
 
+def no_listener(conf: HaproxyConf) -> Iterator[ConfFault]:
+    """The fault of a configuration that listens nowhere, with which HAProxy does not start."""
+    proxies = conf.of(*PROXIES)
+    listening = any(line.keyword == "bind" for section in conf.sections for line in section.lines)
+    # The old form has the address on the section's own line.
+    listening = listening or any(":" in word for section in proxies for word in section.head.arguments[1:2])
+    if proxies and not listening and not conf.of("log-forward"):
+        message = "HAProxy does not start with it alone: no frontend or listen section has a bind line"
+        hint = "name all files of this HAProxy: config = haproxy.cfg, others.cfg"
+        yield ConfFault("refused", message, proxies[0].head.file, proxies[0].head.line, hint)
+
+
 # --- a line into words ---------------------------------------------------------------------------
 
 
@@ -177,7 +198,8 @@ class _Words:
         self.variables = variables
         self.words: list[str] = []
         self.unresolved: list[str] = []
-        self.placeholder = ""
+        self.placeholders: list[tuple[int, str]] = []
+        """What other programs fill in, each with the number of the word in which it stands."""
         self._word: list[str] | None = None
         self._at = 0
 
@@ -199,7 +221,7 @@ class _Words:
             elif char == "$" and quote == '"':
                 self._variable()
             else:
-                if not quote and not self.placeholder and char in "${<":
+                if not quote and char in "${<%" and len(self.placeholders) < MAX_PLACEHOLDERS:
                     self._look_for_a_placeholder()
                 self._put(char, 1)
         if quote:
@@ -237,8 +259,7 @@ class _Words:
     def _variable(self) -> None:
         match = _VARIABLE.match(self.text, self._at)
         if match is None:
-            self._look_for_a_placeholder()
-            if self.placeholder:
+            if self._look_for_a_placeholder():
                 self._put("$", 1)
                 return
             raise _Mistake("a '$' within double quotes names no variable")
@@ -249,10 +270,40 @@ class _Words:
             self.unresolved.append(name)
             self._put(match[0], len(match[0]))
 
-    def _look_for_a_placeholder(self) -> None:
+    def _look_for_a_placeholder(self) -> bool:
         match = _PLACEHOLDER.match(self.text, self._at)
         if match is not None:
-            self.placeholder = match[0]
+            self.placeholders.append((len(self.words), match[0]))
+        return match is not None
+
+    def expand_addresses(self) -> None:
+        """Replace the variables in the words that are addresses, as HAProxy does whether they are quoted or not."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if name in self.variables:
+                return self.variables[name]
+            if name not in self.unresolved:
+                self.unresolved.append(name)
+            return match[0]
+
+        for at in address_words(self.words):
+            self.words[at] = _IN_ADDRESS.sub(value, self.words[at])
+            self.placeholders = [one for one in self.placeholders if one[0] != at or not _IN_ADDRESS.fullmatch(one[1])]
+
+
+def address_words(words: Sequence[str]) -> Iterator[int]:
+    """The numbers of the words of a line that HAProxy reads as addresses."""
+    first = {"server": 2, "server-template": 3, "bind": 1, "log": 1, "nameserver": 2, "peer": 2, "source": 1}
+    at = 2 if list(words[:2]) == ["stats", "socket"] else first.get(words[0] if words else "", len(words))
+    if at < len(words):
+        yield at
+    if words and words[0] in _SERVER_LINES:
+        yield from (at + 1 for at, word in enumerate(words[:-1]) if word in _ADDRESS_OPTIONS)
+
+
+_SERVER_LINES = frozenset({"server", "server-template", "default-server"})
+_ADDRESS_OPTIONS = frozenset({"addr", "agent-addr", "source", "socks4"})
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -291,7 +342,7 @@ class _Reader:
         if len(lines) > MAX_LINES:
             self._fault("unread", f"more than {MAX_LINES} lines", file, MAX_LINES)
             return
-        if lines[-1].strip():
+        if lines[-1]:
             self._fault("refused", "the last line has no line end", file, len(lines), "end it with a line end")
         for number, text in enumerate(lines, 1):
             line = self._line(file, number, text.rstrip("\r"))
@@ -318,13 +369,36 @@ class _Reader:
         except _Mistake as mistake:
             self._fault("refused", str(mistake), file, number)
             words = reader.words
-        if reader.placeholder:
-            message = f"this is a template, render it first: {_clipped(reader.placeholder)}"
+        reader.expand_addresses()
+        templates = [
+            text for _, text in reader.placeholders if not (text[0] == "%" and words[:1] and words[0] in _FORMATS)
+        ]
+        if templates:
+            message = f"this is a template, render it first: {_clipped(templates[0])}"
             hint = "name the file that the template is rendered to: config = ..."
+            if _IN_ADDRESS.fullmatch(templates[0]):
+                hint += f'; where HAProxy itself is to fill it in, write "{templates[0]}", with the quotes'
             self._fault("unread", message, file, number, hint)
         if not words:
             return None
+        self._unquoted(words, file, number)
         return HaproxyLine(redacted(words), file, number, tuple(dict.fromkeys(reader.unresolved)))
+
+    def _unquoted(self, words: Sequence[str], file: str, number: int) -> None:
+        """Tell the words that name a variable where HAProxy takes them as they are written."""
+        addresses = set(address_words(words))
+        for at, word in enumerate(words):
+            if at in addresses or not _IN_ADDRESS.fullmatch(word) or word.startswith("${"):
+                continue
+            name = _clipped(word)
+            hint = f'write "{name}", with the quotes'
+            if _is_refused(words, at):
+                message = f"{name} stands outside of double quotes, and HAProxy refuses it as it is written"
+                self._fault("refused", message, file, number, hint)
+            else:
+                what = "it counts as 0" if _is_number(words, at) else "it is no variable"
+                message = f"{name} stands outside of double quotes: HAProxy takes it as it is written, and {what}"
+                self._fault("unmeant", message, file, number, hint)
 
     def _begin(self, line: HaproxyLine) -> _Open:
         section = _Open(line, [], self._defaults_of(line) if line.keyword in PROXIES | {"defaults"} else None)
@@ -385,6 +459,32 @@ def _same_names(sections: Iterable[HaproxySection]) -> Iterator[ConfFault]:
                 yield ConfFault("refused", message, server.line.file, server.line.line, hint)
 
 
+def _is_refused(words: Sequence[str], at: int) -> bool:
+    """Whether HAProxy does not start with ``$NAME`` as this word of a line (tried on 2.6)."""
+    keyword = words[0]
+    if keyword in _SERVER_LINES:
+        return words[at - 1] in _TIMES_AND_COUNTS or (at == 1 and keyword != "default-server")
+    if keyword in ("timeout", "log", "stick-table", "server-template"):
+        return at > 1
+    return at == 1 and keyword in _REFUSING
+
+
+_TIMES_AND_COUNTS = frozenset(
+    {"inter", "fastinter", "downinter", "rise", "fall", "slowstart", "agent-inter", "on-error", "observe"}
+)
+_REFUSING = frozenset({"mode", "balance", "nbthread", "use_backend", "default_backend", "user", "group"})
+
+
+def _is_number(words: Sequence[str], at: int) -> bool:
+    """Whether HAProxy reads this word as a number, and ``$NAME`` as 0."""
+    if words[0] in _SERVER_LINES:
+        return words[at - 1] in _COUNTS
+    return words[0] in ("maxconn", "retries", "fullconn") or list(words[:2]) == ["option", "redispatch"]
+
+
+_COUNTS = frozenset({"weight", "maxconn", "maxqueue", "minconn", "port", "agent-port", "id", "error-limit"})
+
+
 # --- servers -------------------------------------------------------------------------------------
 
 
@@ -397,12 +497,14 @@ def _servers(lines: Iterable[HaproxyLine]) -> Iterator[HaproxyServer]:
         elif line.keyword == "server" and len(line.arguments) > 1:
             name, address = line.arguments[:2]
             host, port = read_address(address)
-            yield HaproxyServer(name, address, host, port, line, options(line.arguments[2:], presets))
+            own = options(line.arguments[2:], presets)
+            yield HaproxyServer(name, address, host, port, line, own, shift=shift_of(address))
         elif line.keyword == "server-template" and len(line.arguments) > 2:
             prefix, number, address = line.arguments[:3]
             host, port = read_address(address)
             own = options(line.arguments[3:], presets)
-            yield HaproxyServer(prefix, address, host, port, line, own, count=_how_many(number))
+            count = _how_many(number)
+            yield HaproxyServer(prefix, address, host, port, line, own, count, shift_of(address), is_template=True)
 
 
 def options(words: Sequence[str], presets: dict[str, str]) -> dict[str, str]:
@@ -411,7 +513,8 @@ def options(words: Sequence[str], presets: dict[str, str]) -> dict[str, str]:
     rest = iter(words)
     for word in rest:
         if word in _WITH_VALUE:
-            found[word] = next(rest, "")
+            value = next(rest, "")
+            found[word] = "0" if word in _COUNTS and _IN_ADDRESS.fullmatch(value) and value[1] != "{" else value
         elif word == "enabled":
             found.pop("disabled", None)
         elif word.startswith("no-"):
@@ -442,13 +545,14 @@ def read_address(text: str) -> tuple[str, int | None]:
     return ("" if host == "*" else host), int(port) if known else None
 
 
-def milliseconds(text: str) -> int | None:
-    """A time as HAProxy writes it (``7s``, ``500ms``; a bare number is milliseconds); None for what is none."""
-    match = re.fullmatch(r"(\d{1,12})(us|ms|s|m|h|d)?", text)
-    if match is None:
+def shift_of(address: str) -> int | None:
+    """What HAProxy adds to the port by which the user came; None where the address has a port, or may have one."""
+    if not read_address(address)[0]:
         return None
-    per_unit = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, None: 1}
-    return int(int(match[1]) * per_unit[match[2]])
+    port = address.rpartition(":")[2] if re.search(r"\]:|^[^:\[\]]*:", _FAMILY.sub("", address, count=1)) else ""
+    if not port:
+        return None if "$" in address else 0
+    return int(port) if re.fullmatch(r"[+-]\d{1,5}", port) else None
 
 
 # --- the health check ----------------------------------------------------------------------------
@@ -496,7 +600,8 @@ def health_request(section: HaproxySection) -> HealthRequest | None:
         method, path, line = said.get("meth", method), said.get("uri", said.get("uri-lf", path)), send
     expected = next((rule for rule in rules if rule.arguments[:1] == ("expect",)), None)
     expect = " ".join(expected.arguments[1:]) if expected is not None else ""
-    return HealthRequest(method.upper(), path, line, tuple(headers), expect)
+    connects = next((rule for rule in rules if rule.arguments[:1] == ("connect",)), None)
+    return HealthRequest(method.upper(), path, line, tuple(headers), expect, connects)
 
 
 def _rules(section: HaproxySection) -> list[HaproxyLine]:

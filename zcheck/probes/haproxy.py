@@ -14,6 +14,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from zcheck.facts import (
     Balancers,
     BalancerSection,
@@ -85,8 +87,10 @@ def read_config(section: BalancerSection, inventory: Inventory, read: Read) -> H
             "write config = haproxy.cfg",
         )
         return HaproxyConf((), faults=(fault,), backend=backend)
+    others = tuple(section.values.get("other-backends", "").replace(",", " ").split())
     try:
-        return parser.parse([(file, read(file)) for file in _in_order(named)], backend)
+        conf = parser.parse([(file, read(file)) for file in _in_order(named)], backend)
+        return msgspec.structs.replace(conf, others=others)
     except OSError as error:
         return HaproxyConf(named, faults=(ConfFault("unread", _without_path(error, named), named[0]),), backend=backend)
 
@@ -123,7 +127,8 @@ def program() -> str | None:
 
 def verdict(conf: HaproxyConf, *, offline: bool, timeout_s: float) -> BalancerVerdict:
     """What is wrong with a configuration, by our own reading and by HAProxy's."""
-    return BalancerVerdict(conf.files, conf.faults, _why_not_run(conf, offline) or check(conf.files, timeout_s))
+    faults = (*conf.faults, *parser.no_listener(conf))
+    return BalancerVerdict(conf.files, faults, _why_not_run(conf, offline) or check(conf.files, timeout_s))
 
 
 def _why_not_run(conf: HaproxyConf, offline: bool) -> NotGathered | LeftOut | None:
@@ -150,7 +155,7 @@ def check(files: Sequence[str], timeout_s: float) -> HaproxyRun | NotGathered:
         return NotGathered("haproxy is not installed here")
     try:
         strict = _run(executable, files, timeout_s, "-c", "-dW")
-        starts = not strict.returncode or not _run(executable, files, timeout_s, "-c").returncode
+        lenient = _run(executable, files, timeout_s, "-c") if strict.returncode else strict
         version = _run(executable, (), timeout_s, "-v").stdout
     except subprocess.TimeoutExpired:
         return NotGathered(f"haproxy -c did not end within {timeout_s:g} s")
@@ -159,7 +164,13 @@ def check(files: Sequence[str], timeout_s: float) -> HaproxyRun | NotGathered:
     match = re.search(rb"version (\d[\w.]*)", version)
     told = strict.stderr[:MAX_OUTPUT].decode("utf-8", "replace")
     number = match[1].decode("ascii") if match else "of unknown version"
-    return HaproxyRun(number, strict.returncode, starts, alerts(told))
+    found = alerts(told)
+    starts = not lenient.returncode
+    if not starts and not any(alert.fatal for alert in found):
+        # What is no fault of a line is said on the other stream, as that nothing listens.
+        said = lenient.stdout[:MAX_OUTPUT].decode("utf-8", "replace").strip().splitlines()
+        found = (*(HaproxyAlert(line[:500]) for line in said[-1:]), *found)
+    return HaproxyRun(number, strict.returncode, starts, found)
 
 
 def _run(executable: str, files: Sequence[str], timeout_s: float, *options: str) -> subprocess.CompletedProcess[bytes]:

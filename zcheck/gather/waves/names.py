@@ -39,7 +39,9 @@ def _hosts(run: Run) -> set[str]:
     hosts |= {endpoint.host for endpoint in addresses.pinned(run.inventory)}
     balancers = run.facts.raw(Balancers)
     for conf in balancers.confs.values() if isinstance(balancers, Balancers) else ():
-        hosts |= {server.host for section in conf.balancing for server in section.servers if "$" not in server.host}
+        # Those of other backends too: a frontend may send users there as well.
+        listed = (server.host for section in conf.of("backend", "listen") for server in section.servers)
+        hosts |= {host for host in listed if "$" not in host}
     return {host for host in hosts if host and not addresses.is_literal(host) and not addresses.is_loopback(host)}
 
 
