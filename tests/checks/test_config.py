@@ -677,7 +677,7 @@ CASES = [
         "each on its own machine",
         Case(
             "relstorage-databases-agree",
-            *[database(storage=relational("postgresql", "dsn dbname=zodb user=zope"))] * 2,
+            *[database(storage=relational("postgresql", "dsn host=localhost dbname=zodb user=zope"))] * 2,
             says=("CRITICAL", "app1 app2", "localhost:5432 on 10.0.0.1"),
         ),
     ),

@@ -25,6 +25,8 @@ _DSN_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.
 _DSN_URL = re.compile(
     r"([a-z][a-z0-9+.-]*)://(?:([^:/@\s]*)(?::[^@/\s]*)?@)?([^/?\s]*)(/[^?\s]*)?(\?\S*)?$", re.IGNORECASE
 )
+# A variable without a value that may add any part.
+_VARIABLE_ALONE = re.compile(r"(?:^|(?<=\s))\$\(\w+\)(?=\s|$)")
 # What says which database is meant, and which of several hosts.
 _DSN_SHOWN = frozenset(
     {"host", "hostaddr", "port", "dbname", "database", "db", "user", "service", "servicefile"}
@@ -83,7 +85,8 @@ def redacted_dsn(value: str) -> str:
         return f"{scheme}://{user + '@' if user else ''}{where}{path or ''}{_redacted_query(query or '')}"
     parts = _DSN_PART.findall(value)
     if parts:
-        return " ".join(f"{name}={given if name.lower() in _DSN_SHOWN else HIDDEN}" for name, given in parts)
+        shown = [f"{name}={given if name.lower() in _DSN_SHOWN else HIDDEN}" for name, given in parts]
+        return " ".join([*shown, *_VARIABLE_ALONE.findall(value)])
     before, at, after = value.rpartition("@")
     if at:
         user = before.partition("/")[0]
