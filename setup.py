@@ -86,6 +86,7 @@ setup(
         "zcheck.report.formats.html",
         "zcheck.rules",
         "zcheck.system",
+        "zcheck.testing",
     ],
     package_dir={"zcheck.checks": "checks"},
     package_data={

@@ -18,10 +18,9 @@ from zcheck.facts.storage_evidence import proven_one
 from zcheck.facts.targets import MOST_CONNECTIONS, ZeoTarget, standing_for_all
 from zcheck.report import assemble, levels
 from zcheck.report.structs import Level
-from zcheck.rules.storage_histories import zeo_run
-from zcheck.rules.storages import identity
 from zcheck.runner import run
 from zcheck.testing import inventory, judge
+from zcheck.testing.examples import identity, zeo_run
 
 SAME = {"app3": "app1", "app4": "app2"}
 
@@ -31,7 +30,7 @@ def ways(count: int, **changes: object) -> list[ZeoTarget]:
     return [msgspec.structs.replace(way, client=f"app{n}", **changes) for n in range(1, count + 1)]
 
 
-def of_clients(count: int, more: str = "") -> Inventory:
+def edits_of_clients(count: int, more: str = "") -> Inventory:
     text = "[cluster]\nname = test\n"
     text += "".join(
         f"[client:app{n}]\naddress = app{n}:8080\n{more if n == count else ''}" for n in range(1, count + 1)
@@ -43,7 +42,7 @@ def facts_of(history: ZeoHistories, count: int, more: str = "") -> Facts:
     (one,) = history.histories
     same = {client: stood for client, stood in SAME.items() if int(client[3:]) <= count}
     history = ZeoHistories((msgspec.structs.replace(one, same_way=same),))
-    return Facts().with_fact("", of_clients(count, more)).with_fact("", history)
+    return Facts().with_fact("", edits_of_clients(count, more)).with_fact("", history)
 
 
 # --- who stands for whom ------------------------------------------------------------------------------

@@ -38,7 +38,15 @@ NOT_THE_WORLD = frozenset({"urllib.parse"})
 WORKERS = frozenset({"zcheck.consistency.storage.child"})
 # Whole modules that live on a heavy library; nothing but one of these imports them when it is imported itself.
 LAZY = frozenset({"zcheck.consistency.storage.connection", "zcheck.probes.http_session", *WORKERS})
-MAY_PRINT = ("zcheck.__main__", "zcheck.cli", "zcheck.cli.*", "zcheck.testing", "zcheck.probes.remote.script", *WORKERS)
+MAY_PRINT = (
+    "zcheck.__main__",
+    "zcheck.cli",
+    "zcheck.cli.*",
+    "zcheck.testing",
+    "zcheck.probes.remote.script",
+    "zcheck.commands.demo.zygote",
+    *WORKERS,
+)
 
 
 def _sources() -> Iterator[tuple[str, Path]]:

@@ -13,7 +13,7 @@ How to repair it
     success with nothing saved comes from a layer that wants a token, such as plone.protect in an unusual setting. Where
     zcheck's own user was refused, see ``user`` and ``password-file`` in clients.ini: it needs the role Manager.
 
->>> from zcheck.rules.http_histories import http_run
+>>> from zcheck.testing.examples import http_run
 >>> show(client_accepts_writes, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> read_only = ClientState("app2", joined=True, refused="read-only", detail="its storage is read-only (500)")

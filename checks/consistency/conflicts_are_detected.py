@@ -15,8 +15,8 @@ How to repair it
     The server or what stands in between does not compare serials: look for a storage wrapper, a proxy or a replacement
     of the ZEO server, and do not balance until it is gone.
 
->>> from zcheck.rules.isolation import recorded
->>> from zcheck.rules.storage_histories import zeo_run
+>>> from zcheck.testing.examples import recorded
+>>> from zcheck.testing.examples import zeo_run
 >>> run = zeo_run("app1 > app2", "app2 > app1")
 >>> show(conflicts_are_detected, recorded(run), app1=[], app2=[])
 OK
@@ -56,12 +56,7 @@ def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped
     """That a write was refused says something only where another one was accepted."""
     taken: set[str] = set()
     for history in zeo_histories(facts):
-        found = [
-            one
-            for one in verdict_on(facts, history).anomalies
-            if one.kind in LOSES_UPDATES or one.breaks == "serializable"
-        ]
-        found = [one for one in found if one.sessions[0] in facts.clients]
+        found = _losses(facts, history)
         tried = [client for client in members(facts, history) if _tried(history, client)]
         taken |= set(tried)
         if found:
@@ -74,6 +69,13 @@ def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped
             )
     others = tuple(client for client in facts.clients if client not in taken)
     yield Skipped(others, "nothing is written through its ZEO connection")
+
+
+def _losses(facts: Facts, history: History) -> list[Anomaly]:
+    """Updates that were lost by a conflict nobody noticed, of the clients to be judged."""
+    found = verdict_on(facts, history).anomalies
+    lost = [one for one in found if one.kind in LOSES_UPDATES or one.breaks == "serializable"]
+    return [one for one in lost if one.sessions[0] in facts.clients]
 
 
 def _tried(history: History, client: str) -> bool:

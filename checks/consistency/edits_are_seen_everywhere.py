@@ -18,7 +18,7 @@ How to repair it
     zope.conf files, then restart the clients of the other side. What was saved there since the split is in the other
     database: export it before that one is deleted.
 
->>> from zcheck.rules.http_histories import http_run
+>>> from zcheck.testing.examples import http_run
 >>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> run = http_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")

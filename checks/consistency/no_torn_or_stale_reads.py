@@ -17,8 +17,8 @@ How to repair it
     snapshot is a lost invalidation: look for what stands between that client and the server, restart the client without
     its cache file, and update ZEO on both sides.
 
->>> from zcheck.rules.isolation import recorded
->>> from zcheck.rules.storage_histories import zeo_run
+>>> from zcheck.testing.examples import recorded
+>>> from zcheck.testing.examples import zeo_run
 >>> show(no_torn_or_stale_reads, recorded(zeo_run("app1 > app2", "app2 > app1")), app1=[], app2=[])
 OK
 >>> run = recorded(zeo_run("app1 > app2", "app2 > !app1"))
@@ -30,11 +30,11 @@ UNKNOWN app1, app2: database main, over ZEO: the storage's own log was not read
 
 What the running clients showed is held against the log as well:
 
->>> from zcheck.rules.isolation import of_clients
+>>> from zcheck.testing.examples import edits_of_clients
 >>> run = recorded(zeo_run("app1 > app2", "app2 > app1"))
->>> show(no_torn_or_stale_reads, run, of_clients(), app1=[], app2=[])
+>>> show(no_torn_or_stale_reads, run, edits_of_clients(), app1=[], app2=[])
 OK
->>> show(no_torn_or_stale_reads, run, of_clients(goes_back=True), app1=[], app2=[])
+>>> show(no_torn_or_stale_reads, run, edits_of_clients(goes_back=True), app1=[], app2=[])
 CRITICAL app2: database main, through the running clients: non-monotonic read (G-single-process): app2 read version 1 of
 app1 (0000000000000001), 9.0 ms after app2 had read what was newer in its session
 """

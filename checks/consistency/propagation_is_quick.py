@@ -13,8 +13,8 @@ How to repair it
     Look at the network between that client and the server, at the server's load, and at its log for slow commits.
     Until then let the balancer keep each visitor on one client.
 
->>> from zcheck.rules.isolation import recorded
->>> from zcheck.rules.storage_histories import zeo_run
+>>> from zcheck.testing.examples import recorded
+>>> from zcheck.testing.examples import zeo_run
 >>> show(propagation_is_quick, recorded(zeo_run("app1 > app2", "app2 > app1")), app1=[], app2=[])
 OK
 >>> show(propagation_is_quick, recorded(zeo_run("app1 > app2"), lag_ms=1500), app1=[], app2=[])

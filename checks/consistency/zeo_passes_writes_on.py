@@ -18,7 +18,7 @@ How to repair it
     Compare the ``server`` and ``storage`` lines of the two sides, and what stands between a client and its server: a
     virtual address or a forward that leads to several servers, a ``<demostorage>`` or ``<before>`` on the server.
 
->>> from zcheck.rules.storage_histories import with_blobs, zeo_run
+>>> from zcheck.testing.examples import with_blobs, zeo_run
 >>> show(zeo_passes_writes_on, zeo_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
 OK
 >>> run = zeo_run("app1 > app2 !app3", "app2 > app1 !app3", "app3 > !app1 !app2")

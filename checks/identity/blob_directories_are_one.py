@@ -16,7 +16,7 @@ How to repair it
     Mount the share on the machine that lacks it (see ``findmnt``), move what was put beside it into the server's
     folder, and restart the client. Or give the client ``shared-blob-dir off`` and a folder of its own.
 
->>> from zcheck.rules.machines import blob_folder
+>>> from zcheck.testing.examples import blob_folder
 >>> def marker(seen): return SharedBlobs((BlobMarker("main", "app1", "/srv/blobs", seen),))
 >>> show(blob_directories_are_one, marker({"app2": True}), app1=blob_folder(), app2=blob_folder(9))
 OK

@@ -19,7 +19,7 @@ How to repair it
     Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
     it. What was saved in the copy is not in the database: export it before you delete the copy.
 
->>> from zcheck.rules.storages import identity
+>>> from zcheck.testing.examples import identity
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
 >>> show(every_database_is_one, proofs, app1=[], app2=[])
 OK
@@ -40,7 +40,7 @@ UNKNOWN app3: database main could not be examined through app3: the connection w
 >>> show(every_database_is_one, proofs, app1=mounts, app2=mounts)
 UNKNOWN app1, app2: database archive was not proven to be one for app1, app2: neither by what was written nor by
 identity
->>> from zcheck.rules.server_lists import server_lists
+>>> from zcheck.testing.examples import server_lists
 >>> show(every_database_is_one, proofs, server_lists(app1="1 2 3 4 99", app2="1 2 3"), app1=[], app2=[])
 CRITICAL app1, app2: database main is two storages, by what the running clients' own servers list: the newest
 transaction is 2026-01-01 01:39:00 for app1; 2026-01-01 00:03:00 for app2, and app2's lacks what app1's had before and

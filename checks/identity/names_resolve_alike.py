@@ -13,7 +13,7 @@ What it does not prove
 How to repair it
     Give the name the same address on every machine, and restart the clients that had another one.
 
->>> from zcheck.rules.machines import seen_there, server_there
+>>> from zcheck.testing.examples import seen_there, server_there
 >>> def at(addresses): return seen_there("zope=6.3", servers=(server_there("zeo1:8100", addresses),))
 >>> show(names_resolve_alike, app1=at("10.0.0.5"), app2=at("10.0.0.5 2001:db8::5"))
 OK

@@ -14,7 +14,7 @@ What it does not prove
 How to repair it
     Install the same set on every client, from one list of pinned versions, and restart those that were changed.
 
->>> from zcheck.rules.machines import seen_there
+>>> from zcheck.testing.examples import seen_there
 >>> show(products_agree, app1=seen_there("products-foo=1.0 pip=23.1"), app2=seen_there("products-foo=1.0"))
 OK
 >>> show(products_agree, app1=seen_there("products-foo=1.0 six=1.16"), app2=seen_there("products-foo=1.1"))

@@ -14,7 +14,7 @@ How to repair it
     Find the client that holds it (the server's log names the last one that began to commit; it may be stopped, or on a
     connection that died halfway) and end its process, which frees the lock. Else restart the ZEO server.
 
->>> from zcheck.rules.zeo_servers import zeo_answer
+>>> from zcheck.testing.examples import zeo_answer
 >>> show(zeo_commit_lock_is_free, app1=zeo_answer(), app2=zeo_answer())
 OK
 >>> show(zeo_commit_lock_is_free, app1=zeo_answer(locked="0:1700000000.5:7 1.1:1700000002.5:9"))

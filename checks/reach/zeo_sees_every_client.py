@@ -14,7 +14,7 @@ How to repair it
     Compare "Database Location" on the Control Panels of the clients that are named, and restart the one that is not
     where its zope.conf says.
 
->>> from zcheck.rules.zeo_servers import zeo_answer
+>>> from zcheck.testing.examples import zeo_answer
 >>> serves = HttpAnswer("http", status=200)
 >>> def client(**changes): return [zeo_answer(connections=2), serves, zope_conf(server="zeo1:8100")]
 >>> show(zeo_sees_every_client, app1=client(), app2=client())

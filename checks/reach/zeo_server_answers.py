@@ -15,7 +15,7 @@ How to repair it
     Start the server, or correct the line. Where the server is reached from the clients' network alone, give a way to it
     in clients.ini: a section ``[zeo:NAME]`` with ``address`` and ``connect``.
 
->>> from zcheck.rules.zeo_servers import zeo_answer
+>>> from zcheck.testing.examples import zeo_answer
 >>> show(zeo_server_answers, app1=zeo_answer(), app2=zeo_answer(server="10.0.0.5:8100"))
 OK
 >>> show(zeo_server_answers, app1=zeo_answer("refused"), app2=zeo_answer("refused"))

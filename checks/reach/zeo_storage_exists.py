@@ -11,7 +11,7 @@ What it does not prove
 How to repair it
     Correct ``storage`` in the client's zope.conf, or add the storage to the server's zeo.conf and restart the server.
 
->>> from zcheck.rules.zeo_servers import zeo_answer
+>>> from zcheck.testing.examples import zeo_answer
 >>> show(zeo_storage_exists, app1=zeo_answer(), app2=zeo_answer(storage="archive", serves="1 archive"))
 OK
 >>> show(zeo_storage_exists, app1=zeo_answer(), app2=zeo_answer(storage="2"), app3=zeo_answer(storage="2"))

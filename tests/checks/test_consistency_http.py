@@ -20,9 +20,9 @@ from zcheck.facts import (
 )
 from zcheck.facts.history import ClientState, HttpHistories
 from zcheck.report.structs import Judgement
-from zcheck.rules.http_histories import http_run
 from zcheck.runner import run
 from zcheck.testing import inventory, judge
+from zcheck.testing.examples import http_run
 
 Told = list[tuple[str, tuple[str, ...], str]]
 

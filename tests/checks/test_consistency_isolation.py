@@ -11,9 +11,8 @@ from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_re
 from zcheck.checks.consistency.propagation_is_quick import propagation_is_quick
 from zcheck.facts import LeftOut, Thresholds
 from zcheck.facts.history import ClientState, History, HttpHistories, Operation, Version, ZeoHistories
-from zcheck.rules.isolation import recorded
-from zcheck.rules.storage_histories import zeo_run
 from zcheck.testing import judge
+from zcheck.testing.examples import recorded, zeo_run
 
 BOTH = zeo_run("app1 > app2", "app2 > app1")
 MS = 1_000_000

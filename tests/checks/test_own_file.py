@@ -9,8 +9,8 @@ import pytest
 from zcheck.checks.identity.zeo_server_writes_its_own_file import zeo_server_writes_its_own_file
 from zcheck.facts import StorageFile, ZeoIdentity
 from zcheck.facts.history import History, ZeoHistories
-from zcheck.rules.storages import identity
 from zcheck.testing import judge
+from zcheck.testing.examples import identity
 
 Outcome = Literal["own", "replaced", "unknown"]
 

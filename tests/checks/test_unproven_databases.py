@@ -10,11 +10,9 @@ import pytest
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.facts import ControlPanel, DatabasePage, ZeoIdentity
 from zcheck.facts.history import HttpHistories, ZeoHistories
-from zcheck.rules.http_histories import http_run
 from zcheck.rules.proofs import mounting
-from zcheck.rules.storage_histories import zeo_run
-from zcheck.rules.storages import identity
 from zcheck.testing import judge, zope_conf
+from zcheck.testing.examples import http_run, identity, zeo_run
 
 ONE = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
 BOTH = ZeoIdentity(

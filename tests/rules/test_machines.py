@@ -24,10 +24,9 @@ from zcheck.facts import (
 )
 from zcheck.report.assemble import assemble
 from zcheck.report.structs import Run
-from zcheck.rules.machines import blob_folder, seen_there, server_there
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of
+from zcheck.testing.examples import blob_folder, seen_there, server_there, zeo_answer
 
 RUN = Run(id="1", command="preflight", started="2026-01-01T00:00:00Z", duration_s=1.0)
 OUTSIDE = {"process": None, "distributions": None}

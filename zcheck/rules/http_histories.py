@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from zcheck.check import Note
 from zcheck.facts import Facts, PortAnswer
-from zcheck.facts.history import ClientState, History, HttpHistories, Operation, Refusal
+from zcheck.facts.history import History, HttpHistories, Refusal
 from zcheck.facts.pairs import SeenPair, pairs
 
 # What may as well be zcheck's own lack of rights: it is the client's fault only where others took the same user.
@@ -63,25 +63,3 @@ def wrote(history: History, client: str) -> bool:
         operation.session == client and operation.outcome == "ok" and client in operation.writes
         for operation in history.operations
     )
-
-
-def http_run(*seen: str, stopped: str = "", **states: ClientState) -> HttpHistories:
-    """A history for an example: ``"app1 > app2 !app3"`` says that app2 showed what was written through app1.
-
-    And that app3 did not.  ``states`` gives what else is known of a client.
-    """
-    operations = []
-    clients: dict[str, ClientState] = {}
-    for number, line in enumerate(seen):
-        writer, _, readers = line.partition(" > ")
-        at = number * 10
-        clients.setdefault(writer, ClientState(writer, joined=True))
-        operations.append(Operation(writer, "write", 1, at, at + 1, "ok", writes={writer: f"nonce-{number}"}))
-        for reader in readers.split():
-            name = reader.removeprefix("!")
-            clients.setdefault(name, ClientState(name, joined=True))
-            nonce = None if reader.startswith("!") else f"nonce-{number}"
-            operations.append(Operation(name, "read", 1, at + 2, at + 3, "ok", reads={writer: nonce}))
-    clients |= states
-    history = History("http", "main", "example", tuple(operations), tuple(clients.values()), 1, stopped=stopped)
-    return HttpHistories((history,))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from zcheck.check import Skipped, Unknown
-from zcheck.facts import Facts, FolderThere, ListeningProcess, SeenThere, ServerFromThere
+from zcheck.facts import Facts, SeenThere
 
 
 def unknown(facts: Facts, reason_of: Callable[[SeenThere], str]) -> Iterator[Unknown]:
@@ -41,22 +40,3 @@ def groups(members: Iterable[str], alike: Callable[[str, str], bool]) -> list[li
         merged = [other for group in near for other in group]
         found = [group for group in found if group not in near] + [[*merged, member]]
     return found
-
-
-def seen_there(distributions: str = "", **more: Any) -> SeenThere:
-    """An example: distributions are "zope=6.3 products-foo=1.0"; a running process is given."""
-    found = dict(pair.split("=") for pair in distributions.split())
-    given: Mapping[str, Any] = {"process": ListeningProcess(412, "python -m Zope2.Startup.serve zope.ini"), **more}
-    return SeenThere(host="host", distributions=found or None, **given)
-
-
-def server_there(server: str = "zeo1:8100", addresses: str = "", outcome: Any = "answers", detail: str = "") -> Any:
-    """An example of a server as a client's own machine sees it."""
-    return ServerFromThere("main", server, "zope.conf", 3, outcome, detail, tuple(addresses.split()))
-
-
-def blob_folder(inode: int | None = 7, layout: str = "bushy", path: str = "/srv/blobs", why: str = "") -> SeenThere:
-    """An example of a client with a folder of shared blobs."""
-    device = None if inode is None else 64769
-    folder = FolderThere("main", path, "blobs", "zope.conf", 4, device, inode, layout, why=why)
-    return seen_there("zope=6.3", folders=(folder,))

@@ -113,14 +113,3 @@ def when(tid: str) -> str:
     if seconds is None:
         return "none"
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def server_lists(**clients: str) -> ServerLists:
-    """Lists for an example: the transactions of each client's server, as minutes of 2026, asked for three times."""
-    year = (2026 - 1900) * 12 * 31 * 24 * 60
-    lists = []
-    for asked_ns in (0, 10, 20):
-        for client, text in clients.items():
-            tids = sorted((f"{year + int(minute):08x}00000000" for minute in text.split()), reverse=True)
-            lists.append(ServerList(client, "main", tuple(tids), asked_ns, asked_ns + 1))
-    return ServerLists(tuple(lists))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from zcheck.check import Place
-from zcheck.facts import Facts, LockReading, ZeoAnswer, ZeoAnswers, ZeoOutcome, ZeoStorage, addresses
+from zcheck.facts import Facts, ZeoAnswer, ZeoAnswers, addresses
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -78,40 +78,3 @@ def unanswered(facts: Facts) -> tuple[str, ...]:
     """The clients none of whose servers answered as a ZEO server that lists its storages."""
     found = facts.each(ZeoAnswers)
     return tuple(c for c, answers in found.items() if not any(a.outcome == "answers" for a in answers.answers))
-
-
-def zeo_answer(
-    outcome: ZeoOutcome = "answers",
-    server: str = "zeo1:8100",
-    *,
-    storage: str = "1",
-    serves: str = "1",
-    detail: str = "",
-    here: bool = False,
-    locked: str = "",
-    line: int = 3,
-    connections: int = 2,
-) -> ZeoAnswers:
-    """An answer for an example.
-
-    ``serves`` names the server's storages; ``locked`` gives each reading of the lock as "seconds:lock:commits".
-    """
-    readings = []
-    for reading in locked.split() or ["0::7"]:
-        at, lock, commits = reading.split(":")
-        readings.append(LockReading(float(at), lock or None, int(commits), 2))
-    storages = {name: ZeoStorage(connections, "03" * 8, readings=tuple(readings)) for name in serves.split()}
-    answer = ZeoAnswer(
-        database="main",
-        server=server,
-        file="zope.conf",
-        line=line,
-        dialled=server,
-        here=here,
-        outcome=outcome,
-        detail=detail,
-        protocol="Z5" if outcome == "answers" else None,
-        storage=storage,
-        storages=storages if outcome == "answers" else {},
-    )
-    return ZeoAnswers((answer,))

@@ -8,10 +8,9 @@ from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.facts.history import ClientState, History, Operation, ZeoHistories
 from zcheck.report.structs import Judgement
-from zcheck.rules.storage_histories import zeo_run
-from zcheck.rules.storages import identity
 from zcheck.runner import run
 from zcheck.testing import facts_of, inventory, judge
+from zcheck.testing.examples import identity, zeo_run
 
 
 def told(judgement: Judgement) -> list[tuple[str, str]]:

@@ -14,8 +14,8 @@ from zcheck.facts import (
     SharedBlobs,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.machines import blob_folder, seen_there
 from zcheck.testing import inventory, judge
+from zcheck.testing.examples import blob_folder, seen_there
 
 
 def told(judgement: Judgement) -> list[str]:

@@ -15,9 +15,8 @@ from zcheck.facts import (
     LeftOut,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.machines import seen_there, server_there
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.testing import judge
+from zcheck.testing.examples import seen_there, server_there, zeo_answer
 
 
 def told(judgement: Judgement) -> list[str]:

@@ -11,8 +11,8 @@ from zcheck.facts import (
     SeenThere,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.machines import seen_there
 from zcheck.testing import judge, zope_conf
+from zcheck.testing.examples import seen_there
 
 
 def told(judgement: Judgement) -> list[str]:

@@ -16,8 +16,8 @@ from zcheck.facts import (
 )
 from zcheck.facts.storage_evidence import StorageGroups, storage_groups
 from zcheck.report.structs import Judgement
-from zcheck.rules.storages import identity
 from zcheck.testing import judge
+from zcheck.testing.examples import identity
 
 
 def told(judgement: Judgement) -> list[tuple[str, str]]:

@@ -16,11 +16,9 @@ from zcheck.facts import (
     ZopeConf,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.server_lists import server_lists
-from zcheck.rules.storages import identity
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of, judge, zope_conf
+from zcheck.testing.examples import identity, server_lists, zeo_answer
 
 
 def severities(judgement: Judgement) -> list[str]:

@@ -17,9 +17,9 @@ from zcheck.facts import (
     SharedBlobs,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.machines import seen_there
 from zcheck.runner import run
 from zcheck.testing import facts_of, inventory, judge
+from zcheck.testing.examples import seen_there
 
 NO_WAY = LeftOut("clients.ini gives no via for it")
 

@@ -10,8 +10,8 @@ from zcheck.facts import (
     SeenThere,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.machines import seen_there
 from zcheck.testing import judge
+from zcheck.testing.examples import seen_there
 
 
 def told(judgement: Judgement) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from zcheck.checks.reach.zeo_commit_lock_is_free import zeo_commit_lock_is_free
 from zcheck.report.structs import Judgement
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.testing import judge
+from zcheck.testing.examples import zeo_answer
 
 
 def told(judgement: Judgement) -> list[tuple[str, str]]:

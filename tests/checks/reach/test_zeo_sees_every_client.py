@@ -16,8 +16,8 @@ from zcheck.facts import (
     ZopeConf,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.testing import judge, zope_conf
+from zcheck.testing.examples import zeo_answer
 
 
 def severities(judgement: Judgement) -> list[str]:

@@ -17,9 +17,9 @@ from zcheck.facts import (
     ZeoAnswers,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.runner import run
 from zcheck.testing import facts_of, judge, zope_conf
+from zcheck.testing.examples import zeo_answer
 
 REACH = [zeo_server_answers, zeo_storage_exists, zeo_commit_lock_is_free]
 

@@ -11,8 +11,8 @@ from zcheck.facts import (
     NotGathered,
 )
 from zcheck.report.structs import Judgement
-from zcheck.rules.zeo_servers import zeo_answer
 from zcheck.testing import judge
+from zcheck.testing.examples import zeo_answer
 
 
 def told(judgement: Judgement) -> list[tuple[str, str]]:

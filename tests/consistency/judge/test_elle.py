@@ -16,8 +16,7 @@ from zcheck.consistency.judge.elle import MODELS, Model, export
 from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.recording.format import Origin, dumps
 from zcheck.facts.history import History, Operation, Version
-from zcheck.rules.isolation import recorded
-from zcheck.rules.storage_histories import zeo_run
+from zcheck.testing.examples import recorded, zeo_run
 
 MATRIX = recorded(zeo_run("app1 > app2", "app2 > app1")).histories[0]
 

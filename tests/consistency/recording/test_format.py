@@ -11,8 +11,7 @@ import pytest
 from zcheck import cli
 from zcheck.consistency.recording.format import NoHistory, Origin, dumps, loads
 from zcheck.facts.history import History
-from zcheck.rules.isolation import recorded
-from zcheck.rules.storage_histories import zeo_run
+from zcheck.testing.examples import recorded, zeo_run
 
 ORIGIN = Origin(cluster="intranet", run_id="example", seed=7, versions={"zcheck": "0"})
 HEALTHY = recorded(zeo_run("app1 > app2", "app2 > app1")).histories[0]
