@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_config_properties import ADDRESS, HARMLESS, LINES, REFUSED, healthy
+from config_lines import ADDRESS, HARMLESS, LINES, REFUSED, healthy
 
 pytest.importorskip("Zope2", reason="Zope is not installed here")
 

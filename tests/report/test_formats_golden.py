@@ -22,7 +22,7 @@ from zcheck.gather.settings import Settings
 from zcheck.parsers import clients_ini
 from zcheck.report.structs import Page, Report, Run, Tool
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 FILES = sorted(path.name for path in GOLDEN.iterdir() if path.name.count(".") >= 2)
 

@@ -14,7 +14,7 @@ from zcheck.commands.init.balancers import haproxy_servers, pound_servers
 from zcheck.facts import HostPort, Inventory
 from zcheck.parsers import clients_ini, haproxy_cfg
 
-SAMPLES = Path(__file__).resolve().parents[3] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 
 # As plone.recipe.zope2instance and plone.recipe.zeoserver write them.
 RECIPE_CONF = """\

@@ -28,7 +28,7 @@ from zcheck.report.structs import Report
 
 CASES = {"split": split, "hostile": hostile, "thirty": thirty}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-SAMPLES = Path(__file__).resolve().parents[3] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 
 # What SARIF 2.1.0 asks of the properties that are used here; no others are.
 SARIF: dict[str, Any] = {

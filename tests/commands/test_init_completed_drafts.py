@@ -15,7 +15,7 @@ import pytest
 from zcheck import cli
 from zcheck.commands.init import draft
 
-SAMPLES = Path(__file__).resolve().parents[3] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 
 Answers = dict[str, dict[str, str] | None]
 """By section: what is written for the keys that its comments speak of; None for one that a comment asks to remove."""

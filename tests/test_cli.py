@@ -13,7 +13,7 @@ import pytest
 
 from zcheck import cli
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
+SAMPLES = Path(__file__).resolve().parents[1] / "sample-confs"
 HEALTHY = str(SAMPLES / "healthy" / "clients.ini")
 
 

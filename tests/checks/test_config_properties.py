@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
+from config_lines import CLIENTS, HARMLESS, LINES, OPEN_SERVERS, REFUSED, SERVERS, Files, healthy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import found, judged
@@ -15,17 +15,6 @@ from zcheck.parsers import clients_ini, zope_conf
 from zcheck.report.structs import Judgement
 from zcheck.rules.databases import Shared
 from zcheck.rules.server_lines import Comparison, alike, comparison
-
-HEALTHY = Path(__file__).resolve().parents[1] / "sample-confs" / "healthy"
-CLIENTS = ("app1", "app2", "app3")
-Files = dict[str, list[str]]
-
-
-def healthy() -> Files:
-    """The lines of clients.ini and of each client's zope.conf, by ``clients.ini``, ``app1`` and so on."""
-    files = {name: (HEALTHY / name / "etc" / "zope.conf").read_text(encoding="utf-8") for name in CLIENTS}
-    files["clients.ini"] = (HEALTHY / "clients.ini").read_text(encoding="utf-8")
-    return {name: text.splitlines() for name, text in files.items()}
 
 
 def judge(files: Files) -> Judgement:
@@ -57,131 +46,6 @@ def test_the_base_of_what_follows_is_healthy() -> None:
 
 
 # --- a hundred single lines ----------------------------------------------------------------------
-
-REFUSED = "zope-conf-parses"
-SERVERS = "zeo-server-is-the-pinned-one zeo-servers-agree"
-OPEN_SERVERS = "zeo-server-is-the-pinned-one? zeo-servers-agree?"
-ADDRESS = "zeo-addresses-are-valid"
-
-# Of app2's zope.conf: the line's number, what stands there instead (None: the line is gone), what must be found.
-LINES: list[tuple[int, str | None, str]] = [
-    (1, None, REFUSED),
-    (1, "%defin INSTANCE /srv/app2", REFUSED),
-    (1, "%define 1INSTANCE /srv/app2", REFUSED),
-    (1, "%define INSTANCE ${buildout:directory}", REFUSED),
-    (1, "%define INSTANCE <<INSTANCE_HOME>>", REFUSED),
-    (1, "%define INSTANCE {{ home }}", REFUSED),
-    (1, "\ufeff%define INSTANCE /srv/app2", REFUSED),
-    (3, "instancehome $INSTANCES", REFUSED),
-    (3, "instancehome ${INSTANCE", REFUSED),
-    (3, "instancehome $", REFUSED),
-    (3, "instance-home $INSTANCE", REFUSED),
-    (4, "client-home $INSTANCE/var", REFUSED),
-    (5, "debug-mode on", "debug-mode-is-off"),
-    (5, "Debug-Mode YES", "debug-mode-is-off"),
-    (5, "debug-exceptions on", "debug-mode-is-off"),
-    (5, "debug-mode $(DEBUG)", "debug-mode-is-off?"),
-    (5, "debug-mode maybe", REFUSED),
-    (5, "debug-mode", REFUSED),
-    (5, "debug_mode off", REFUSED),
-    (5, "verbose-security on", "settings-agree"),
-    (5, "trusted-proxy 192.0.2.1", "settings-agree"),
-    (5, "max-conflict-retries 30", "settings-agree"),
-    (5, "max-conflict-retries $(RETRIES)", "settings-agree?"),
-    (5, "max-conflict-retries three", REFUSED),
-    (5, "instancehome /srv/app2", REFUSED),
-    (5, "%include missing.conf", "zope-conf-parses?"),
-    (5, "%include $(EXTRA)", "zope-conf-parses?"),
-    (5, "%include http://192.0.2.1/extra.conf", "zope-conf-parses?"),
-    (5, "%include zope.conf", REFUSED),
-    (5, "%frobnicate x", REFUSED),
-    (5, "%include", REFUSED),
-    (5, "(debug-mode off)", REFUSED),
-    (5, "debug-mode \0off", REFUSED),
-    (5, "debug-mode off # caf\udce9", REFUSED),
-    (6, "default-zpublisher-encoding latin-1", "settings-agree"),
-    (6, "default-zpublisher-encodng utf-8", REFUSED),
-    (8, None, REFUSED),
-    (8, "<environmet>", REFUSED),
-    (8, "<environment", REFUSED),
-    (9, "  TZ CET", "environment-agrees"),
-    (9, "  tz UTC", "environment-agrees"),
-    (9, "  LANG C", "environment-agrees"),
-    (9, None, "environment-agrees"),
-    (9, "  TZ $(TIMEZONE)", "environment-agrees?"),
-    (9, "  TZ", "environment-agrees"),
-    (10, None, REFUSED),
-    (12, "<zodb_db>", REFUSED),
-    (12, "<zodb_db site>", "database-names-agree"),
-    (12, "<zodb_db archive>", REFUSED),
-    (12, "<zodb main>", REFUSED),
-    (12, "<zodb_db main site>", REFUSED),
-    (13, "  cache-size 300", "settings-agree"),
-    (13, None, "settings-agree"),
-    (13, "  cache-size many", REFUSED),
-    (13, "  cache-size 30000 objects", REFUSED),
-    (13, "  cachesize 30000", REFUSED),
-    (13, "  pool-size 70", "settings-agree"),
-    (13, "  mount-point /site", "mount-points-agree settings-agree"),
-    (13, "  mount-point /archive", REFUSED),
-    (14, "  <zeoclients>", REFUSED),
-    (14, "  <zeoclient/>", REFUSED),
-    (15, "    server 192.0.2.6:8100", SERVERS),
-    (15, "    server 192.0.2.5:8101", SERVERS),
-    (15, "    server localhost:8100", SERVERS),
-    (15, "    server 8100", SERVERS),
-    (15, "    server [2001:db8::6]:8100", SERVERS),
-    (15, "    server /run/zeo.sock", SERVERS),
-    (15, "    server zeo2:8100", OPEN_SERVERS),
-    (15, "    server $(ZEO_ADDRESS)", f"{ADDRESS}? {OPEN_SERVERS}"),
-    (15, "    server 192.0.2.5", ADDRESS),
-    (15, "    server zeo1:8100 zeo2:8100", ADDRESS),
-    (15, "    server http://zeo1:8100", ADDRESS),
-    (15, "    server zeo1:8100/", ADDRESS),
-    (15, "    server zeo1:eight", ADDRESS),
-    (15, "    server zeo1:99999", ADDRESS),
-    (15, "    server zeo1:8100 # main", ADDRESS),
-    (15, "    server 192.0.2.500:8100", ADDRESS),
-    (15, None, REFUSED),
-    (15, "    servers 192.0.2.5:8100", REFUSED),
-    (16, "    storage main", "storage-names-agree zeo-server-is-the-pinned-one"),
-    (16, "    storage $(STORAGE)", "storage-names-agree? zeo-server-is-the-pinned-one?"),
-    (16, "    storag 1", REFUSED),
-    (16, "    server 192.0.2.6:8100", f"one-zeo-server-per-database {SERVERS}"),
-    (16, "    read-only on", "clients-are-writable"),
-    (16, "    read-only $(READ_ONLY)", "clients-are-writable?"),
-    (16, "    read-only-fallback on", "no-read-only-fallback"),
-    (16, "    read-only maybe", REFUSED),
-    (16, "    username zope", "zeo-authentication-is-effective"),
-    (16, "    wait off", "settings-agree"),
-    (16, "    server-sync on", REFUSED),
-    (18, "    cache-size 12MB", "settings-agree"),
-    (18, "    cache-size 128MiB", REFUSED),
-    (21, None, REFUSED),
-    (21, "  </zeoclients>", REFUSED),
-    (22, None, REFUSED),
-    (22, "  mount-point /site", "root-mount-exists"),
-    (22, "  mount-point //", "root-mount-exists"),
-    (22, "  mount-point site", REFUSED),
-    (22, "  mountpoint /", REFUSED),
-    (22, "  mount-point /:/site", "mount-points-agree"),
-    (22, "  mount-point $(MOUNT)", "mount-points-agree? root-mount-exists?"),
-    (23, None, REFUSED),
-    (25, "<zodb_db old>", "database-names-agree"),
-    (25, "<zodb_db main>", REFUSED),
-    (28, "    server 192.0.2.6:8100", "zeo-servers-agree"),
-    (28, "    server localhost:8100", "zeo-servers-agree"),
-    (28, "    server archive:8100", "zeo-servers-agree?"),
-    (28, "    server archive", ADDRESS),
-    (29, "    storage archive2", "storage-names-agree"),
-    (29, None, "storage-names-agree"),
-    (35, "  mount-point /archiv", "mount-points-agree"),
-    (35, "  mount-point /archive/", "mount-points-agree"),
-    (35, "  mount-point /Archive", "mount-points-agree"),
-    (35, "  mount-point /archive:~Root", REFUSED),
-    (35, "  mount-point /archive:~Root/archive", "mount-points-agree"),
-    (36, None, REFUSED),
-]
 
 
 def test_there_are_a_hundred_of_them() -> None:
@@ -224,35 +88,6 @@ def test_one_line_of_clients_ini_changes_it_as_well(before: str, after: str, exp
 
 
 # --- what must not change it ---------------------------------------------------------------------
-
-HARMLESS: list[tuple[int, str | None]] = [
-    (1, "%define INSTANCE /opt/zope/second"),
-    (2, "# app2: the second client"),
-    (5, None),
-    (5, "debug-mode false"),
-    (5, "DEBUG-MODE Off"),
-    (6, None),
-    (6, "default-zpublisher-encoding UTF-8"),
-    (6, "pid-filename $INSTANCE/var/app2.pid"),
-    (9, "  TZ   UTC   "),
-    (12, "<ZODB_DB Main>"),
-    (15, "    server ZEO1.example.com:8100"),
-    (15, "    server zeo1.:8100"),
-    (15, "    Server 192.0.2.5:08100"),
-    (16, None),
-    (16, "    server zeo1:8100"),
-    (16, "    read-only off"),
-    (16, "    client app2"),
-    (17, None),
-    (17, "    name the storage of app2"),
-    (17, "    client-label app2"),
-    (18, "    cache-size 131072KB"),
-    (22, "  mount-point /:/"),
-    (35, "  mount-point /archive:/archive"),
-    (35, "  mount-point /archive:~Application/archive"),
-    (24, "%import ZEO"),
-    (24, "<my-add-on>\nany key\n</my-add-on>"),
-]
 
 
 @pytest.mark.parametrize(("number", "line"), HARMLESS, ids=[f"{number}: {line}" for number, line in HARMLESS])
