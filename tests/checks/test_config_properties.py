@@ -185,7 +185,7 @@ def test_server_lines_by_key_and_shape_are_judged_as_each_against_each(written: 
         conf = f"<zodb_db main>\n<zeoclient>\n{servers}</zeoclient>\nmount-point /\n</zodb_db>"
         members[client.name] = zope_conf.parse(conf, "zope.conf", {}, str).databases[0]
     facts = Facts().with_fact("", cluster)
-    sides = alike(members, cluster)
+    sides = alike(members, facts)
     quick = comparison(facts, Shared("database main", members))
     plain = Comparison(quick.same)
     groups = plain.joined(sides)
