@@ -25,7 +25,7 @@ from zcheck.cli.isolation import isolation, recheck
 from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
 from zcheck.cli.verify import demo, leftovers, monitor, plan, preflight
-from zcheck.system.signals import interruptible
+from zcheck.system.signals import Interrupt, interruptible
 
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
 
@@ -75,8 +75,13 @@ def _code_of(arguments: list[str], begun: float) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         complain(_usage(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         complain("zcheck: interrupted")
+        if isinstance(error, Interrupt):
+            for left in error.left:
+                complain(f"left behind: {left}")
+            if error.left:
+                complain(f"remove it: {error.removal}")
     except BrokenPipeError:
         output.lose_stdout()
     except SystemExit:
@@ -94,7 +99,7 @@ def run() -> NoReturn:
     code = UNKNOWN
     try:
         output.open_closed_streams()
-        with interruptible():
+        with interruptible(complain):
             code = main(started=_STARTED)
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.flush()

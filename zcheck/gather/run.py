@@ -17,6 +17,7 @@ from zcheck.gather.kinds import WRITES
 from zcheck.gather.settings import Settings
 from zcheck.probes.remote import answers, call
 from zcheck.system import threads
+from zcheck.system.signals import Interrupt
 
 if TYPE_CHECKING:
     from zcheck.consistency.storage.parent import ZeoWorker
@@ -114,6 +115,9 @@ class Run:
                 started = time.monotonic()
                 try:
                     wave.fill_in(self)
+                except Interrupt as interrupt:
+                    removal = f"zcheck leftovers {self.inventory.file} --remove"
+                    raise Interrupt(interrupt.left, removal) from None
                 finally:
                     self.timings.append((wave.title, time.monotonic() - started))
         return self.facts

@@ -33,7 +33,7 @@ from zcheck.consistency.http.client import (
     nonces,
 )
 from zcheck.consistency.http.forms import NotAccepted
-from zcheck.consistency.http.level import FOR_A_WRITE_S, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage.protocol import Versions
@@ -59,7 +59,6 @@ UNANSWERED_S = 3.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 CLEAN_UP_S = 10.0
-INTERRUPTED = "zcheck was interrupted"
 
 
 def run(
@@ -108,17 +107,8 @@ def run(
         rounds=rounds,
         recording=_Recording(log, tape, window_s, tell),
     )
-    try:
-        level.work(expect_transaction, must_show, until)
-    except Stopped as stopped:
-        level.stopped = str(stopped)
-    except KeyboardInterrupt:
-        if go_on_s is None:
-            raise
-        level.stopped = INTERRUPTED
-    finally:
-        level.clean_up(clean_up_s)
-        level.close()
+    work = partial(level.work, expect_transaction, must_show, until)
+    level.work_and_clean_up(work, clean_up_s, ends_well=go_on_s is not None)
     return level.recorded()
 
 

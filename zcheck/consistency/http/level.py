@@ -15,12 +15,14 @@ import msgspec
 from zcheck.consistency.http.client import Door
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome
+from zcheck.system.signals import Interrupt, cleaning_up
 
 Found = TypeVar("Found")
 AnyDoor = TypeVar("AnyDoor", bound=Door)
 
 DOORS_AT_ONCE = 16
 """Clients that are spoken to side by side."""
+INTERRUPTED = "zcheck was interrupted"
 TIME_IS_OVER = "the time for this run was over"
 FOR_A_WRITE_S = 1.0
 """Nothing is written with less time left: of a write that is not waited for nobody knows whether it was done."""
@@ -78,6 +80,43 @@ class Level(Generic[AnyDoor]):
             stopped=self.stopped,
             **more,
         )
+
+    def work_and_clean_up(self, work: Callable[[], None], within_s: float, *, ends_well: bool = False) -> None:
+        """The work, and in any case, whatever ends it, :meth:`clean_up` within so many seconds.
+
+        A signal during the clean-up does nothing, and one right before it neither.  ``ends_well``: Ctrl-C ends the work
+        and is no error.  Raises :exc:`~zcheck.system.signals.Interrupt` where something is left after another one.
+        """
+        cleaned = False
+
+        def clean() -> None:
+            nonlocal cleaned
+            with cleaning_up(within_s):
+                if not cleaned:
+                    cleaned = True
+                    self.clean_up(within_s)
+                    self.close()
+
+        try:
+            try:
+                work()
+            except Stopped as stopped:
+                self.stopped = str(stopped)
+            except KeyboardInterrupt:
+                if not ends_well:
+                    raise
+                self.stopped = INTERRUPTED
+            clean()
+        except KeyboardInterrupt:
+            clean()
+            raise Interrupt(tuple(self.remains)) from None
+        except BaseException:
+            clean()
+            raise
+
+    def clean_up(self, within_s: float) -> None:
+        """Remove what was made; what is left is told in :attr:`remains`."""
+        raise NotImplementedError
 
     def close(self) -> None:
         for door in self.doors.values():

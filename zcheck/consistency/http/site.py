@@ -296,13 +296,7 @@ def run(
         left=deadline,
         progress=progress,
     )
-    try:
-        level.work()
-    except Stopped as stopped:
-        level.stopped = str(stopped)
-    finally:
-        level.clean_up(clean_up_s)
-        level.close()
+    level.work_and_clean_up(level.work, clean_up_s)
     return level.history()
 
 

@@ -116,7 +116,9 @@ def _read_jobs(jobs_to_do: queue.SimpleQueue[bytes | None], stop: Stop) -> None:
 def main() -> None:
     """Do jobs until told to close, or until the parent is gone."""
     # A terminal's Ctrl-C is for the parent, which then asks for an orderly end; the alarm's default ends us for sure.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A signal to the whole group is the parent's to heed: it ends this process by closing the pipe.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not be taken for an answer

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def write(run: Run) -> None:
     from zcheck.consistency.http import folder as http
+    from zcheck.consistency.http.level import INTERRUPTED
     from zcheck.system import state
 
     credentials, secret = run.inventory.credentials, run.secret
@@ -26,7 +27,7 @@ def write(run: Run) -> None:
         run.keep("", missing, HttpHistories)
         return
     if run.worker is not None and run.worker.interrupted:
-        run.keep("", NotGathered(http.INTERRUPTED), HttpHistories)
+        run.keep("", NotGathered(INTERRUPTED), HttpHistories)
         return
     assert credentials is not None
     storage_writes.write_where_pinned(run)
@@ -49,7 +50,7 @@ def write(run: Run) -> None:
         **http_options.recorded(run, asked[0].database),
         **http_options.through_clients(run, credentials.user, secret),
     )
-    if history.stopped == http.INTERRUPTED:
+    if history.stopped == INTERRUPTED:
         run.deadline.end()
     root = _with_why_not_asked(run, history, asked)
     inside = http_places.write_in_the_site(run, root, asked, credentials.user, secret)
