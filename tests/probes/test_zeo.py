@@ -222,15 +222,17 @@ def test_a_lock_is_stuck_or_is_not(blocked: bool | None, readings: list[LockRead
 
 def test_a_held_lock_is_read_twice_and_waited_for(tmp_path: Path) -> None:
     with zeo_server(tmp_path) as running:
-        assert "" == zeo.wait_until_free(running.address, "1", timeout_s=2)
+        assert not zeo.wait_until_free(running.address, "1", timeout_s=2)
         with stopped_in_commit(running):
             storage = zeo.ask(running.address).storages["1"]
             assert (2, True) == (len(storage.readings), storage.is_blocked)
             started = time.monotonic()
-            reason = zeo.wait_until_free(running.address, "1", timeout_s=0.5)
+            held = zeo.wait_until_free(running.address, "1", timeout_s=0.5)
+            assert held.is_held
+            reason = held.reason
             assert "held for" in reason
             assert "storage 1" in reason
             assert time.monotonic() - started < 2
-        assert "" == zeo.wait_until_free(running.address, "1", timeout_s=2)
-        assert "no storage 2" in zeo.wait_until_free(running.address, "2", timeout_s=2)
-    assert "did not answer" in zeo.wait_until_free(running.address, "1", timeout_s=2)
+        assert not zeo.wait_until_free(running.address, "1", timeout_s=2)
+        assert "no storage 2" in zeo.wait_until_free(running.address, "2", timeout_s=2).reason
+    assert "did not answer" in zeo.wait_until_free(running.address, "1", timeout_s=2).reason

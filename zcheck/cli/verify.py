@@ -184,7 +184,8 @@ def demo(ctx: click.Context, keep: bool, clients: int, fault: str | None, output
 
 @click.command()
 @INI
-@click.option("--remove", is_flag=True, help="Remove what is found, however young; not beside a running preflight.")
+@click.option("--remove", is_flag=True, help="Remove what is found, and what no run under way may be using.")
+@click.option("--force", is_flag=True, help="With --remove: also what was written a moment ago.")
 @click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for a peer.")
 @click.option("--deadline", type=Duration(), default="60", show_default=True, help="The whole search.")
 @click.option("--since", type=Duration(), default="168h", show_default=True, help="How far back storages are searched.")
@@ -207,6 +208,7 @@ def leftovers(ctx: click.Context, /, ini: str, **options: Any) -> int:
                 deadline_s=options["deadline"],
                 since_s=options["since"],
                 remove=options["remove"],
+                force=options["force"],
                 state_folder=state_folder(),
             )
     except remains.UnderWay as error:

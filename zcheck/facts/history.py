@@ -71,7 +71,16 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
 
 
 Refusal = Literal[
-    "", "wrong-password", "no-permission", "redirected", "not-saved", "read-only", "no-form", "no-blobs", "error"
+    "",
+    "wrong-password",
+    "no-permission",
+    "redirected",
+    "not-saved",
+    "read-only",
+    "no-form",
+    "no-blobs",
+    "conflict",
+    "error",
 ]
 
 

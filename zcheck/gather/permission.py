@@ -25,7 +25,7 @@ def locked(run: Run, ways: list[targets.ZeoTarget]) -> str:
         asked = run.asked.get(dialled)
         if asked is None or isinstance(asked, NotGathered) or storage not in asked.storages:
             continue
-        reason = zeo.wait_until_free(dialled, storage, timeout_s=min(run.settings.timeout_s, run.within_s()))
+        reason = zeo.wait_until_free(dialled, storage, timeout_s=min(run.settings.timeout_s, run.within_s())).reason
         if reason:
             return reason
     return ""

@@ -16,7 +16,7 @@ from zcheck.facts.processes import at_one_time, distinct
 from zcheck.probes.http import NO_HOSTS, process_on
 from zcheck.probes.http_connection import HttpTrouble, Line, resolve
 
-LOOKS = 5
+LOOKS = 8
 """Connections to each address, as long as one process answers on all of them."""
 WITHOUT_NEW = 12
 """Where there are several: the looks in a row that bring no further one, after which all are taken to be known."""

@@ -95,8 +95,19 @@ def lock_state(dialled: Dialled, storage: str, *, timeout_s: float = 5.0) -> Loc
     return f"the ZEO server at {dialled} did not answer: {asked.detail or asked.outcome}"
 
 
-def wait_until_free(dialled: Dialled, storage: str, *, timeout_s: float = 5.0) -> str:
-    """Wait for a reading that shows no commit lock held; empty when there was one, else why nothing may be written.
+class NotFree(msgspec.Struct, frozen=True):
+    """Why nothing may be written to a storage now; false where it may."""
+
+    reason: str = ""
+    is_held: bool = False
+    """The commit lock was seen held; else the server could not be asked, or has no such storage."""
+
+    def __bool__(self) -> bool:
+        return bool(self.reason)
+
+
+def wait_until_free(dialled: Dialled, storage: str, *, timeout_s: float = 5.0) -> NotFree:
+    """Wait for a reading that shows no commit lock held; false when there was one, else why nothing may be written.
 
     ``waiting`` above zero and a lock that is held now and then are normal under load: they are no reason.
     """
@@ -105,12 +116,12 @@ def wait_until_free(dialled: Dialled, storage: str, *, timeout_s: float = 5.0) -
     while True:
         reading = lock_state(dialled, storage, timeout_s=max(end - time.monotonic(), 0.1))
         if isinstance(reading, str):
-            return reading
+            return NotFree(reading)
         if reading.lock_time is None:
-            return ""
+            return NotFree()
         readings.append(reading)
         if time.monotonic() + POLL_S > end:
-            return _why_not_free(readings, storage)
+            return NotFree(_why_not_free(readings, storage), is_held=True)
         time.sleep(POLL_S)
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import html
+import random
 import re
 import threading
 import time
@@ -20,17 +21,20 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from zcheck.consistency.http.forms import DELETE, Form, NotAccepted
+from zcheck.consistency.http.forms import DELETE, Form, NotAccepted, named
 from zcheck.facts import Client, Process, processes
-from zcheck.probes.http import DATABASES, database_names, database_path, lacking, process_on, refusal
+from zcheck.probes.http import DATABASES, database_names, database_path, process_on, refusal
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
 
 FOLDER_PREFIX = "zcheck-"
+FIRST_CONFLICT_PAUSE_S = 0.1
+LONGEST_CONFLICT_PAUSE_S = 1.0
+"""Between two attempts to save what met a conflict."""
 UNDO_BATCH = 100
 """Transactions that one look at the undo form asks for."""
 UNDO_PAGES = 10
-LISTING_LIMIT = 1024 * 1024
-"""Bytes of a container's listing up to which its own form is used to delete from it."""
+LISTING_S = 30.0
+"""How long a listing that is searched for folders of ours may take."""
 WHOLE_LISTING_LIMIT = 32 * 1024 * 1024
 """Bytes of a listing that is searched for folders of ours; an object takes about 1 KiB."""
 
@@ -248,17 +252,34 @@ class Door:
         """
         if self.target.place and self.workspace(self.timeout_s) != "folder":
             return ()
+        found: dict[str, None] = {}
+        # Where several processes answer, each may have folders of its own.
+        for _ in range(3 * len(self.known) if self.shared else 1):
+            found |= dict.fromkeys(self._folders_once())
+        return tuple(found)
+
+    def _folders_once(self) -> tuple[str, ...]:
         path = f"{self.target.place}/manage_main"
-        reply = self.get(path, max_body=WHOLE_LISTING_LIMIT)
+        # Zope renders a row an object, and the first listing of a process takes long in any case.
+        reply = self.get(path, max(self.timeout_s, LISTING_S), max_body=WHOLE_LISTING_LIMIT)
         if reply.status != 200:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
-        named = dict.fromkeys(re.findall(rf"""value=["']({FOLDER_PREFIX}[^"'<>\s]+)["']""", reply.text))
-        return tuple(name for name in named if self.is_ours(name))
+        listed = dict.fromkeys(re.findall(rf"""value=["']([^"'<>\s]*{FOLDER_PREFIX}[^"'<>\s]+)["']""", reply.text))
+        return tuple(name for name in listed if self.is_ours(name))
 
     def is_ours(self, folder: str) -> bool:
-        """Whether a folder with a name of ours has a title of ours as well."""
-        title = folder_title(unquote(folder.removeprefix(FOLDER_PREFIX)), self.target.place)
-        return bool(self.shows_title(f"{self.target.place}/{folder}", title))
+        """Whether a folder with a name of ours has a title of ours as well.
+
+        Or, where an application renames or retitles what is added, a run's id in its name and nothing but ours in it.
+        """
+        title = folder_title(run_of(folder), self.target.place)
+        path = f"{self.target.place}/{folder}"
+        if self.shows_title(path, title):
+            return True
+        if re.search(rf"{FOLDER_PREFIX}[0-9a-f]{{12}}(?![0-9a-f])", folder) is None:
+            return False
+        held = self.contents(path)
+        return held is not None and all(is_an_id_of_ours(one) for one in held)
 
     def workspace(self, timeout_s: float) -> Workspace:
         """What is at this client's place, by the page to which the management interface leads for it.
@@ -356,39 +377,54 @@ class Door:
     def must_let_delete(self) -> None:
         """:exc:`NotAccepted` where this client does not let the user delete what is at its place.
 
-        The management interface shows the button to delete to those who may; and none where there is nothing yet.
+        Who asks for nothing to be deleted is told that nothing was named, or that he may not; no listing is made.
         """
-        try:
-            form = self._listing_form(f"{self.target.place}/manage_main")
-        except NotAccepted as refused:
-            if refused.kind != "no-form":
-                raise
-            form = None
-        if form is not None and not form.has_button(DELETE):
-            raise NotAccepted("no-permission", lacking(f"{self.target.place}/manage_delObjects", 401))
-
-    def delete(self, ids: str) -> Reply:
-        """Delete one object at this client's place through the listing's own form."""
-        form = self._listing_form(f"{self.target.place}/manage_main")
-        if form is None:
-            # The listing is too long to be read: any form page carries the hidden fields that a browser would send.
-            form = self.add_folder_form()
-            fields = [(name, value) for name, value in form.hidden() if name not in ("id", "title")]
-            data = [*fields, ("ids:list", ids), (DELETE, "Delete")]
-            return self._send("post", f"{self.target.place}/", {"data": data})
-        form.choose(ids)
-        request = form.request()
-        chosen = [value for name, value in request["data"] if name.startswith("ids")]
-        if chosen != [ids]:
-            raise NotAccepted("no-form", f"the listing's form would delete {chosen} instead of {ids}")
-        return self._send(request["method"], request["url"], request)
-
-    def _listing_form(self, path: str) -> Form | None:
-        """The form on the listing of a container; None where the listing is too long to be read."""
-        reply = self.form_page(path, max_body=LISTING_LIMIT, may_cut=True)
-        if reply.status != 200:
+        path = f"{self.target.place}/manage_delObjects"
+        reply = self.form_page(path, may_cut=True)
+        if reply.status in (401, 403) or reply.location:
             raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
-        return None if reply.cut else Form.find(reply.text, self._url(path), path, ("ids",))
+
+    def delete(self, ids: Sequence[str], path: str | None = None) -> Reply:
+        """Delete these objects at this client's place, or in the folder at ``path``, as the listing's form does.
+
+        The listing itself is not asked for: a large one takes long, and each kind of folder has its own.
+        """
+        where = self.target.place if path is None else path
+        data = [*self._hidden_fields(), *(("ids:list", one) for one in ids), (DELETE, "Delete")]
+        return self._send("post", f"{where}/", {"data": data})
+
+    def remove_by_page(self, page_path: str, count: int) -> Reply:
+        """Let the test page remove its folder, which holds so many objects; :exc:`NotAccepted` where it does not."""
+        from zcheck.consistency.http import test_page
+
+        reply = self._send("post", page_path, {"data": [*self._hidden_fields(), (test_page.REMOVE, str(count))]})
+        if test_page.REMOVED not in reply.text:
+            raise NotAccepted("not-saved", f"the test page {page_path} did not remove its folder")
+        return reply
+
+    def contents(self, folder: str) -> dict[str, str] | None:
+        """By id: the titles of what is in a folder of ours; None where that could not be learnt."""
+        from zcheck.consistency.http import test_page
+
+        try:
+            reply = self.get(f"{folder}/{test_page.NAME}")
+            listed = test_page.items(reply.text) if reply.status == 200 else None
+            if listed is not None:
+                return listed
+            reply = self.get(f"{folder}/manage_main")
+            if reply.status != 200:
+                return None
+            found: dict[str, str] = {}
+            for one in _ticked(reply.text):
+                title = self.get(f"{folder}/{quote(one)}/title_or_id")
+                found[one] = html.unescape(title.text) if title.status == 200 else ""
+        except HttpTrouble:
+            return None
+        return found
+
+    def _hidden_fields(self) -> list[tuple[str, str]]:
+        """What a browser would send along with any form of this client, such as Plone's token."""
+        return [(name, value) for name, value in self.add_folder_form().hidden() if name not in ("id", "title")]
 
     def _form(self, path: str, fields: Sequence[str]) -> Form:
         reply = self.form_page(path)
@@ -416,17 +452,29 @@ class Door:
     def _send(self, method: str, url: str, request: Mapping[str, Any]) -> Reply:
         from zcheck.probes.http_session import path_of
 
-        path, limit = path_of(url), self.limit()
-        try:
-            response = self.session.request(
-                method, url, data=request.get("data"), files=request.get("files"), timeout=limit
-            )
-        except HttpTrouble as trouble:
-            sent = not trouble.surely_not_sent
-            raise self.not_answered(trouble, f"asked to write by {path}", limit, sent=sent) from None
-        reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
-        self._must_be_accepted(reply, path)
-        return reply
+        path = path_of(url)
+        end = time.monotonic() + self.limit()
+        pause_s = FIRST_CONFLICT_PAUSE_S
+        while True:
+            limit = self.limit()
+            try:
+                response = self.session.request(
+                    method, url, data=request.get("data"), files=request.get("files"), timeout=limit
+                )
+            except HttpTrouble as trouble:
+                sent = not trouble.surely_not_sent
+                raise self.not_answered(trouble, f"asked to write by {path}", limit, sent=sent) from None
+            reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
+            try:
+                self._must_be_accepted(reply, path)
+            except NotAccepted as refused:
+                # Zope has tried several times, and each time somebody else was first: nothing was saved.
+                if refused.kind != "conflict" or time.monotonic() + pause_s > end:
+                    raise
+                time.sleep(pause_s * (0.5 + random.random()))
+                pause_s = min(2 * pause_s, LONGEST_CONFLICT_PAUSE_S)
+                continue
+            return reply
 
     def _must_be_accepted(self, reply: Reply, path: str) -> None:
         """Zope answers a form that was accepted by 200 or by a redirect to a page of the management interface."""
@@ -435,8 +483,10 @@ class Door:
         if reply.status >= 500:
             if "ReadOnly" in reply.text:
                 raise NotAccepted("read-only", f"its storage is read-only ({reply.status} for {path})")
-            words = f"it answered {reply.status} to {path}; its log tells why (a read-only storage does so)"
-            raise NotAccepted("error", words)
+            if "ConflictError" in reply.text:
+                words = f"every attempt to save met a conflict with other commits ({reply.status} for {path})"
+                raise NotAccepted("conflict", words)
+            raise NotAccepted("error", f"it answered {reply.status} to {path}; its log tells why")
         raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
 
     # --- connections
@@ -504,6 +554,14 @@ def close(doors: Iterable[Door]) -> None:
         door.close()
 
 
+def _ticked(listing: str) -> list[str]:
+    """The ids that a listing of the management interface lets one tick."""
+    import bs4
+
+    boxes = bs4.BeautifulSoup(listing, "lxml").find_all("input", attrs={"type": "checkbox", "name": named("ids")})
+    return [str(box.get("value")) for box in boxes if box.get("value")]
+
+
 def _undo_query(first: int) -> str:
     last = first + UNDO_BATCH
     return f"?first_transaction:int={first}&last_transaction:int={last}&PrincipiaUndoBatchSize:int={UNDO_BATCH}"
@@ -531,6 +589,17 @@ def _tid(encoded: str) -> bytes:
 def folder_id(run_id: str) -> str:
     """The name of a run's one folder."""
     return FOLDER_PREFIX + quote(run_id, safe="")
+
+
+def run_of(folder: str) -> str:
+    """The run whose folder has this name; also where an application has put something around it."""
+    given = re.search(rf"{FOLDER_PREFIX}([0-9a-f]{{12}})(?![0-9a-f])", folder)
+    return given[1] if given is not None else unquote(folder.removeprefix(FOLDER_PREFIX))
+
+
+def is_an_id_of_ours(name: str) -> bool:
+    """Whether a run gives this id to what it puts into its folder; an application may have put something around it."""
+    return bool(re.search(r"(^|[^a-z])(page|document-\d+)$", name))
 
 
 def folder_title(run_id: str, place: str = "") -> str:

@@ -34,6 +34,7 @@ from zcheck.consistency.http.client import (
 )
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.removal import by_id, by_title, remove_folder
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
 from zcheck.consistency.storage.protocol import Versions
@@ -192,6 +193,10 @@ class _FolderLevel(Level[Door]):
         self._declined: set[str] = set()
         self._slow: set[str] = set()
         self._pageless: set[str] = set()
+        self._foreign: tuple[str, ...] = ()
+        """What others have put into the folder."""
+        self._name = self.folder
+        """What the folder is called where it was put: an application may give it another name."""
         self._long = False
 
     def history(self) -> History:
@@ -399,11 +404,15 @@ class _FolderLevel(Level[Door]):
                 self.may_write(name)
                 begun = time.monotonic_ns()
                 self.may_exist = True
+                # A signal may end the wait for its answer, and not the client's work.
+                self.unanswered = f"{name}: zcheck was interrupted while the folder was being added"
                 door.submit(form, {"id": self.folder, "title": self.title})
+                self.unanswered = ""
                 if not self._reads_back(door, self.path, self.title):
                     words = "it answered as if the folder had been added, and does not show it"
                     raise NotAccepted("not-saved", words)
             except NotAccepted as refused:
+                self.unanswered = ""
                 self._declined.add(name)
                 self.refused(name, "add", 0, begun, refused)
                 continue
@@ -834,13 +843,17 @@ class _FolderLevel(Level[Door]):
         if self.unanswered:
             self._wait_for_the_unanswered()
         removed = self._remove()
+        if self._foreign:
+            held = ", ".join(self._foreign)
+            self.remains.append(f"{self._where()} stays: it holds {held}, which this run has not made")
+            return
         answers = self.side_by_side(self._is_gone, [name for name, state in self.states.items() if not state.hung])
         showing = sorted(name for name, gone in answers.items() if gone is False)
         if showing:
             why = f" ({removed})" if removed else ""
-            self.remains.append(f"{self.path} is still shown by {', '.join(showing)}{why}")
+            self.remains.append(f"{self._where()} is still shown by {', '.join(showing)}{why}")
         elif removed and (self.unanswered or not any(answers.values())):
-            self.remains.append(f"{self.path} may be there or appear yet: {self.unanswered or removed}")
+            self.remains.append(f"{self._where()} may be there or appear yet: {self.unanswered or removed}")
 
     def _wait_for_the_unanswered(self) -> None:
         """Give a folder whose adding was never acknowledged some time to appear, so that it can be removed."""
@@ -872,14 +885,26 @@ class _FolderLevel(Level[Door]):
         """Whether the folder is shown at this address, by whichever process; None where no answer is usable."""
         found = None
         for _ in range(3 * len(door.known) if door.shared else 1):
-            there = door.shows_title(self.path, self.title, self.limit())
+            there = self._is_at(door, self._where())
             if there:
                 return True
             found = there if found is None else found
         return found
 
+    def _where(self) -> str:
+        return f"{self.place}/{self._name}"
+
+    def _is_at(self, door: Door, path: str) -> bool | None:
+        """Whether anything is at this path, whose name is this run's own, whatever its title; None: not told."""
+        try:
+            reply = door.get(f"{path}/title_or_id", self.limit())
+        except HttpTrouble:
+            return None
+        return {200: True, 404: False}.get(reply.status)
+
     def _remove_through(self, name: str, door: Door) -> str:
         self.progress(name, "removes the test folder")
+        ours = by_title(self.run_id)
         begun = time.monotonic_ns()
         try:
             while (reason := self.before_write(name)) is not None:
@@ -887,7 +912,7 @@ class _FolderLevel(Level[Door]):
                     return reason
                 time.sleep(LONGEST_PAUSE_S)
             begun = time.monotonic_ns()
-            door.delete(self.folder)
+            self._foreign = remove_folder(door, self._name, lambda one, title: ours(one, title) or by_id(one, title))
         except NotAccepted as refused:
             self.record(name, "remove", 0, begun, "info" if refused.sent else "fail", error=refused.words)
             return f"{name}: {refused.words}"

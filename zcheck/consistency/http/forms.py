@@ -46,14 +46,14 @@ class Form:
 
         soup = bs4.BeautifulSoup(text, "lxml")
         for form in soup.find_all("form"):
-            if all(form.find(attrs={"name": _named(field)}) for field in fields):
+            if all(form.find(attrs={"name": named(field)}) for field in fields):
                 return cls(mechanicalsoup.Form(form), page_url, path)  # type: ignore[no-untyped-call]
         raise NotAccepted("no-form", f"its page {path} has no form with the fields {', '.join(fields)}")
 
     def fill(self, values: Mapping[str, str], upload: str = "") -> None:
         """Put the values in, and ``upload`` into the form's file field where it has one; press the first button."""
         for name, value in values.items():
-            field = self._form.form.find(attrs={"name": _named(name)})
+            field = self._form.form.find(attrs={"name": named(name)})
             if field.name == "textarea":
                 field.string = value
             else:
@@ -65,23 +65,9 @@ class Form:
             file["value"] = content
         self._press("")
 
-    def choose(self, value: str) -> None:
-        """Tick the one box with this value, and press "Delete"."""
-        boxes = self._form.form.find_all("input", attrs={"name": _named("ids")})
-        for box in boxes:
-            box.attrs.pop("checked", None)
-        mine = [box for box in boxes if box.get("value") == value]
-        if not mine:
-            raise NotAccepted("not-saved", f"its listing does not show {value}")
-        mine[0]["checked"] = ""
-        self._press(DELETE)
-
     def hidden(self) -> list[tuple[str, str]]:
         found = self._form.form.find_all("input", attrs={"type": "hidden"})
         return [(tag.get("name", ""), tag.get("value", "")) for tag in found]
-
-    def has_button(self, name: str) -> bool:
-        return self._form.form.find("input", attrs={"type": "submit", "name": name}) is not None
 
     def _press(self, name: str) -> None:
         """Press the button with this name, else the first: a browser sends the one that was pressed and no other."""
@@ -98,6 +84,6 @@ class Form:
         return dict(submitted(self._form, self._page_url))
 
 
-def _named(field: str) -> re.Pattern[str]:
+def named(field: str) -> re.Pattern[str]:
     """A field's name with or without Zope's converters, as in ``data:text`` and ``ids:list``."""
     return re.compile(rf"^{re.escape(field)}(:\w+)*$")

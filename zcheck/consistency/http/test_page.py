@@ -28,13 +28,25 @@ zcheck-now <dtml-var "ZopeTime().timeTime()">
 ZopeTime().timeTime() + {most_s})"><dtml-in "_.range(200)"><dtml-if "ZopeTime().timeTime() < last"><dtml-in \
 "_.range(40)"></dtml-in></dtml-if></dtml-in></dtml-let></dtml-if>
 <dtml-except></dtml-try>
-<dtml-in "PARENTS[0].objectValues()"><dtml-var title_or_id>
-</dtml-in>
+<dtml-if "REQUEST.get('zcheck_remove') and REQUEST['REQUEST_METHOD'] == 'POST'"><dtml-if \
+"_.len(PARENTS[0].objectIds()) == _.int(REQUEST['zcheck_remove'])"><dtml-call \
+"PARENTS[1].manage_delObjects([PARENTS[0].getId()])">zcheck-removed</dtml-if><dtml-else><dtml-in \
+"PARENTS[0].objectItems()">zcheck-item <dtml-var sequence-key> <dtml-var title_or_id>
+</dtml-in></dtml-if>
 """
 
 
+REMOVE = "zcheck_remove"
+"""The field of a POST by which the page removes its folder; its value is how many objects are to be in it."""
+REMOVED = "zcheck-removed"
+
+
 def source(run_id: str) -> str:
-    """The page's DTML.  It reads, and writes nothing."""
+    """The page's DTML.
+
+    Asked by GET it reads and writes nothing.  Asked by POST it removes the folder that it is in, where that holds as
+    many objects as are expected: Zope's own form answers with the container's listing, and a large one takes long.
+    """
     return _SOURCE.format(run_id=run_id.replace("<", "").replace("&", ""), most_s=MOST_S)
 
 
@@ -54,6 +66,12 @@ class Look(msgspec.Struct, frozen=True):
     """Tells one of the process's pooled database connections from the others."""
     now: float | None = None
     """The process' own clock."""
+
+
+def items(text: str) -> dict[str, str] | None:
+    """By id: the titles of what is in the folder, as a rendered page lists it; None where it is no such page."""
+    found = dict(re.findall(r"^zcheck-item (\S+) (.*)$", text.replace("\r", ""), re.MULTILINE))
+    return found if NAME in found else None
 
 
 def read(text: str, run_id: str) -> Look:
