@@ -645,9 +645,24 @@ def redacted(words: Sequence[str]) -> tuple[str, ...]:
         elif word in _HEADER_WORDS and after + 1 < len(words) and _is_secret(words[after]):
             shown[after + 1 :] = [HIDDEN]
             break
+        elif _takes_a_secret(word):
+            # What the header or cookie of this name is compared with.
+            shown[after:] = [one if one.startswith("-") else HIDDEN for one in shown[after:]]
+            break
         elif word in ("setenv", "presetenv") and at == 0 and after + 1 < len(words) and _is_secret(words[after]):
             shown[after + 1] = HIDDEN
     return tuple(shown)
+
+
+_FETCH = re.compile(r"[\w.]*(?:hdrs?|hdr_\w+|cook|cook_\w+|url_?param|urlp|urlp_\w+)\(([^),]*)|http_auth_bearer")
+
+
+def _takes_a_secret(word: str) -> bool:
+    """Whether the word fetches a header, cookie or parameter that holds a secret, such as ``req.hdr(X-Token)``."""
+    fetch = _FETCH.match(word)
+    if fetch is None:
+        return False
+    return fetch[1] is None or speaks_of_a_secret(fetch[1]) or fetch[1].lower().endswith("authorization")
 
 
 def _is_secret(name: str) -> bool:

@@ -18,15 +18,26 @@ from zcheck.facts.secrets import speaks_of_a_secret as speaks_of_a_secret
 HIDDEN = "***"
 
 _SPOKEN = re.compile(r"(?:pass(?:wd|word|wort|phrase)?|pwd|secret|token|api_?key)\w*[\"']?\s*[=:]", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@")
+# Whoever stands before the "@"; a password may hold a "/" or "?" that nobody escaped, a port is digits alone.
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^/\s@]{0,500}(?:@[^/\s@]{0,500}){0,20}@|[^/\s@:]{0,200}:(?![0-9]+(?:[/?#\s]|$))[^\s]{0,500}@)"
+)
+# "password=..." within a longer value, and the same in JSON.
+_WITHIN = re.compile(
+    r"(\b\w{0,40}(?:pass(?:wd|word|wort|phrase)?|pwd|secret|token|api_?key)\w{0,40})"
+    r"(\s*=\s*|[\"']\s*:\s*)('(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|(?:[^\s'\"\\;&,}]|\\.)+)",
+    re.IGNORECASE,
+)
 
 # A connection string of libpq: key=value or key='quoted value', in any order.
 _DSN_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
-_DSN_URL = re.compile(
-    r"([a-z][a-z0-9+.-]*)://(?:([^:/@\s]*)(?::[^@/\s]*)?@)?([^/?\s]*)(/[^?\s]*)?(\?\S*)?$", re.IGNORECASE
-)
 # A variable without a value that may add any part.
 _VARIABLE_ALONE = re.compile(r"(?:^|(?<=\s))\$\(\w+\)(?=\s|$)")
+_DSN_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)$", re.IGNORECASE | re.DOTALL)
+_DSN_PLACE = re.compile(r"([^/?\s]*)(/[^?\s]*)?(\?.*)?$", re.DOTALL)
+# Hosts with their ports, and a path without "@": nothing in front of them is a password.
+_DSN_HOST = r"(?:\[[^\]\s@]*\]|[^:/?#@,\s]*)(?::[0-9]*)?"
+_DSN_NO_USER = re.compile(rf"{_DSN_HOST}(?:,{_DSN_HOST})*(?:$|[/?#][^@]*$|(?:/[^@?]*)?\?\w+=)", re.DOTALL)
 # What says which database is meant, and which of several hosts.
 _DSN_SHOWN = frozenset(
     {"host", "hostaddr", "port", "dbname", "database", "db", "user", "service", "servicefile"}
@@ -55,7 +66,15 @@ def redacted(key: str, value: str, section: str = "") -> str:
         return HIDDEN
     if holds == "dsn" and value:
         return redacted_dsn(value)
-    return without_userinfo(value)
+    return without_secrets(value)
+
+
+def without_secrets(text: str) -> str:
+    """The text, with the userinfo of URLs in it hidden and what stands behind ``password=`` and its like."""
+    text = without_userinfo(text)
+    if "=" in text or '":' in text or "':" in text:
+        return _WITHIN.sub(rf"\1\2{HIDDEN}", text)
+    return text
 
 
 @lru_cache(maxsize=4096)
@@ -81,8 +100,7 @@ def redacted_dsn(value: str) -> str:
     """
     url = _DSN_URL.match(value)
     if url is not None:
-        scheme, user, where, path, query = url.groups()
-        return f"{scheme}://{user + '@' if user else ''}{where}{path or ''}{_redacted_query(query or '')}"
+        return f"{url[1]}://{_redacted_url(url[2])}"
     parts = _DSN_PART.findall(value)
     if parts:
         shown = [f"{name}={given if name.lower() in _DSN_SHOWN else HIDDEN}" for name, given in parts]
@@ -94,12 +112,34 @@ def redacted_dsn(value: str) -> str:
     return value if re.fullmatch(r"[\w.:()$-]+", value) else HIDDEN
 
 
+def _redacted_url(rest: str) -> str:
+    """What follows the ``://``; a password that nobody escaped may hold any of ``/?#@``, and ends at the last ``@``."""
+    before, at, after = ("", "", rest) if _DSN_NO_USER.match(rest) else _last_at(rest)
+    where = _DSN_PLACE.match(after.strip())
+    if where is None:
+        return HIDDEN
+    host, path, query = where.groups()
+    user = re.split(r"[:/?#@\s]", before, maxsplit=1)[0]
+    return f"{user + at if user else ''}{host}{path or ''}{_redacted_query(query or '')}"
+
+
+def _last_at(rest: str) -> tuple[str, str, str]:
+    """Divided at the ``@`` that ends the userinfo: one of a query that follows a place is none."""
+    query = re.search(r"@[^@/?#]*(?:/[^@?#]*)?(\?\w+=)", rest)
+    end = query.start(1) if query is not None else len(rest)
+    before, at, after = rest[:end].rpartition("@")
+    return before, at, after + rest[end:]
+
+
 def _redacted_query(query: str) -> str:
     """The query of a connection URL: what says where the database is, and the names of the rest."""
     if not query:
         return ""
     pairs = [part.partition("=") for part in query[1:].split("&") if part]
-    return "?" + "&".join(f"{name}={value if name.lower() in _DSN_SHOWN else HIDDEN}" for name, _, value in pairs)
+    return "?" + "&".join(
+        f"{name}={value if name.lower() in _DSN_SHOWN else HIDDEN}" if name.isidentifier() else HIDDEN
+        for name, _, value in pairs
+    )
 
 
 _ELSEWHERE = "\ue000"

@@ -265,7 +265,7 @@ class _Reader:
         elif placeholder := _PLACEHOLDER.match(value):
             raise _template(placeholder.group(), number)
         elif self.section is None:
-            raise _Fault(f"{_shown(value)} stands before any [section]", number, refused=True)
+            raise _Fault(f"{_begin(value)} stands before any [section]", number, refused=True)
         else:
             self._option(value, number)
 
@@ -285,7 +285,7 @@ class _Reader:
         if at <= 0:
             if placeholder := _PLACEHOLDER.search(text):
                 raise _template(placeholder.group(), number)
-            message = f"{_shown(text)} in [{_shown(section)}] is no 'key = value'"
+            message = f"{_begin(text)} in [{_shown(section)}] is no 'key = value'"
             raise _Fault(message, number, refused=True)
         key = text[:at].rstrip()
         if key in self.sections[section]:
@@ -405,6 +405,12 @@ def _unknown(name: str, line: int) -> _Fault:
 def _template(placeholder: str, line: int) -> _Fault:
     message = f"this is a template, render it first: '{_shown(placeholder)}' is for another program to fill in"
     return _Fault(message, line, "give the file that the client is started with", refused=True, is_template=True)
+
+
+def _begin(text: str) -> str:
+    """The first word of a line that is not understood: what follows it may be a secret."""
+    word = re.split(r"[\s=:]", text, maxsplit=1)[0]
+    return f"'{_shown(word)} ...'" if word != text else "a line"
 
 
 def _shown(text: str) -> str:
