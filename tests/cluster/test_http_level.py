@@ -25,6 +25,7 @@ from zcheck.checks.identity.database_locations_agree import database_locations_a
 from zcheck.commands.demo import HOST, ClientSpec, Cluster, ZeoSpec, specs
 from zcheck.consistency.http import client as zmi
 from zcheck.consistency.http import folder as level
+from zcheck.consistency.http import names as our_names
 from zcheck.consistency.http.client import HttpTarget
 from zcheck.consistency.http.leftovers import leftovers, remove_leftovers
 from zcheck.facts import Client, ControlPanel, Facts, HostPort, IniSection, Inventory, NotGathered, ZopeConf
@@ -774,7 +775,7 @@ def test_a_folder_with_a_name_of_ours_and_another_title_is_not_ours(cluster: Clu
 
 
 def test_leftovers_of_both_sides_of_a_split_are_removed(split: Cluster) -> None:
-    title = zmi.folder_title("old").replace(" ", "+")
+    title = our_names.folder_title("old").replace(" ", "+")
     for name in ("app1", "app3"):
         add_folder(split, name, "zcheck-old", title)
     options = {"user": split.user, "password": split.password, "timeout_s": TIMEOUT_S}
@@ -786,7 +787,7 @@ def test_leftovers_of_both_sides_of_a_split_are_removed(split: Cluster) -> None:
 def test_leftovers_are_not_removed_through_a_half_open_client(half_open: Cluster) -> None:
     with recorder(half_open, "app1") as heard:
         options = {"user": half_open.user, "password": half_open.password, "timeout_s": TIMEOUT_S}
-        add_folder(half_open, "app2", "zcheck-old", zmi.folder_title("old").replace(" ", "+"))
+        add_folder(half_open, "app2", "zcheck-old", our_names.folder_title("old").replace(" ", "+"))
         found = remove_leftovers(targets(half_open, app1=heard.address), **options)
         assert [] == heard.posts
     assert ((), ()) == (found["app2"], found["app3"])

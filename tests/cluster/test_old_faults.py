@@ -24,7 +24,7 @@ from zcheck.checks.consistency.no_torn_or_stale_reads import no_torn_or_stale_re
 from zcheck.checks.consistency.zeo_passes_writes_on import zeo_passes_writes_on
 from zcheck.commands.demo import HOST, ClientSpec, Cluster
 from zcheck.consistency.http import folder
-from zcheck.consistency.http.client import folder_id
+from zcheck.consistency.http.names import folder_id
 from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.storage.parent import Target, ZeoWorker
 from zcheck.facts import Client, Facts, HostPort, IniSection, Inventory

@@ -25,7 +25,7 @@ from cluster.test_http_level import (
 )
 
 from zcheck.commands.demo import HOST, Cluster
-from zcheck.consistency.http import client as zmi
+from zcheck.consistency.http import names as our_names
 from zcheck.consistency.http.leftovers import leftovers, remove_leftovers
 from zcheck.facts import Client, HostPort, Process
 from zcheck.facts.history import History
@@ -44,7 +44,7 @@ class OneOfMany(Proxy):
         super().__init__(HostPort(HOST, ports[0]))
 
     def _serve(self, client: socket.socket) -> None:
-        self.target = HostPort(HOST, self._chance.choice(self._ports))
+        self._target = HostPort(HOST, self._chance.choice(self._ports))
         super()._serve(client)
 
 
@@ -111,7 +111,7 @@ def test_no_listing_of_the_root_is_asked_for(cluster: Cluster) -> None:
 def left_over(cluster: Cluster) -> Iterator[str]:
     """The folder of a killed run, into which somebody has put a folder of his own."""
     name = "zcheck-0123456789ab"
-    add_folder(cluster, "app1", name, zmi.folder_title("0123456789ab").replace(" ", "+"))
+    add_folder(cluster, "app1", name, our_names.folder_title("0123456789ab").replace(" ", "+"))
     path = f"/{name}/manage_addProduct/OFSP/manage_addFolder"
     assert 302 == post(cluster, "app1", path, "id=contract&title=signed")
     yield name
@@ -130,7 +130,7 @@ def test_what_others_put_into_our_folder_stays(cluster: Cluster, left_over: str)
 
 def test_what_was_written_a_moment_ago_may_be_used_by_a_run(cluster: Cluster) -> None:
     name = "zcheck-0123456789ab"
-    add_folder(cluster, "app1", name, zmi.folder_title("0123456789ab").replace(" ", "+"))
+    add_folder(cluster, "app1", name, our_names.folder_title("0123456789ab").replace(" ", "+"))
     options = {"user": cluster.user, "password": cluster.password, "timeout_s": SLOW_S}
     ages: list[float | None] = []
 

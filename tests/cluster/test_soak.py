@@ -17,7 +17,8 @@ from cluster.zeo_servers import ZeoServer, zeo_server
 
 from zcheck.commands.demo import HOST, Cluster
 from zcheck.consistency.http import folder
-from zcheck.consistency.http.client import Door, HttpTarget, folder_id
+from zcheck.consistency.http.client import Door, HttpTarget
+from zcheck.consistency.http.names import folder_id
 from zcheck.consistency.judge.isolation import judge
 from zcheck.consistency.recording import writer
 from zcheck.consistency.recording.format import header, loads

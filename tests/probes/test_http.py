@@ -20,6 +20,7 @@ from cluster.proxies import Answer, listener, saying
 
 from zcheck.consistency.http import client as zmi
 from zcheck.consistency.http import forms
+from zcheck.consistency.http import names as our_names
 from zcheck.facts import Client, HostPort, HttpAnswer, IniSection, NotGathered, PortAnswer
 from zcheck.probes import http, http_connection, names
 from zcheck.probes.http_connection import HttpTrouble, Line
@@ -564,12 +565,14 @@ LISTINGS = {
 
 @pytest.mark.parametrize(("text", "expected"), LISTINGS.values(), ids=LISTINGS)
 def test_nonces_are_read_from_a_listing(text: str, expected: dict[int, str]) -> None:
-    assert expected == zmi.nonces(text.replace("{nonce}", "a" * 32), "4f2a")
+    assert expected == our_names.nonces(text.replace("{nonce}", "a" * 32), "4f2a")
 
 
 def test_what_is_written_is_no_dtml() -> None:
-    title = zmi.document_title("4f2a", 1, "0" * 32)
-    assert "<dtml" not in title + zmi.folder_title("4f2a") and "&dtml-" not in title + zmi.folder_title("4f2a")
+    title = our_names.document_title("4f2a", 1, "0" * 32)
+    assert "<dtml" not in title + our_names.folder_title("4f2a") and "&dtml-" not in title + our_names.folder_title(
+        "4f2a"
+    )
 
 
 PLONES_FORM = """<form action="/search"><input name="SearchableText"></form>

@@ -14,7 +14,8 @@ import msgspec
 
 from zcheck.consistency.http import leftovers as http
 from zcheck.consistency.http import site
-from zcheck.consistency.http.client import HttpTarget, run_of
+from zcheck.consistency.http.client import HttpTarget
+from zcheck.consistency.http.names import run_of
 from zcheck.consistency.storage import parent
 from zcheck.facts import (
     AnsweringProcesses,

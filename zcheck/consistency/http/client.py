@@ -17,16 +17,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
+from zcheck.consistency.http import test_page
 from zcheck.consistency.http.forms import DELETE, Form, NotAccepted, named
+from zcheck.consistency.http.names import FOLDER_PREFIX, folder_title, is_an_id_of_ours, run_of
 from zcheck.facts import Client, Process, processes
 from zcheck.probes.http import DATABASES, database_names, database_path, process_on, refusal
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
 
-FOLDER_PREFIX = "zcheck-"
 FIRST_CONFLICT_PAUSE_S = 0.1
 LONGEST_CONFLICT_PAUSE_S = 1.0
 """Between two attempts to save what met a conflict."""
@@ -395,8 +396,6 @@ class Door:
 
     def remove_by_page(self, page_path: str, count: int) -> Reply:
         """Let the test page remove its folder, which holds so many objects; :exc:`NotAccepted` where it does not."""
-        from zcheck.consistency.http import test_page
-
         reply = self._send("post", page_path, {"data": [*self._hidden_fields(), (test_page.REMOVE, str(count))]})
         if test_page.REMOVED not in reply.text:
             raise NotAccepted("not-saved", f"the test page {page_path} did not remove its folder")
@@ -404,8 +403,6 @@ class Door:
 
     def contents(self, folder: str) -> dict[str, str] | None:
         """By id: the titles of what is in a folder of ours; None where that could not be learnt."""
-        from zcheck.consistency.http import test_page
-
         try:
             reply = self.get(f"{folder}/{test_page.NAME}")
             listed = test_page.items(reply.text) if reply.status == 200 else None
@@ -584,36 +581,3 @@ def _tid(encoded: str) -> bytes:
     except (binascii.Error, ValueError):
         return b""
     return tid if len(tid) == 8 else b""
-
-
-def folder_id(run_id: str) -> str:
-    """The name of a run's one folder."""
-    return FOLDER_PREFIX + quote(run_id, safe="")
-
-
-def run_of(folder: str) -> str:
-    """The run whose folder has this name; also where an application has put something around it."""
-    given = re.search(rf"{FOLDER_PREFIX}([0-9a-f]{{12}})(?![0-9a-f])", folder)
-    return given[1] if given is not None else unquote(folder.removeprefix(FOLDER_PREFIX))
-
-
-def is_an_id_of_ours(name: str) -> bool:
-    """Whether a run gives this id to what it puts into its folder; an application may have put something around it."""
-    return bool(re.search(r"(^|[^a-z])(page|document-\d+)$", name))
-
-
-def folder_title(run_id: str, place: str = "") -> str:
-    """What whoever finds the folder needs to know; that of a mount point is never taken for one of the root."""
-    at = f" at {place}" if place else ""
-    return f"Test folder of zcheck run {run_id}{at}, which removes it itself; may be deleted"
-
-
-def document_title(run_id: str, number: int, nonce: str) -> str:
-    """A document's title carries its nonce, so one listing of the folder shows every document's in one snapshot."""
-    return f"zcheck {number} {nonce} run {run_id}"
-
-
-def nonces(text: str, run_id: str) -> dict[int, str]:
-    """The nonce of each document, by its number, in a listing of a run's folder."""
-    found = re.findall(rf"zcheck (\d+) ([0-9a-f]{{32}}) run {re.escape(run_id)}\b", html.unescape(text))
-    return {int(number): nonce for number, nonce in found}

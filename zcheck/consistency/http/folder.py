@@ -20,20 +20,10 @@ from urllib.parse import unquote
 import msgspec
 
 from zcheck.consistency.http import test_page
-from zcheck.consistency.http.client import (
-    UNDO_BATCH,
-    Door,
-    HttpTarget,
-    Undoable,
-    Workspace,
-    document_title,
-    doors_of,
-    folder_id,
-    folder_title,
-    nonces,
-)
+from zcheck.consistency.http.client import UNDO_BATCH, Door, HttpTarget, Undoable, Workspace, doors_of
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.names import document_title, folder_id, folder_title, nonces
 from zcheck.consistency.http.removal import by_id, by_title, remove_folder
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape

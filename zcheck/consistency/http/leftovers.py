@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from zcheck.consistency.http.client import Door, HttpTarget, Undoable, close, doors_of, folder_title, run_of
+from zcheck.consistency.http.client import Door, HttpTarget, Undoable, close, doors_of
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import DOORS_AT_ONCE
+from zcheck.consistency.http.names import folder_title, run_of
 from zcheck.consistency.http.removal import by_id, by_title, remove_folder
 from zcheck.facts import NotGathered, tid_seconds
 from zcheck.probes.http import NO_HOSTS

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from zcheck.consistency.http import test_page
-from zcheck.consistency.http.client import Door, is_an_id_of_ours
+from zcheck.consistency.http.client import Door
 from zcheck.consistency.http.forms import NotAccepted
+from zcheck.consistency.http.names import is_an_id_of_ours
 
 IsOurs = Callable[[str, str], bool]
 """Of an id and a title: whether a run of ours made it."""

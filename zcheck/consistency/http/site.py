@@ -25,16 +25,10 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from zcheck.consistency.http.client import (
-    FOLDER_PREFIX,
-    WHOLE_LISTING_LIMIT,
-    Door,
-    HttpTarget,
-    folder_id,
-    folder_title,
-)
+from zcheck.consistency.http.client import WHOLE_LISTING_LIMIT, Door, HttpTarget
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.names import FOLDER_PREFIX, folder_id, folder_title
 from zcheck.facts import NotGathered
 from zcheck.facts.history import History
 from zcheck.probes.http import NO_HOSTS, refusal

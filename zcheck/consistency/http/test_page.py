@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from zcheck.consistency.http.client import nonces
+from zcheck.consistency.http.names import nonces
 
 NAME = "page"
 HOLD_S = 0.1

@@ -14,7 +14,7 @@ LOG_S = 2.0
 
 def recorded(run: Run, database: str, place: str = "") -> dict[str, Any]:
     """How the history of a folder is kept: with the storage's own log, by which it can be judged exactly."""
-    from zcheck.consistency.http.client import folder_id
+    from zcheck.consistency.http.names import folder_id
     from zcheck.consistency.recording.writer import Tape
 
     worker, longer = run.worker, run.settings.isolation
