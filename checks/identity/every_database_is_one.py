@@ -35,7 +35,7 @@ app2 are one sequence, and the server does not count the loads of both
 >>> show(every_database_is_one, proofs, app1=[], app2=[], app3=[])
 UNKNOWN app3: database main could not be examined through app3: the connection was lost
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
->>> from zcheck.rules.proofs import mounting
+>>> from zcheck.testing.examples import mounting
 >>> mounts = zope_conf(mounting(main="/", archive="/archive"))
 >>> show(every_database_is_one, proofs, app1=mounts, app2=mounts)
 UNKNOWN app1, app2: database archive was not proven to be one for app1, app2: neither by what was written nor by

@@ -181,6 +181,10 @@ class History(msgspec.Struct, frozen=True):
     """It was blobs that were written, and their files that were read."""
     nothing: str = ""
     """Why there is nothing that could be tried, as where a database that is mounted is not in the tree."""
+    stored: dict[str, bool] = {}
+    """By client: whether what was saved through it is in the log of the storage that its file names; where learnt."""
+    packed: bool = False
+    """The storage may have been packed meanwhile: of what its log does not have nothing is known."""
     files: tuple[StorageFile, ...] = ()
     """Whether the servers write into the files that have their storages' paths: before the first write, and after."""
 

@@ -23,6 +23,17 @@ def seen(facts: Facts, databases: Collection[str], clients: Collection[str], *, 
     return any(_joined(facts, history, clients) for history in found if history.database in databases)
 
 
+def seen_by_another(facts: Facts, database: str, client: str) -> bool:
+    """Whether an edit through this client was seen by another one, or another one's by it."""
+    found = (facts.maybe(HttpHistories) or HttpHistories()).histories
+    return any(
+        pair.seen and client in (pair.writer, pair.reader)
+        for history in found
+        if history.database == database
+        for pair in pairs(history, facts.inventory.writers, facts.inventory.client_names)
+    )
+
+
 def _joined(facts: Facts, history: History, clients: Collection[str]) -> bool:
     groups: list[set[str]] = []
     for pair in pairs(history, facts.inventory.writers, facts.inventory.client_names):
@@ -65,12 +76,21 @@ def _is_proven(facts: Facts, names: Collection[str], clients: Collection[str]) -
     by_files = seen(facts, names, clients) or any(
         set(clients) <= set(group) for name in names for group in proven_groups(identity, name)
     )
-    return by_files and not set(clients) & set(run_elsewhere(facts))
+    away = {client for found in run_elsewhere(facts).values() for client in found}
+    return by_files and not set(clients) & away
 
 
-def run_elsewhere(facts: Facts) -> tuple[str, ...]:
-    """The clients that were seen to run on another storage than their files name: what files prove is not theirs."""
-    return ()
+def run_elsewhere(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """By database: the clients that were seen to run on another storage than their files name.
+
+    What was saved through them is not in its log.  What is proven over the ways of the files is not proven of them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for history in (facts.maybe(HttpHistories) or HttpHistories()).histories:
+        away = tuple(client for client in facts.clients if history.stored.get(client) is False)
+        if away:
+            found[history.database] = tuple(dict.fromkeys((*found.get(history.database, ()), *away)))
+    return found
 
 
 def _of_the_running(facts: Facts, known: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -83,12 +103,3 @@ def _of_the_running(facts: Facts, known: Collection[str]) -> dict[str, tuple[str
             if name not in known:
                 found[name] = (*found.get(name, ()), client)
     return found
-
-
-def mounting(server: str = "zeo1:8100", **databases: str) -> str:
-    """A zope.conf for an example: each database at its mount point, on one server; an empty one is mounted nowhere."""
-    lines = []
-    for name, path in databases.items():
-        mount = [f"mount-point {path}"] if path else []
-        lines += [f"<zodb_db {name}>", "<zeoclient>", f"server {server}", "</zeoclient>", *mount, "</zodb_db>"]
-    return "\n".join(lines)

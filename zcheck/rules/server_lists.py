@@ -99,7 +99,10 @@ def _problem(listed: ServerList, answers: Sequence[ZeoAnswer], *, ahead: bool) -
         f"transaction of {named} {'is' if ahead else 'was'} {when(newest)}, and the server that {listed.client} asks "
         f"{tells}"
     )
-    hint = f"stop {listed.client}, remove its ZEO cache file (client and var in zope.conf), and start it again"
+    hint = (
+        f"find out which storage holds the newest edits before {listed.client} is restarted: then it goes to the one "
+        "that its zope.conf names; remove its ZEO cache file (client and var in zope.conf) while it is stopped"
+    )
     return Problem((listed.client,), message, hint=hint, about=listed.database)
 
 

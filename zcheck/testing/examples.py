@@ -50,6 +50,11 @@ def http_run(*seen: str, stopped: str = "", **states: ClientState) -> HttpHistor
     return HttpHistories((history,))
 
 
+def stored(run: HttpHistories, **clients: bool) -> HttpHistories:
+    """The same run, and by client whether what was saved is in the log of the storage that its file names."""
+    return HttpHistories(tuple(msgspec.structs.replace(one, stored=clients) for one in run.histories))
+
+
 def zeo_run(*seen: str, stopped: str = "", **states: ClientState) -> ZeoHistories:
     """A history for an example: ``"app1 > app2 !app3"`` says that app2 read what was written through app1.
 
@@ -221,3 +226,12 @@ def zeo_answer(
         storages=storages if outcome == "answers" else {},
     )
     return ZeoAnswers((answer,))
+
+
+def mounting(server: str = "zeo1:8100", **databases: str) -> str:
+    """A zope.conf for an example: each database at its mount point, on one server; an empty one is mounted nowhere."""
+    lines = []
+    for name, path in databases.items():
+        mount = [f"mount-point {path}"] if path else []
+        lines += [f"<zodb_db {name}>", "<zeoclient>", f"server {server}", "</zeoclient>", *mount, "</zodb_db>"]
+    return "\n".join(lines)

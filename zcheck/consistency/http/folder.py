@@ -50,6 +50,7 @@ UNANSWERED_S = 3.0
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 CLEAN_UP_S = 10.0
+PACKED = "the storage was packed meanwhile: its log is not whole"
 
 
 def run(
@@ -152,6 +153,8 @@ class _Recording(msgspec.Struct):
     tape: Tape | None = None
     window_s: float | None = None
     tell: Callable[[str], None] = lambda so_far: None
+    packed: bool = False
+    """The storage may have been packed since the run began."""
 
 
 class _FolderLevel(Level[Door]):
@@ -160,6 +163,8 @@ class _FolderLevel(Level[Door]):
     def __init__(self, doors: Sequence[Door], *, rounds: int, recording: _Recording, **options: Any) -> None:
         super().__init__(doors, **options)
         self.recording = recording
+        self.stored: dict[str, bool] = {}
+        """By client: whether the storage that its file names has what was saved through it."""
         self.windows = Windows()
         self.kept: list[Operation] = []
         """What is not dropped once it was judged: the first rounds, and whatever was slowest."""
@@ -200,7 +205,9 @@ class _FolderLevel(Level[Door]):
         self._settle_what_is_under_way()
         history = self.history()
         log, why_not = self._new_versions()
-        history = msgspec.structs.replace(history, log=log, why_no_log=why_not)
+        history = msgspec.structs.replace(
+            history, log=log, why_no_log=why_not, stored=self.stored, packed=self.recording.packed
+        )
         if self.recording.tape is not None:
             self.recording.tape.catch_up(self.operations)
             self.recording.tape.log(log or {})
@@ -227,10 +234,22 @@ class _FolderLevel(Level[Door]):
         found = self.recording.log(after)
         if found.error:
             return None, found.error
+        self._take_what_is_stored(found)
+        if found.packed:
+            self.recording.packed = True
+            return None, PACKED
         if not found.found and not after and any(op.writes and op.outcome == "ok" for op in self.operations):
             return None, "the storage that zcheck reaches has nothing of what was saved through the clients"
         by_name = {name: found.found.get(number, ()) for name, number in self.numbers.items()}
         return {name: tuple(Version(*version) for version in versions) for name, versions in by_name.items()}, ""
+
+    def _take_what_is_stored(self, found: Versions) -> None:
+        """Which clients' writes are where their files say; that they are not there is nothing after a pack."""
+        saved = {name for op in self.operations if op.outcome == "ok" for name in op.writes}
+        for name in saved & found.by_client.keys() & self.numbers.keys():
+            has = self.numbers[name] in found.by_client[name] or self.stored.get(name, False)
+            if has or not found.packed:
+                self.stored[name] = has
 
     def _round_is_over(self, number: int) -> None:
         if self.recording.tape is not None:

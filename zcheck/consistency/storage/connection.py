@@ -124,6 +124,8 @@ class Connection:
         self.ready = threading.Event()
         self.first = 0
         """The newest transaction when this connection was made."""
+        self.committed = 0
+        """The newest one that was committed over it."""
         self._name = f"zcheck-{next(_numbers)}"
         self._unconnected: dict[Any, BaseException] = {}
         self._unregistered: list[BaseException] = []
@@ -362,7 +364,8 @@ class Connection:
             raise CommitFailed(_refusal(error), words(error), surely=True, conflict=conflict) from None
         try:
             finishing = storage._server.tpc_finish(id(transaction), buffer, _nothing, wait=False)
-            return markers.number(self.wait(finishing))
+            self.committed = markers.number(self.wait(finishing))
+            return self.committed
         except Exception as error:
             self.close(1.0)
             raise CommitFailed(_refusal(error), words(error), surely=False) from None

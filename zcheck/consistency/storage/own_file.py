@@ -7,13 +7,13 @@ from the open file; an iterator opens the path anew.  So a transaction that is l
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.common import NoAnswer, Stop
+from zcheck.consistency.storage.packs import listed_as_undoable
 from zcheck.facts import StorageFile
 
 if TYPE_CHECKING:
@@ -77,24 +77,12 @@ def _look(connection: Connection, told: Callable[..., StorageFile]) -> StorageFi
 
 
 def _newest_listed(connection: Connection) -> int | None:
-    listed = _listed(connection, 1)
-    return max(listed, default=None)
+    return max(listed_as_undoable(connection, 1) or (), default=None)
 
 
 def _still_lists(connection: Connection, tid: int) -> bool:
     # Others may commit meanwhile.
-    return tid in _listed(connection, 100)
-
-
-def _listed(connection: Connection, count: int) -> list[int]:
-    """The newest transactions that could be undone, from the file that the server has open."""
-    try:
-        found = connection.call("undoInfo", 0, -count, None)
-        return [markers.number(base64.decodebytes(one["id"] + b"\n")) for one in found]
-    except NoAnswer:
-        raise
-    except Exception:  # a pack is under way
-        return []
+    return tid in (listed_as_undoable(connection, 100) or ())
 
 
 def _is_at_the_path(connection: Connection, tid: int) -> bool | None:

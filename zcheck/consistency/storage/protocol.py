@@ -129,6 +129,10 @@ class Versions(msgspec.Struct, frozen=True):
 
     found: dict[int, list[tuple[str, str]]] = {}
     error: str = ""
+    by_client: dict[str, tuple[int, ...]] = {}
+    """By client: the documents that are in the log of the storage that its connection reached, where it is whole."""
+    packed: bool = False
+    """The storage may have been packed meanwhile: what is missing tells nothing."""
 
 
 class Find(msgspec.Struct, frozen=True, tag=True):
