@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cluster.whole_runs import in_process
+from cluster.whole_runs import preflight
 
 from zcheck.commands.demo import Cluster, ZeoSpec, specs
 
@@ -20,7 +20,7 @@ def test_what_is_saved_is_looked_for_where_the_files_say(
     every: dict[str, str], named: list[str], make_cluster: Callable[..., Cluster]
 ) -> None:
     cluster = make_cluster(specs(2, every=every), zeo=[ZeoSpec(), ZeoSpec(name="copy")])
-    outcome = in_process("preflight", cluster.ini)
+    outcome = preflight(cluster)
     told = [one for one in outcome.findings if one["check"] == "database-locations-agree"]
     log = [one for one in told if "not in that one's log" in one["message"]]
     assert [("WARNING", named)] * bool(named) == [(finding["severity"], finding["clients"]) for finding in log]

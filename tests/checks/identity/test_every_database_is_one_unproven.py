@@ -10,9 +10,8 @@ import pytest
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.facts import ControlPanel, DatabasePage, ZeoIdentity
 from zcheck.facts.history import HttpHistories, ZeoHistories
-from zcheck.rules.proofs import mounting
 from zcheck.testing import judge, zope_conf
-from zcheck.testing.examples import http_run, identity, zeo_run
+from zcheck.testing.examples import http_run, identity, mounting, zeo_run
 
 ONE = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
 BOTH = ZeoIdentity(
