@@ -24,8 +24,10 @@ from zcheck.checks.config.blob_storage_agrees import blob_storage_agrees
 from zcheck.checks.config.cache_files_are_distinct import cache_files_are_distinct
 from zcheck.checks.config.clients_are_writable import clients_are_writable
 from zcheck.checks.config.database_names_agree import database_names_agree
+from zcheck.checks.config.databases_are_in_distinct_storages import databases_are_in_distinct_storages
 from zcheck.checks.config.debug_mode_is_off import debug_mode_is_off
 from zcheck.checks.config.environment_agrees import environment_agrees
+from zcheck.checks.config.every_zeo_server_is_used import every_zeo_server_is_used
 from zcheck.checks.config.instance_homes_are_distinct import instance_homes_are_distinct
 from zcheck.checks.config.listen_address_matches import listen_address_matches
 from zcheck.checks.config.mount_points_agree import mount_points_agree
@@ -39,10 +41,12 @@ from zcheck.checks.config.sessions_are_shared import sessions_are_shared
 from zcheck.checks.config.settings_agree import settings_agree
 from zcheck.checks.config.storage_names_agree import storage_names_agree
 from zcheck.checks.config.storage_wrappers_agree import storage_wrappers_agree
+from zcheck.checks.config.unknown_storages_agree import unknown_storages_agree
 from zcheck.checks.config.zeo_addresses_are_valid import zeo_addresses_are_valid
 from zcheck.checks.config.zeo_authentication_is_effective import zeo_authentication_is_effective
 from zcheck.checks.config.zeo_conf_is_valid import zeo_conf_is_valid
 from zcheck.checks.config.zeo_conf_serves_the_storages import zeo_conf_serves_the_storages
+from zcheck.checks.config.zeo_encryption_agrees import zeo_encryption_agrees
 from zcheck.checks.config.zeo_server_is_the_pinned_one import zeo_server_is_the_pinned_one
 from zcheck.checks.config.zeo_servers_agree import zeo_servers_agree
 from zcheck.checks.config.zope_conf_keys_are_known import zope_conf_keys_are_known
@@ -103,6 +107,9 @@ CATALOGUE: tuple[Check, ...] = (
     storage_names_agree,
     storage_wrappers_agree,
     relstorage_databases_agree,
+    databases_are_in_distinct_storages,
+    unknown_storages_agree,
+    zeo_encryption_agrees,
     clients_are_writable,
     blob_storage_agrees,
     cache_files_are_distinct,
@@ -110,6 +117,7 @@ CATALOGUE: tuple[Check, ...] = (
     listen_address_matches,
     zeo_conf_is_valid,
     zeo_conf_serves_the_storages,
+    every_zeo_server_is_used,
     one_zeo_server_per_database,
     no_read_only_fallback,
     sessions_are_shared,

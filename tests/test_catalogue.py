@@ -67,6 +67,10 @@ def test_the_name_is_lower_case_words(check: Check) -> None:
 
 @every_check
 def test_severity_is_one_that_a_problem_can_have(check: Check) -> None:
+    """One check never finds a problem: what it cannot know it cannot blame."""
+    if check.name == "unknown-storages-agree":
+        assert check.severity is Severity.UNKNOWN
+        return
     assert check.severity in (Severity.ADVICE, Severity.WARNING, Severity.CRITICAL)
 
 

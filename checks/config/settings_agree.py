@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import ZEO_CLIENT_TYPES, Facts, Section, ZopeConf
-from zcheck.facts.zope_schema import KEYS, Key, canonical, meant
+from zcheck.facts.zope_schema import KEYS, Key, canonical, is_known, meant
 from zcheck.rules.databases import is_per_process, nobody_to_compare, shared_databases, unresolved
 from zcheck.rules.settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
 
@@ -133,6 +133,8 @@ def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
         kinds = {tuple("zeo" if s.type in ZEO_CLIENT_TYPES else s.type for s in chain) for chain in chains.values()}
         if len(kinds) == 1:
             for level, storage in enumerate(next(iter(chains.values()))):
+                if not is_known(storage.type):
+                    continue  # unknown-storages-agree examines all of it
                 yield f" of {shared.label}'s <{storage.type}>", {c: chain[level] for c, chain in chains.items()}
 
 

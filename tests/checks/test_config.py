@@ -1316,10 +1316,14 @@ def test_every_check_of_the_stage_has_a_case_that_fires_and_one_that_does_not() 
 # They read more than zope.conf, and are tested beside their parsers.
 OF_OTHER_TESTS = {
     "blob-storage-agrees",
+    "databases-are-in-distinct-storages",
+    "every-zeo-server-is-used",
     "listen-address-matches",
     "server-settings-agree",
+    "unknown-storages-agree",
     "zeo-conf-is-valid",
     "zeo-conf-serves-the-storages",
+    "zeo-encryption-agrees",
 }
 
 

@@ -368,6 +368,12 @@ BUILT_IN = frozenset(
     | {"fullstorage", "minimalstorage", "bdbstorage"}
 )
 
+
+def is_known(storage: str) -> bool:
+    """Whether zcheck knows what the keys of this kind of storage mean."""
+    return storage in KEYS or storage in BUILT_IN or storage == "zrs"
+
+
 # Any key is allowed in these, each of them once.
 _ANY_KEY = ("environment", "cgi-environment", "product-config")
 
