@@ -3,7 +3,8 @@
 What it examines
     "Database Location" of every database on the client's Control Panel, which ends in "(connected)" or
     "(disconnected)"; and whether the client answered the one request, for the list of its server's transactions, that
-    makes it ask its server. A client that has not answered this in an earlier run is not asked again. Where the
+    makes it ask its server. A client that has not answered this in an earlier run is not asked while one of its threads
+    may still wait, and stays CRITICAL until its server's answer reaches it or it is another process. Where the
     client's own machine was looked at (``via``): whether the servers that its zope.conf names answer from there.
 Why it matters
     A client that has lost its ZEO server goes on serving what is in its caches, as fast as before and with status 200:
@@ -11,7 +12,8 @@ Why it matters
     A half-open connection, on which the server's answers no longer arrive, even says "(connected)".
 What it does not prove
     That "(connected)" is true where that request was not sent: without a user and a password, or by ``zcheck monitor``
-    with ``--no-state``. Nor that it is the right server: see database-locations-agree and
+    with ``--no-state``; and what another user's run has found, or one with ``--no-state``, is not known here. Nor that
+    it is the right server: see database-locations-agree and
     edits-are-seen-everywhere.
 How to repair it
     If the ZEO server is up, restart the client. If several clients have lost it, look at the server and the network in
@@ -30,6 +32,10 @@ CRITICAL app2: app2 says it is connected to its ZEO server, and hangs as soon as
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=[*panel(False), there])
 CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected); from app2's machine zeo1:8100 is silent
 (does not answer the connect within 3 s)
+>>> known = KnownBroken({"app2": "2026-12-01 12:00:00 UTC"})
+>>> show(client_is_connected_to_zeo, known, app1=panel(True), app2=panel(True))
+CRITICAL app2: app2 says it is connected to its ZEO server, and hung when it had to ask it (2026-12-01 12:00:00 UTC);
+it is still the same process, and has shown no answer of that server since
 >>> refused = [HttpAnswer("http"), (ControlPanel, NotGathered("the user lacks the permission"))]
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=refused)
 UNKNOWN app2: the Control Panel of app2 cannot be read: the user lacks the permission
@@ -44,6 +50,7 @@ from zcheck.facts import (
     ControlPanel,
     Facts,
     HttpAnswer,
+    KnownBroken,
     LeftOut,
     NotGathered,
     SeenThere,
@@ -58,21 +65,21 @@ from zcheck.facts.history import HttpHistories
     "client-is-connected-to-zeo",
     stage="identity",
     needs=[HttpAnswer],
-    uses=[ControlPanel, HttpHistories, SeenThere, ServerLists, ZeoAnswers],
+    uses=[ControlPanel, HttpHistories, KnownBroken, SeenThere, ServerLists, ZeoAnswers],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http"],
 )
 def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """A client that hung is found by that alone: on one that has lost its server the Control Panel may hang as well."""
     hung, there = _hung(facts), facts.each(SeenThere)
-    owing = (facts.maybe(ServerLists) or ServerLists()).not_asked
+    owing, known = (facts.maybe(ServerLists) or ServerLists()).not_asked, _still_known(facts)
     unknown: dict[NotGathered, list[str]] = {}
     for client in facts.each(HttpAnswer):
         panel, seen = facts.raw(ControlPanel, client), there.get(client)
         if client in hung:
             yield Skipped((client,), hung[client]) if hung[client] else _hanging(client, panel, seen)
-        elif client in owing:
-            yield Unknown((client,), owing[client])
+        elif client in known or client in owing:
+            yield _still_hanging(client, known[client]) if client in known else Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
             yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client), seen)
         elif cut := _cut_off(seen):
@@ -97,6 +104,32 @@ def _hanging(client: str, panel: object, seen: SeenThere | None) -> Problem:
     hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
     cut = _cut_off(seen)
     return Problem((client,), message + _from_there(client, cut), _places(cut), _WAY if cut else hint)
+
+
+def _still_hanging(client: str, since: str) -> Problem:
+    message = (
+        f"{client} says it is connected to its ZEO server, and hung when it had to ask it ({since}); it is still the"
+        " same process, and has shown no answer of that server since"
+    )
+    hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
+    return Problem((client,), message, hint=hint)
+
+
+def _still_known(facts: Facts) -> dict[str, str]:
+    """Since when each client is known to hang that showed, in this run, nothing that its server alone can give."""
+    known = facts.maybe(KnownBroken) or KnownBroken()
+    listed, tried = facts.maybe(ServerLists), facts.maybe(HttpHistories)
+    histories = tried.histories if tried is not None else ()
+    answered = {state.client for history in histories for state in history.clients if state.joined}
+    answered |= {one.client for one in (listed.lists if listed is not None else ())}
+    # One that says itself that it is disconnected is found by its own word.
+    answered |= {client for client, panel in facts.each(ControlPanel).items() if any(_lost(panel))}
+    return {client: since for client, since in known.half_open.items() if client not in answered}
+
+
+def _lost(panel: ControlPanel) -> Iterator[str]:
+    """The databases that the client says it has no server for."""
+    return (page.name for page in panel.databases if page.connected is False)
 
 
 _WAY = "see routes, firewalls and /etc/hosts between that machine and the server; then restart the client"
@@ -129,7 +162,7 @@ def _by_its_own_word(
     client: str, panel: ControlPanel, answers: ZeoAnswers | None, seen: SeenThere | None
 ) -> Iterator[Problem | Skipped | Note]:
     """That a client has lost a server that answers nobody is no news."""
-    lost = [page.name for page in panel.databases if page.connected is False]
+    lost = [*_lost(panel)]
     cut = tuple(server for name in lost for server in _cut_off(seen, name))
     if lost and answers is not None and all(answers.all_dead(name) for name in lost):
         yield Skipped((client,), "zeo-server-answers")

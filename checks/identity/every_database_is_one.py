@@ -54,10 +54,20 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import ControlPanel, Facts, ServerLists, StorageProof, ZeoAnswers, ZeoIdentity, ZopeConf
+from zcheck.facts import (
+    ControlPanel,
+    Facts,
+    KnownBroken,
+    ServerLists,
+    StorageProof,
+    ZeoAnswers,
+    ZeoIdentity,
+    ZopeConf,
+)
 from zcheck.facts.history import HttpHistories, ZeoHistories
 from zcheck.facts.pairs import pairs
 from zcheck.facts.storage_evidence import StorageGroups, storage_groups
+from zcheck.rules.known import known_apart
 from zcheck.rules.proofs import seen, unproven
 from zcheck.rules.server_lists import through_the_clients
 from zcheck.rules.storages import shown
@@ -70,7 +80,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four"}
     "every-database-is-one",
     stage="identity",
     needs=[ZeoIdentity],
-    uses=[HttpHistories, ZeoHistories, ServerLists, ControlPanel, ZeoAnswers, ZopeConf],
+    uses=[HttpHistories, KnownBroken, ZeoHistories, ServerLists, ControlPanel, ZeoAnswers, ZopeConf],
     severity=Severity.CRITICAL,
     after=["zeo-server-answers", "zeo-storage-exists"],
 )
@@ -82,6 +92,8 @@ def every_database_is_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]
     yield from over_zeo
     apart = [*through_the_clients(facts, {one.about for one in over_zeo if isinstance(one, Problem)})]
     yield from apart
+    found = [one for one in (*over_zeo, *apart) if isinstance(one, Problem)]
+    yield from known_apart(facts, [one.clients for one in found])
     yield from unproven(facts, {one.about for one in (*over_zeo, *apart)})
     compared = set(told)
     for proofs in identity.databases.values():

@@ -119,6 +119,7 @@ def examine(
     """
     from zcheck.checks import CATALOGUE
     from zcheck.cli.terminal import LiveLines
+    from zcheck.commands import known
     from zcheck.commands import preflight as pipeline
     from zcheck.gather.settings import Settings
     from zcheck.system.threads import within
@@ -154,12 +155,12 @@ def examine(
             timings=options["timings"],
             startup_s=time.perf_counter() - ctx.obj,
         )
-        if limit_s is None:
-            return work(), reasons
         try:
-            return within(limit_s, work), reasons
+            found = work() if limit_s is None else within(limit_s, work)
         except TimeoutError:
             raise click.ClickException(f"no answer within {limit_s:g} s: zcheck itself hangs") from None
+    known.remember(found, None if options["offline"] else folder)
+    return found, reasons
 
 
 def _tell_what_is_not_kept(folder: str) -> None:

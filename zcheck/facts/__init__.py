@@ -56,6 +56,7 @@ from zcheck.facts.inventory import (
     ZeoSection,
     ZeoTls,
 )
+from zcheck.facts.known import KnownApart, KnownBroken
 from zcheck.facts.machine import (
     BlobMarker,
     FolderThere,
@@ -123,6 +124,8 @@ __all__ = [
     "IniSection",
     "Inventory",
     "Kind",
+    "KnownApart",
+    "KnownBroken",
     "LeftOut",
     "ListeningProcess",
     "LoadsCount",

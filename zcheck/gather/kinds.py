@@ -12,6 +12,7 @@ from zcheck.facts import (
     ControlPanel,
     HealthAnswers,
     HttpAnswer,
+    KnownBroken,
     Names,
     PortAnswer,
     Remains,
@@ -36,13 +37,14 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     AnsweringProcesses: (ControlPanel,),
     ZeoAnswers: (ZopeConf, Names),
     ZeoClocks: (ZeoAnswers,),
-    ServerLists: (ControlPanel, WsgiConf),
+    KnownBroken: (ControlPanel,),
+    ServerLists: (ControlPanel, KnownBroken, WsgiConf),
     SeenThere: (ZopeConf,),
     SharedBlobs: (SeenThere,),
     ZeoIdentity: (ZeoAnswers,),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
-    HttpHistories: (ControlPanel, AnsweringProcesses, WsgiConf, ZeoHistories),
+    HttpHistories: (ControlPanel, AnsweringProcesses, KnownBroken, WsgiConf, ZeoHistories),
 }
 """Which kinds have to be gathered before a kind can be.  What a run left is looked for after whatever it did."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zcheck.facts import ControlPanel, LeftOut, NotGathered, targets
-from zcheck.gather.run import Run
+from zcheck.facts import ControlPanel, KnownApart, KnownBroken, LeftOut, NotGathered, targets
+from zcheck.gather.run import Run, side_by_side
 
 if TYPE_CHECKING:
     from zcheck.consistency.http.client import HttpTarget
@@ -57,22 +58,84 @@ def _wait_for_our_turn(run: Run) -> str:
     return ""
 
 
-def remember_who_hung(
-    run: Run, owing: Mapping[str, state.Unanswered], hung: Iterable[str], answered: Iterable[str]
-) -> None:
+def recall(run: Run) -> None:
+    """What earlier runs found broken: it is known of processes, and stays so until something proves the contrary."""
+    from zcheck.system import state
+
+    panels = {
+        one.name: panel
+        for one in run.inventory.clients
+        if isinstance(panel := run.facts.raw(ControlPanel, one.name), ControlPanel)
+    }
+    processes = {name: panel.process_id for name, panel in panels.items() if panel.process_id is not None}
+    kept = state.unanswered(run.settings.state_folder)
+    # Another process has a connection of its own.
+    run.owing = {
+        str(one.dialled): kept[str(one.dialled)]
+        for one in run.inventory.clients
+        if str(one.dialled) in kept
+        and (one.name not in panels or kept[str(one.dialled)].process_id == panels[one.name].process_id)
+    }
+    still = {one.name: run.owing[str(one.dialled)] for one in run.inventory.clients if str(one.dialled) in run.owing}
+    still = {name: owes for name, owes in still.items() if name in panels}
+    waits = side_by_side({name: partial(_may_wait, run, name, owes) for name, owes in still.items()}, run.deadline.left)
+    run.may_wait = frozenset(str(run.inventory.client(name).dialled) for name, waiting in waits.items() if waiting)
+    apart = tuple(
+        KnownApart(one.database, (first, second), _moment(one.at))
+        for one in state.apart(run.settings.state_folder, run.inventory.file)
+        for first, second in [sorted(one.processes)]
+        if all(processes.get(name) == process for name, process in one.processes.items())
+    )
+    run.keep("", KnownBroken({name: _moment(owes.at) for name, owes in still.items()}, apart))
+
+
+def _may_wait(run: Run, client: str, owes: state.Unanswered) -> bool:
+    """Whether a thread of the client may still wait for the answer that it owes.
+
+    Its own list of open database connections tells how long each has been held by a request; nobody is asked for that.
+    """
+    import time
+
+    from zcheck.probes import http
+    from zcheck.system import state
+
+    age_s = time.time() - owes.at
+    credentials = run.inventory.credentials
+    if age_s >= state.ASK_AGAIN_AFTER_S or credentials is None or isinstance(run.secret, NotGathered):
+        return age_s < state.ASK_AGAIN_AFTER_S
+    one = run.inventory.client(client)
+    held_s = http.probe_longest_request(one, credentials.user, run.secret, run.settings.timeout_s, run.inventory.hosts)
+    return held_s is None or held_s > age_s - SAME_MOMENT_S
+
+
+SAME_MOMENT_S = 2.0
+"""How much earlier than it is remembered a question may have been asked, beside its own wait."""
+
+
+def _moment(at: float) -> str:
+    import datetime
+
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def remember_who_hung(run: Run, hung: Iterable[str], answered: Iterable[str]) -> None:
     """Keep whose thread may still wait for its ZEO server, so that the next run does not take another one."""
     import time
 
     from zcheck.system import state
 
-    kept = dict(owing)
+    before = state.unanswered(run.settings.state_folder)
+    own = {str(client.dialled) for client in run.inventory.clients}
+    # What was kept of other clusters stays; of this one's clients, what is still known of their processes.
+    kept = {where: one for where, one in before.items() if where not in own} | dict(run.owing)
     for name in hung:
         panel = run.facts.raw(ControlPanel, name)
         process = panel.process_id if isinstance(panel, ControlPanel) else None
         kept[str(run.inventory.client(name).dialled)] = state.Unanswered(process, time.time())
     for name in answered:
         kept.pop(str(run.inventory.client(name).dialled), None)
-    if kept != owing:
+    run.owing = {where: one for where, one in kept.items() if where in own}
+    if kept != before:
         state.keep_unanswered(run.settings.state_folder, kept)
     for name in hung:
         # Its Control Panel hung by the same cause: one finding tells both.

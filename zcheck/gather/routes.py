@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from zcheck.consistency.recording.format import Header
     from zcheck.consistency.storage.protocol import Target
     from zcheck.probes.zeo import Asked
-    from zcheck.system import state
 
 
 Dialled = HostPort | str
@@ -38,12 +37,13 @@ ROOT = targets.Place("", "main")
 
 
 def http_target(
-    facts: Facts, client: Client, owing: Mapping[str, state.Unanswered], place: targets.Place = ROOT
+    facts: Facts, client: Client, may_wait: Collection[str], place: targets.Place = ROOT
 ) -> HttpTarget | None:
     """How this client may be used at the HTTP level; None where it does not answer.
 
-    ``owing``: the clients that still owe an answer to a request that made them ask their ZEO server.  ``place``: where
-    in the tree the folder is to go, and the name of the database there where the client's zope.conf does not tell.
+    ``may_wait``: the clients, by the address that is dialled, of which a thread may still wait for its ZEO server's
+    answer to an earlier run.  ``place``: where in the tree the folder is to go, and the name of the database there
+    where the client's zope.conf does not tell.
     """
     from zcheck.consistency.http.client import HttpTarget
 
@@ -57,14 +57,12 @@ def http_target(
     answers = facts.raw(ZeoAnswers, client.name)
     dead = isinstance(answers, ZeoAnswers) and answers.all_dead(database)
     met = facts.raw(AnsweringProcesses, client.name)
-    owes = owing.get(str(client.dialled))
-    same_process = isinstance(panel, ControlPanel) and owes is not None and owes.process_id == panel.process_id
     return HttpTarget(
         client,
         may_write=client.role != "read-only" and not (page is not None and page.connected is False),
         may_start=not targets.may_start_http(facts, client, place.path),
         # A server that answers nobody would cost the client one of its threads, and tell nothing new.
-        may_ask=not same_process and not dead,
+        may_ask=str(client.dialled) not in may_wait and not dead,
         threads=(wsgi.threads if isinstance(wsgi, WsgiConf) else None) or 4,
         database=database,
         place=quote(place.path),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zcheck.consistency.storage.parent import ZeoWorker
     from zcheck.consistency.storage.protocol import Failure
     from zcheck.probes.zeo import Asked
+    from zcheck.system import state
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -77,6 +78,11 @@ class Run:
         """What the machines with a ``via`` answered, by client."""
         self.asked: dict[HostPort | str, Asked | NotGathered] = {}
         """What each ZEO server said that was dialled."""
+
+        self.owing: Mapping[str, state.Unanswered] = {}
+        """The clients, by the address that is dialled, that did not answer an earlier run's question."""
+        self.may_wait: frozenset[str] = frozenset()
+        """Those of them of which a thread may still wait for that answer: they are not asked."""
 
         self.worker: ZeoWorker | None = None
         """The parent's end of the child process that holds zcheck's own ZEO connections."""

@@ -221,6 +221,33 @@ def probe_references(
     return first_count(reply.text) if reply.status == 200 else None
 
 
+CONNECTIONS = "/Control_Panel/ZODBConnections/manage_main"
+"""The process' open database connections, each with how long a request has held it."""
+
+_HELD = re.compile(r">\s*(\d+(?:\.\d+)?)\s?s\s*</td>")
+
+
+def probe_longest_request(
+    client: Client, user: str, password: str, timeout_s: float, hosts: Mapping[str, Sequence[str]] = NO_HOSTS
+) -> float | None:
+    """Seconds for which the oldest running request of the client's process has held a database connection.
+
+    None where the process does not show it.  What is shown beside it (what the requests send) is not kept.
+    """
+    line = None
+    try:
+        line = Line(client, resolve(client.dialled.host, hosts, timeout_s), user=user, password=password)
+        reply = line.ask("GET", CONNECTIONS, timeout_s=timeout_s)
+    except HttpTrouble:
+        return None
+    finally:
+        if line is not None:
+            line.close()
+    held = [float(seconds) for seconds in _HELD.findall(reply.text)] if reply.status == 200 else []
+    # This very request holds one: where none is shown, the page is another one.
+    return max(held, default=None)
+
+
 class FirstCount(msgspec.Struct, frozen=True):
     """When a process first counted its references, by its own clock; ``fresh``: it was because of this very look."""
 

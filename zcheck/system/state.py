@@ -17,14 +17,26 @@ import msgspec
 
 from zcheck.system import atomic_write
 
-FORGET_AFTER_S = 3600.0
-"""After this long a client is asked again: its connection to ZEO may have been mended without a restart."""
+ASK_AGAIN_AFTER_S = 3600.0
+"""After this long a client is asked again: its connection to ZEO may have been repaired without a restart."""
+FORGET_AFTER_S = 30 * 86400.0
+"""What was seen so long ago, and by no run since, is not known any more."""
 
 
 class Unanswered(msgspec.Struct, frozen=True):
     """A request that made a client ask its ZEO server, and that it did not answer: it may still hold one thread."""
 
     process_id: int | None
+    at: float
+    """Seconds since the epoch."""
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """Two running clients of which one did not show what was saved through the other."""
+
+    database: str
+    processes: dict[str, int]
+    """By client's name, its process: what is known of these two is not known of others."""
     at: float
     """Seconds since the epoch."""
 
@@ -108,7 +120,7 @@ def forget_ended(folder: str | None, ini: str) -> None:
 
 
 def unanswered(folder: str | None, now: float | None = None) -> dict[str, Unanswered]:
-    """The clients (by the address that was dialled) that still owe an answer."""
+    """The clients (by the address that was dialled) that did not answer when they were asked last."""
     if folder is None:
         return {}
     try:
@@ -124,6 +136,28 @@ def keep_unanswered(folder: str | None, clients: dict[str, Unanswered]) -> None:
     if folder is None:
         return
     _keep(Path(folder, "unanswered.json"), msgspec.json.encode(clients))
+
+
+def apart(folder: str | None, ini: str, now: float | None = None) -> tuple[Apart, ...]:
+    """The clients of this clients.ini that an earlier run saw apart."""
+    if folder is None:
+        return ()
+    try:
+        kept = msgspec.json.decode(_apart(folder, ini).read_bytes(), type=tuple[Apart, ...])
+    except (OSError, msgspec.DecodeError):
+        return ()
+    now = time.time() if now is None else now
+    return tuple(one for one in kept if 0 <= now - one.at < FORGET_AFTER_S)
+
+
+def keep_apart(folder: str | None, ini: str, found: tuple[Apart, ...]) -> None:
+    """Remember these and no others."""
+    if folder is not None:
+        _keep(_apart(folder, ini), msgspec.json.encode(found))
+
+
+def _apart(folder: str, ini: str) -> Path:
+    return Path(folder, "apart", f"{_name(ini)}.json")
 
 
 def keep_good(folder: str | None, ini: str, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from zcheck.facts import (
     AnsweringProcesses,
     HealthAnswers,
+    KnownBroken,
     PortAnswer,
     Remains,
     SeenThere,
@@ -21,6 +22,7 @@ from zcheck.facts import (
     ZopeConf,
 )
 from zcheck.facts.history import HttpHistories, ZeoHistories
+from zcheck.gather import permission
 from zcheck.gather.run import Wave
 from zcheck.gather.waves import (
     balancers,
@@ -46,6 +48,7 @@ WAVES = (
         "start the process that holds the ZEO connections", identity.start_child, (ZeoIdentity, ZeoHistories), live=True
     ),
     Wave("ask every client and server", peers.reach, (PortAnswer, ZeoAnswers, SeenThere), live=True),
+    Wave("recall what earlier runs found broken", permission.recall, (KnownBroken,), live=True),
     Wave("see which processes answer", peers.see_who_answers, (AnsweringProcesses,), live=True),
     Wave("see whether shared blobs are in one folder", machines.mark_blobs, (SharedBlobs,), live=True),
     Wave("ask what the balancer will ask", balancers.ask_health, (HealthAnswers,), live=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zcheck.facts import Client, ControlPanel, ZopeConf, targets
@@ -13,7 +13,6 @@ from zcheck.gather.waves import http_options
 
 if TYPE_CHECKING:
     from zcheck.consistency.http.client import HttpTarget
-    from zcheck.system import state
 
 
 def write_in_the_site(run: Run, root: History, doors: list[HttpTarget], user: str, secret: str) -> list[History]:
@@ -51,15 +50,13 @@ def upload_to_the_site(
     return (site.run(able, path, files=True, **http_options.through_clients(run, user, secret)),) if able else ()
 
 
-def write_where_mounted(
-    run: Run, root: History, user: str, secret: str, owing: Mapping[str, state.Unanswered]
-) -> list[History]:
+def write_where_mounted(run: Run, root: History, user: str, secret: str) -> list[History]:
     """A folder in every other database that is in the tree, through the clients that have shown the root's."""
     fared = {state.client: state for state in root.clients}
     able = [c for c in run.inventory.clients if (one := fared.get(c.name)) and one.joined and not one.hung]
     places = targets.mounted_places(run.facts) if able else ()
     return [
-        *(_write_at(run, place, root, able, user, secret, owing) for place in places),
+        *(_write_at(run, place, root, able, user, secret) for place in places),
         *(_not_tried(run, name, "no zope.conf tells where it is mounted") for name in _mounted_somewhere(run)),
     ]
 
@@ -87,12 +84,11 @@ def _write_at(
     clients: Sequence[Client],
     user: str,
     secret: str,
-    owing: Mapping[str, state.Unanswered],
 ) -> History:
     from zcheck.consistency.http import folder as http
 
     shown = routes.own_transactions(run, place)
-    found = [routes.http_target(run.facts, client, owing, place) for client in clients]
+    found = [routes.http_target(run.facts, client, run.may_wait, place) for client in clients]
     doors = [routes.with_start(run, door, shown) for door in found if door is not None]
     barred = dict.fromkeys(filter(None, (targets.may_start_http(run.facts, c, place.path) for c in clients)))
     lost = routes.writes_to_a_lost_file(run, place.database)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 def write(run: Run) -> None:
     from zcheck.consistency.http import folder as http
     from zcheck.consistency.http.level import INTERRUPTED
-    from zcheck.system import state
 
     credentials, secret = run.inventory.credentials, run.secret
     if isinstance(secret, NotGathered):
@@ -36,8 +35,7 @@ def write(run: Run) -> None:
         run.keep("", LeftOut(lost, because="zeo-server-writes-its-own-file"), HttpHistories)
         return
     shown = routes.own_transactions(run)
-    owing = state.unanswered(run.settings.state_folder)
-    found = [routes.http_target(run.facts, client, owing) for client in run.inventory.clients]
+    found = [routes.http_target(run.facts, client, run.may_wait) for client in run.inventory.clients]
     asked = [routes.with_start(run, door, shown) for door in found if door is not None]
     nothing = _why_no_http_level(run, asked)
     if nothing is not None:
@@ -54,12 +52,12 @@ def write(run: Run) -> None:
         run.deadline.end()
     root = _with_why_not_asked(run, history, asked)
     inside = http_places.write_in_the_site(run, root, asked, credentials.user, secret)
-    mounted = http_places.write_where_mounted(run, root, credentials.user, secret, owing)
+    mounted = http_places.write_where_mounted(run, root, credentials.user, secret)
     files = http_places.upload_to_the_site(run, inside, asked, credentials.user, secret)
     run.keep("", HttpHistories((root, *inside, *mounted), files))
     fared = [state for one in (history, *mounted) for state in one.clients]
     hung = [state.client for state in fared if state.hung]
-    permission.remember_who_hung(run, owing, hung, [state.client for state in history.clients if state.joined])
+    permission.remember_who_hung(run, hung, [state.client for state in history.clients if state.joined])
 
 
 def _root_database(run: Run) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,21 +25,18 @@ from zcheck.gather.run import Run, side_by_side
 
 if TYPE_CHECKING:
     from zcheck.consistency.http.client import HttpTarget
-    from zcheck.system import state
 
 
 def ask(run: Run) -> None:
     """Through every running client, of every database that nothing written through the clients has proven."""
     from zcheck.consistency.http import transactions
-    from zcheck.system import state
 
     credentials, secret = run.inventory.credentials, run.secret
     if isinstance(secret, NotGathered) or credentials is None or not run.settings.may_ask_servers:
         run.keep("", LeftOut("the clients are not asked to ask their servers"), ServerLists)
         return
-    owing = state.unanswered(run.settings.state_folder)
     proven = _proven(run)
-    doors = [door for client in run.inventory.clients for door in _targets_to_ask(run, client, owing, proven)]
+    doors = [door for client in run.inventory.clients for door in _targets_to_ask(run, client, proven)]
     if not doors and not run.settings.read_only:
         run.keep("", LeftOut("a run that writes learns it by writing"), ServerLists)
         return
@@ -60,14 +56,12 @@ def ask(run: Run) -> None:
     )
     owes = {door.name: permission.why_not_asked(door) for door in doors if not door.may_ask}
     run.keep("", ServerLists(lists, hung, owes, _newest(run, lists)))
-    permission.remember_who_hung(run, owing, hung, [one.client for one in lists if one.client not in hung])
+    permission.remember_who_hung(run, hung, [one.client for one in lists if one.client not in hung])
 
 
-def _targets_to_ask(
-    run: Run, client: Client, owing: Mapping[str, state.Unanswered], proven: set[str]
-) -> list[HttpTarget]:
+def _targets_to_ask(run: Run, client: Client, proven: set[str]) -> list[HttpTarget]:
     """A client whose connection to its server is worth a question, once a database: it says that there is one."""
-    door = routes.http_target(run.facts, client, owing)
+    door = routes.http_target(run.facts, client, run.may_wait)
     panel = run.facts.raw(ControlPanel, client.name)
     if door is None or not isinstance(panel, ControlPanel) or _has_failed(run, client.name):
         return []
