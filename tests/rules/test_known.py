@@ -28,9 +28,9 @@ from zcheck.facts import (
 from zcheck.facts.history import ClientState, History, HttpHistories
 from zcheck.parsers import clients_ini
 from zcheck.report.structs import Finding, Level, Pair
-from zcheck.rules.http_histories import http_run
 from zcheck.system import state
 from zcheck.testing import judge
+from zcheck.testing.examples import http_run
 
 SINCE = "2026-12-01 12:00:00 UTC"
 UP = [HttpAnswer("http", status=200), ControlPanel((DatabasePage("main", "zeostorage", True),), process_id=7)]

@@ -88,7 +88,9 @@ def _code_of(arguments: list[str], begun: float) -> int:
         # Click ends so when the reader of our output is gone.
         output.lose_stdout()
     except OSError as error:
-        complain(f"zcheck: the result is UNKNOWN: {error.strerror or error}{_REMEDIES.get(error.errno or 0, '')}")
+        # The system's own words alone: what stands beside them may hold a secret.
+        what = f"{os.strerror(error.errno)}{_REMEDIES.get(error.errno, '')}" if error.errno else where_it_failed(error)
+        complain(f"zcheck: the result is UNKNOWN: {what}")
     except Exception as error:
         complain(f"zcheck: internal error, the result is UNKNOWN: {where_it_failed(error)}")
     return UNKNOWN

@@ -172,3 +172,44 @@ def seal(value: str) -> str:
 def comparable(one: str, other: str) -> bool:
     """Whether two seals were made by one process, so that they differ only where the values do."""
     return one.partition(":")[0] == other.partition(":")[0]
+
+
+_ADAPTER = re.compile(r"\b(\w{1,40}Adapter)\b")
+_AT_MEMORY = re.compile(r"\s+at\s+(?:0x)?[0-9a-fA-F]{6,16}(?=[\s>,)]|$)")
+_URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://.*", re.IGNORECASE | re.DOTALL)
+# As above; and as Python shows a value that has a quote in it.
+_LOCATION_PART = re.compile(r"([a-zA-Z_][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?:[^\s'\"\\,]|\\.)*)")
+_LOCATION_SHOWN = _DSN_SHOWN | {"data_dir", "data-dir", "path"}
+
+
+def shown_location(text: str) -> str:
+    """What may be shown of where a running client says that its database is.
+
+    A ZEO client says its servers or its name, a file storage its path.  RelStorage shows its adapter, with a connection
+    string that may hold anything: of that host, port, database and user are kept, or nothing at all.
+    """
+    text = _AT_MEMORY.sub("", text)
+    adapter = _ADAPTER.search(text)
+    if adapter is None and not ("=" in text or "@" in text or "://" in text) and "RelStorage" not in text:
+        return text
+    if adapter is None and text.startswith(("/", "[(")) and "://" not in text:
+        return without_secrets(text)
+    kind = f"RelStorage: {adapter[1]}" if adapter is not None else "RelStorage" if "RelStorage" in text else ""
+    return f"{kind} {_place_in(text)}".strip()
+
+
+def _place_in(text: str) -> str:
+    """Host, port, database and user of a connection string within a text, as ``key=value``; else :data:`HIDDEN`."""
+    url = _URL_IN_TEXT.search(text)
+    if url is not None:
+        place = redacted_dsn(url[0].rstrip("'\">) "))
+        return re.sub(r"[?&]\w+=\*\*\*", "", place) if HIDDEN not in place.partition("?")[0] else HIDDEN
+    # A quote that belongs to the text around the connection string is none of its own; one within it may be escaped.
+    inner = re.search(r"dsn\s*=\s*(['\"])(.*)\1", text, re.IGNORECASE | re.DOTALL)
+    parts = _LOCATION_PART.findall(inner[2].replace("\\'", "'") if inner is not None else text)
+    kept: dict[str, str] = {}
+    for name, value in parts:
+        bare = value.strip("'\",<>)")
+        if name.lower() in _LOCATION_SHOWN and re.fullmatch(r"[\w.,:/\[\]$()-]{1,200}", bare):
+            kept.setdefault(name, bare)
+    return " ".join(f"{name}={value}" for name, value in kept.items()) or HIDDEN

@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from zcheck.parsers.redact import without_secrets
+
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes; the statistics of a thousand servers have one MiB."""
 
@@ -149,7 +151,7 @@ class Runtime:
         if _DENIED.search(answer):
             raise Refused(f"{self.address} is for looking only: give it 'level admin' on the stats socket line")
         if answer:
-            raise Refused(f"{self.address}: {answer[:200]}")
+            raise Refused(f"{self.address}: {without_secrets(answer)[:200]}")
 
     def level(self) -> str:
         """What this socket may do: ``user``, ``operator`` or ``admin``."""
@@ -269,7 +271,7 @@ def _server(state: Mapping[str, str], figures: Mapping[str, str]) -> ServerState
         administration=administration,
         status=figures.get("status") or "",
         check_status=figures.get("check_status") or "",
-        last_check=figures.get("last_chk") or "",
+        last_check=without_secrets(figures.get("last_chk") or ""),
         check_health=perhaps("check_health"),
         rise=perhaps("check_rise"),
         fall=perhaps("check_fall"),

@@ -17,6 +17,7 @@ import msgspec
 
 from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGathered, PortAnswer, Process
 from zcheck.facts.processes import START_TOLERANCE_S
+from zcheck.parsers.redact import shown_location
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, connect, resolve
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
@@ -293,8 +294,8 @@ def database_page(name: str, html: str) -> DatabasePage | None:
         return None
     stated = re.fullmatch(r"(.*?)\s*\((connected|disconnected)\)", location)
     if stated is None:
-        return DatabasePage(name, location)
-    return DatabasePage(name, stated[1], stated[2] == "connected")
+        return DatabasePage(name, shown_location(location))
+    return DatabasePage(name, shown_location(stated[1]), stated[2] == "connected")
 
 
 def control_panel(html: str, databases: tuple[DatabasePage, ...]) -> ControlPanel:

@@ -26,6 +26,7 @@ from zcheck.commands.haproxy.gate import (
 from zcheck.commands.haproxy.verified import OF_THE_WHOLE, failing, process_of, told, unproven
 from zcheck.commands.receipt import VerifiedClient
 from zcheck.facts import Client, ControlPanel, NotGathered
+from zcheck.parsers.redact import without_secrets
 from zcheck.probes import http
 from zcheck.probes.haproxy_socket import RUNNING
 from zcheck.probes.http_connection import HttpTrouble, Line, resolve
@@ -159,7 +160,7 @@ def _run(command: Sequence[str], limit_s: float) -> str:
     if not done.returncode:
         return ""
     said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-    return f"the command ended with {done.returncode}" + (f": {said[-1][:SHOWN]}" if said else "")
+    return f"the command ended with {done.returncode}" + (f": {without_secrets(said[-1])[:SHOWN]}" if said else "")
 
 
 def _panel(gate: Gate, client: Client, secret: str | NotGathered) -> ControlPanel | None:

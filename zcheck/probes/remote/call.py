@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Meta
 
 from zcheck.facts import Client, NotGathered, ThereOutcome
-from zcheck.parsers.redact import seal_key, without_userinfo
+from zcheck.parsers.redact import seal_key, without_secrets
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer, banners and all."""
@@ -350,4 +350,4 @@ class Call:
 def _cleaned(text: str) -> str:
     """One short line that a terminal can show, without what may be a login."""
     shown = "".join(char if char.isprintable() else "?" for char in text)
-    return without_userinfo(shown.strip())[:200]
+    return without_secrets(shown.strip())[:200]
