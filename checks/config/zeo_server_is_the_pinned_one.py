@@ -32,12 +32,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import Database, Facts, IniSection, Names, Setting, ZeoConfs, ZopeConf
+from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.facts import Database, Facts, IniSection, Names, Setting, ZeoConfs, ZeoIdentity, ZopeConf
 from zcheck.facts.addresses import HERE, parse_server, same_server
 from zcheck.facts.origins import origin_of
+from zcheck.facts.storage_evidence import proven_one
 from zcheck.rules.databases import spelt_out, unresolved
-from zcheck.rules.server_lines import readable
+from zcheck.rules.server_lines import meant_alike_here, readable
 
 
 class Elsewhere(NamedTuple):
@@ -58,11 +59,11 @@ Seen = dict[str, dict[str, tuple[Setting, ...]]]
     "zeo-server-is-the-pinned-one",
     stage="config",
     needs=[ZopeConf],
-    uses=[Names, ZeoConfs],
+    uses=[Names, ZeoConfs, ZeoIdentity],
     severity=Severity.CRITICAL,
     after=["zope-conf-parses", "root-mount-exists", "zeo-addresses-are-valid"],
 )
-def zeo_server_is_the_pinned_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def zeo_server_is_the_pinned_one(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """Clients whose database is written in the same way share a finding."""
     found: dict[Elsewhere, Seen] = {}
     for client, conf in facts.each(ZopeConf).items():
@@ -133,9 +134,36 @@ def _judged(facts: Facts, client: str, root: Database, pin: Pin) -> Iterator[Fou
         yield elsewhere, f"in storage {name}", lines or root.servers
 
 
-def _told(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> Problem | Unknown:
+def _is_proven(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> bool:
+    """Whether all of these provably reach the storage of a client whose lines are the pinned ones."""
+    identity, confs = facts.maybe(ZeoIdentity), facts.each(ZopeConf)
+    away = {client for owners in seen.values() for client in owners}
+    own = {client: conf.database(elsewhere.database) for client, conf in confs.items()}
+    ends = [
+        end
+        for client, database in own.items()
+        if database is not None
+        for end in readable(database, facts.inventory.client(client).machine) or ()
+    ]
+    pinned = [
+        client
+        for client, database in own.items()
+        if client not in away and database is not None and elsewhere.wanted in {s.value for s in database.servers}
+    ]
+    return (
+        elsewhere.key == "zeo"
+        and bool(pinned)
+        and meant_alike_here(facts, ends)
+        and all(proven_one(identity, elsewhere.database, client, pinned[0]) for client in away)
+    )
+
+
+def _told(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> Problem | Unknown | Note:
     clients = tuple(dict.fromkeys(client for owners in seen.values() for client in owners))
     sides = spelt_out([f"{what} for {', '.join(owners)}" for what, owners in seen.items()])
+    if _is_proven(facts, elsewhere, seen):
+        proven = f"which proved to be the pinned {elsewhere.wanted}"
+        return Note(clients, f"database {elsewhere.database} is {sides}, {proven}")
     message = f"database {elsewhere.database} is {sides}; clients.ini pins {elsewhere.wanted}"
     sections = (one.section for one in facts.inventory.databases)
     section = next((one for one in sections if one.name == elsewhere.section), facts.inventory.cluster)

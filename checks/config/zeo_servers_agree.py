@@ -11,7 +11,8 @@ Why it matters
     Two clients on two servers are two sites: both accept edits, neither sees the other's, and no error is shown.
 What it does not prove
     That the server can be reached, or that it serves the same data: see every-database-is-one. Where the files do not
-    tell whether two names mean one server, the answer is UNKNOWN until the servers themselves have been asked.
+    tell whether two names mean one server, the answer is UNKNOWN until the servers themselves have been asked. Where
+    the same run proves that two addresses lead to one storage, that is told as a note, whatever the text says.
 How to repair it
     Give every client the ``server`` lines of the server that has the data. If two names do mean one server, write both
     into ``[hosts]``; if something stands in between, such as a tunnel on each machine, write ``aliases``.
@@ -48,7 +49,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import Facts, Names, ZeoConfs, ZeoIdentity, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, ZeoConfs, ZeoIdentity, ZopeConf
+from zcheck.facts.history import HttpHistories
 from zcheck.rules.databases import (
     Shared,
     nobody_to_compare,
@@ -65,7 +67,7 @@ from zcheck.rules.server_lines import Comparison, Side, alike, comparison
     "zeo-servers-agree",
     stage="config",
     needs=[ZopeConf],
-    uses=[Names, ZeoConfs, ZeoIdentity],
+    uses=[Names, ZeoConfs, ZeoIdentity, HttpHistories, ControlPanel, SeenThere],
     severity=Severity.CRITICAL,
     after=["zope-conf-parses", "zeo-addresses-are-valid"],
 )

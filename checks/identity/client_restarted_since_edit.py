@@ -35,11 +35,11 @@ UNKNOWN app2: a login page
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf, addresses
+from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf
+from zcheck.rules.process_ages import started_and_written
 
 
 @check(
@@ -53,43 +53,14 @@ from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, Zope
 def client_restarted_since_edit(facts: Facts) -> Iterator[Problem | Skipped]:
     """By the latest moment at which the process can have started."""
     limit_s = max((facts.maybe(Thresholds) or Thresholds()).client_restarted_since_edit_s, 2.0)
-    confs = facts.each(ZopeConf)
-    for client, panel in facts.each(ControlPanel).items():
-        conf = confs.get(client)
-        times = _there(facts.each(SeenThere).get(client)) or _here(panel, conf)
-        why_not = "" if _there(facts.each(SeenThere).get(client)) else _why_not(facts, client, panel, conf)
-        if conf is None or times is None or why_not:
-            yield Skipped((client,), why_not or "its Control Panel does not show since when it runs")
+    for client in facts.each(ControlPanel):
+        conf, times = facts.each(ZopeConf).get(client), started_and_written(facts, client)
+        if conf is None or isinstance(times, str):
+            yield Skipped((client,), times if isinstance(times, str) else "no zope.conf of it is at hand")
         elif times[1] - times[0] > limit_s:
             hint = f"see that the file is what {client} should run with, then restart it, out of the balancer"
             message = f"{conf.file} was written about {_duration(times[1] - times[0])} after {client} was started"
             yield Problem((client,), message, (Place(conf.file),), hint)
-
-
-def _there(seen: SeenThere | None) -> tuple[float, float] | None:
-    """When the process was started and its file written, both by the clock of the client's own machine."""
-    if seen is None or not seen.is_inside or seen.process is None or seen.process.started_at is None:
-        return None
-    return None if seen.conf_mtime is None else (seen.process.started_at, seen.conf_mtime)
-
-
-def _here(panel: ControlPanel, conf: ZopeConf | None) -> tuple[float, float] | None:
-    """The latest moment at which the process can have started, and when the file was written."""
-    started = panel.started_at
-    return None if conf is None or conf.mtime is None or started is None else (started[1], conf.mtime)
-
-
-def _why_not(facts: Facts, client: str, panel: ControlPanel, conf: ZopeConf | None) -> str:
-    """Why the file's time says nothing about the process; empty where it does."""
-    names = facts.maybe(Names)
-    if not addresses.is_here(facts.inventory.client(client).machine, facts.inventory, names):
-        return "its zope.conf is that of another machine: the time of a copy says nothing"
-    if conf is None or conf.mtime is None:
-        return "when its zope.conf was written is not known"
-    home = conf.top.first("instancehome")
-    if home is not None and panel.instance_home and posixpath.normpath(home.value) != panel.instance_home:
-        return f"it runs in {panel.instance_home}, which is not what its zope.conf names"
-    return ""
 
 
 def _duration(seconds: float) -> str:

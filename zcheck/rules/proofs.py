@@ -10,6 +10,8 @@ from zcheck.facts.history import History, HttpHistories, ZeoHistories
 from zcheck.facts.pairs import pairs
 from zcheck.facts.storage_evidence import proven_groups
 from zcheck.rules.databases import shared_databases, zeo_members
+from zcheck.rules.locations import agrees_with_file, located
+from zcheck.rules.process_ages import is_younger_than_its_file
 
 
 def seen(facts: Facts, databases: Collection[str], clients: Collection[str], *, over_zeo: bool = True) -> bool:
@@ -21,6 +23,29 @@ def seen(facts: Facts, databases: Collection[str], clients: Collection[str], *, 
     if over_zeo:
         found += (facts.maybe(ZeoHistories) or ZeoHistories()).histories
     return any(_joined(facts, history, clients) for history in found if history.database in databases)
+
+
+def proven_by_clients(facts: Facts, database: str, clients: Collection[str]) -> bool:
+    """Whether what these clients' files name is one database, by what was written through the running clients.
+
+    Every edit was seen by all of them, and each surely runs with what its file says: its Control Panel shows the
+    addresses that the file names (a storage's name would be the same on another server), and it is younger than the
+    file.
+    """
+    histories = [one for one in (facts.maybe(HttpHistories) or HttpHistories()).histories if one.database == database]
+    found = [
+        pair for one in histories for pair in pairs(one, facts.inventory.writers, clients) if pair.writer in clients
+    ]
+    if not found or not all(pair.seen for pair in found) or {pair.reader for pair in found} != set(clients):
+        return False
+    shown = {place.client: place for place in located(facts) if place.database == database}
+    return all(
+        client in shown
+        and bool(shown[client].running)
+        and agrees_with_file(shown[client], facts) is True
+        and is_younger_than_its_file(facts, client)
+        for client in clients
+    )
 
 
 def seen_by_another(facts: Facts, database: str, client: str) -> bool:

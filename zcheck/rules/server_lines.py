@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Generic, TypeVar
 
 import msgspec
 
 from zcheck.facts import Database, Facts, Inventory, Names, Setting, ZeoIdentity
-from zcheck.facts.addresses import Endpoint, InvalidAddress, is_open, meeting_points, parse_server, same_servers
+from zcheck.facts.addresses import (
+    Endpoint,
+    InvalidAddress,
+    is_here,
+    is_open,
+    meeting_points,
+    parse_server,
+    same_servers,
+)
+from zcheck.facts.history import HttpHistories
 from zcheck.facts.origins import Origin, origin_of
 from zcheck.facts.storage_evidence import proven_one
 from zcheck.rules.databases import Shared
+from zcheck.rules.proofs import proven_by_clients
 
 
 class Side(msgspec.Struct):
@@ -125,23 +135,32 @@ class Comparison(Generic[Kind]):
         return [group for number, group in enumerate(groups) if any(differs(number, side) for side in group)]
 
 
+def meant_alike_here(facts: Facts, ends: Iterable[Endpoint]) -> bool:
+    """Whether these mean the same from here as from the clients: what is local to a machine, only on zcheck's own."""
+    inventory, names = facts.inventory, facts.maybe(Names)
+    return all(is_here(end.machine, inventory, names) for end in ends if end.is_local)
+
+
 def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
     """How two sides of one database are compared: by their text first, then by what the servers themselves told.
 
     A server's own word does not count against two files that mean two machines' own ``localhost``: what was dialled
-    from here for the one may have been dialled for the other.
+    from here for the one may have been dialled for the other.  What was written through the running clients does, where
+    they surely run with what their files say.
     """
     inventory, names, identity = facts.inventory, facts.maybe(Names), facts.maybe(ZeoIdentity)
 
     def same(one: Side, other: Side) -> bool | None:
         verdict = same_servers(one.origin.endpoints, other.origin.endpoints, inventory, names)
-        local = any(endpoint.is_local for endpoint in (*one.endpoints, *other.endpoints))
-        if verdict is True or (verdict is False and local):
-            return verdict
+        if verdict is True:
+            return True
         client, another = one.clients[0], other.clients[0]
         name = shared.members[client].name
-        proven = name == shared.members[another].name and proven_one(identity, name, client, another)
-        return True if proven else verdict
+        if name != shared.members[another].name:
+            return verdict
+        ends = (*one.endpoints, *other.endpoints)
+        told = proven_one(identity, name, client, another) and (verdict is None or meant_alike_here(facts, ends))
+        return True if told or proven_by_clients(facts, name, (*one.clients, *other.clients)) else verdict
 
     def keys(side: Side) -> frozenset[Hashable]:
         return frozenset(point for end in side.origin.endpoints for point in meeting_points(end, inventory, names))
@@ -151,4 +170,5 @@ def comparison(facts: Facts, shared: Shared) -> Comparison[Side]:
 
     # What the servers told, and whether a unix socket is that of a port, is not seen from the texts.
     on_a_path = any("/" in line.value for one in shared.members.values() for line in one.servers)
-    return Comparison(same) if identity is not None or on_a_path else Comparison(same, keys, shape)
+    written = facts.maybe(HttpHistories) is not None
+    return Comparison(same) if identity is not None or written or on_a_path else Comparison(same, keys, shape)
