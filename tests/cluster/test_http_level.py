@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from cluster.proxies import Proxy, proxy
+from patience import patient
 
 from zcheck.checks.consistency.client_accepts_writes import client_accepts_writes
 from zcheck.checks.consistency.edits_are_seen_everywhere import edits_are_seen_everywhere
@@ -420,7 +421,7 @@ def test_without_its_zeo_server_no_client_is_written_through(make_cluster: Calla
     down.stop_zeo()
     started = time.monotonic()
     history = run(down, timeout_s=1.0)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < patient(10)
     assert (0, []) == (history.transactions, [op for op in history.operations if op.writes])
     assert [None, None] == [state.joined for state in history.clients]
 
@@ -600,7 +601,7 @@ def test_a_write_that_is_sent_waits_no_longer_than_the_run_and_is_held_against_n
     assert "the time for this run was over" == history.stopped
     assert [""] * 3 == [state.refused for state in history.clients]
     assert ((), []) == (history.left, who_shows(cluster))
-    assert time.monotonic() - began < 1.8 + 8.0
+    assert time.monotonic() - began < patient(1.8 + 8.0)
 
 
 def test_a_listing_that_is_never_shown_bars_one_client_and_no_other(cluster: Cluster) -> None:
@@ -684,7 +685,7 @@ def test_an_interrupt_while_clients_are_read_goes_on_at_once(cluster: Cluster) -
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run(cluster, progress=progress)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < patient(5)
     assert [] == who_shows(cluster)
 
 

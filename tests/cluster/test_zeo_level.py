@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from cluster.proxies import listener, proxy, saying
 from cluster.zeo_servers import ZeoServer, commit_takes, free_port, stopped_in_commit, zeo_server
+from patience import patient
 
 from zcheck.consistency.storage import markers
 from zcheck.consistency.storage.parent import Target, ZeoWorker
@@ -254,7 +255,7 @@ def test_rate_and_burst_are_kept(server: ZeoServer, worker: ZeoWorker) -> None:
     history = worker.matrix("main", within_s=LIMIT_S, max_rate=5)
     # Five at once, then four more at five a second.
     assert 9 == history.transactions
-    assert 0.7 <= time.monotonic() - started < 5
+    assert 0.7 <= time.monotonic() - started < patient(5)
 
 
 # --- split and odd clusters ----------------------------------------------------------------------
@@ -314,7 +315,7 @@ def test_a_copy_hands_out_the_same_oids_again(tmp_path: Path, server: ZeoServer,
 def test_an_unknown_storage_is_told_as_such(server: ZeoServer, worker: ZeoWorker) -> None:
     started = time.monotonic()
     (failure,) = worker.connect(targets(server.address, storage="9"), within_s=LIMIT_S)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
     assert ("app1", "main") == (failure.client, failure.database)
     assert "unknown storage: 9" in failure.reason
     (proof,) = identity(worker).databases["main"]
@@ -338,7 +339,7 @@ def test_a_port_that_is_no_server_costs_one_time_out(said: bytes, worker: ZeoWor
     with listener(saying(said)) as peer:
         started = time.monotonic()
         (failure,) = worker.connect(targets(server.address, peer.address), within_s=LIMIT_S)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < patient(5)
     assert "app2" == failure.client
     assert failure.reason
 
@@ -543,7 +544,7 @@ def test_a_stopped_worker_is_killed_at_its_limit(server: ZeoServer, worker: ZeoW
     found = worker.identity(within_s=1)
     assert isinstance(found, NotGathered)
     assert "was not done within 1.0 s" in found.reason
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < patient(3)
     wait_for(lambda: server.connections() == 0)
     assert found.reason == worker.matrix("main", within_s=1).stopped
     assert found.reason in worker.remove((), within_s=1).unknown
@@ -623,7 +624,7 @@ def test_closing_ends_a_job_that_another_thread_waits_for(server: ZeoServer) -> 
         wait_for(lambda: commits(server) >= 3)
         started = time.monotonic()
         worker.close()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < patient(3)
         running.join(5)
     (history,) = histories
     assert ("zcheck was interrupted", ()) == (history.stopped, history.left)
@@ -634,18 +635,22 @@ def test_a_tight_limit_yields_what_was_done_and_cleans_up(server: ZeoServer, wor
     worker.connect(targets(*[server.address] * 3), within_s=LIMIT_S)
     started = time.monotonic()
     history = worker.matrix("main", rounds=100, within_s=4, max_rate=10)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < patient(4)
     assert "deadline" in history.stopped
     assert history.transactions > 5
     assert () == history.left
     assert () == worker.orphans(since_s=600, within_s=LIMIT_S).found
 
 
-def test_a_search_that_is_cut_short_says_so(server: ZeoServer, worker: ZeoWorker) -> None:
+def test_a_search_that_is_cut_short_says_so(
+    server: ZeoServer, worker: ZeoWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leave_markers(server, 300)
     worker.connect(targets(server.address), within_s=LIMIT_S)
     assert 300 == len(worker.orphans(since_s=600, within_s=LIMIT_S).found)
-    cut = worker.orphans(since_s=600, within_s=0.02)
+    # The child's own limit alone: where we wait no longer than it, a busy machine has us end it first.
+    monkeypatch.setattr(ZeoWorker, "_own_limit", staticmethod(lambda within_s: 0.01))
+    cut = worker.orphans(since_s=600, within_s=LIMIT_S)
     assert any("were looked at" in reason for reason in cut.unknown)
 
 

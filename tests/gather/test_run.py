@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import patient
 
 from zcheck.checks import CATALOGUE
 from zcheck.commands.preflight import left_out
@@ -35,7 +36,7 @@ def test_what_is_late_is_not_waited_for() -> None:
         found = side_by_side({"slow": lambda: over.wait(30), "quick": lambda: True}, lambda: end - time.monotonic())
     finally:
         over.set()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < patient(5)
     assert found["quick"] is True
     assert isinstance(found["slow"], NotGathered)
     assert "deadline" in found["slow"].reason
@@ -131,6 +132,6 @@ def test_a_thousand_names_that_nothing_resolves_do_not_wait_for_each_other(monke
     run = Run(inventory(text), Settings("run", timeout_s=0.2), frozenset({Names}), nothing, lambda client, what: None)
     started = time.monotonic()
     look_up(run)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < patient(1.2)
     assert run.names is not None
     assert ({}, names.own_addresses()) == (run.names.addresses, run.names.here)

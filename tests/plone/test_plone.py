@@ -12,6 +12,7 @@ import mechanicalsoup
 import pytest
 import requests
 from cluster.whole_runs import in_process, preflight, unchanged
+from patience import patient
 
 from zcheck.commands.demo import HOST, Cluster, ZeoSpec, specs
 from zcheck.consistency.http import site
@@ -44,7 +45,7 @@ def test_a_healthy_site_is_proven_and_left_as_it_was(plone: Cluster) -> None:
     assert every == outcome.pairs("http", "/Plone (blobs)") == outcome.pairs("zeo", "main (blobs)")
     assert ("pass", "pass") == (outcome.outcome("nothing-is-left-behind"), outcome.outcome("versions-agree"))
     assert [] == ours(plone) == ours(plone, "app2")
-    assert outcome.seconds < 20
+    assert outcome.seconds < patient(20)
 
 
 def test_reading_alone_writes_not_a_byte(plone: Cluster) -> None:
@@ -221,7 +222,7 @@ def test_ctrl_c_inside_the_site_ends_at_once_and_leaves_nothing(plone: Cluster) 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_inside(plone, progress=progress)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < patient(8)
     assert [] == ours(plone) == ours(plone, "app2")
 
 

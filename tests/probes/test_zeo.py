@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from cluster import proxies
 from cluster.zeo_servers import ZeoServer, free_port, stopped_in_commit, zeo_server
+from patience import patient
 
 from zcheck.facts import HostPort, LockReading, ZeoStorage
 from zcheck.probes import zeo
@@ -43,7 +44,7 @@ def test_asking_is_quick(server: ZeoServer) -> None:
     started = time.monotonic()
     for _ in range(20):
         zeo.ask(server.address)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
 
 
 def test_a_server_with_messages_in_msgpack_answers(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_what_is_no_server_is_told_apart(outcome: str, detail: str, answer: prox
     with proxies.listener(answer) as peer:
         started = time.monotonic()
         asked = zeo.ask(peer.address, timeout_s=3)
-        assert time.monotonic() - started < 3.5
+        assert time.monotonic() - started < patient(3.5)
     assert outcome == asked.outcome, asked
     assert detail in asked.detail
 
@@ -97,7 +98,7 @@ def test_bytes_that_drip_do_not_stretch_the_limit() -> None:
     with proxies.listener(proxies.saying(answer, every_s=0.5)) as peer:
         started = time.monotonic()
         assert "foreign" == zeo.ask(peer.address, timeout_s=2).outcome
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < patient(3)
 
 
 def test_zeo_4_1_is_too_old_and_its_storages_are_told() -> None:
@@ -140,7 +141,7 @@ def test_a_full_backlog_is_a_timeout() -> None:
         time.sleep(0.1)
         started = time.monotonic()
         assert "timeout" == zeo.ask(address, timeout_s=0.5).outcome
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < patient(1.5)
         for one in waiting:
             one.close()
 
@@ -232,7 +233,7 @@ def test_a_held_lock_is_read_twice_and_waited_for(tmp_path: Path) -> None:
             reason = held.reason
             assert "held for" in reason
             assert "storage 1" in reason
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < patient(2)
         assert not zeo.wait_until_free(running.address, "1", timeout_s=2)
         assert "no storage 2" in zeo.wait_until_free(running.address, "2", timeout_s=2).reason
     assert "did not answer" in zeo.wait_until_free(running.address, "1", timeout_s=2).reason

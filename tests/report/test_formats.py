@@ -18,6 +18,7 @@ import junitparser
 import msgspec
 import pytest
 from cases import HOSTILE, hostile, made, split, thirty
+from patience import patient
 from prometheus_client.parser import text_string_to_metric_families
 
 from zcheck import cli
@@ -450,5 +451,5 @@ def test_a_thousand_clients_are_told_in_every_format_in_time() -> None:
     for form in cli.FORMATS:
         started = time.monotonic()
         shown = cli.rendered(report, form)
-        assert time.monotonic() - started < 10, form
+        assert time.monotonic() - started < patient(10), form
         assert form == "json" or len(shown) < 2_000_000, form

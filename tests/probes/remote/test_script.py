@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import patient
 
 from zcheck.probes.remote.call import between_marks, script, script_text
 
@@ -433,7 +434,7 @@ def test_it_ends_itself_at_its_deadline(tmp_path: Path) -> None:
         began = time.monotonic()
         servers = {str(n): {"host": "127.0.0.1", "port": silent} for n in range(40)}
         answer = ask({"task": "peers", "seconds": 2, "wait": 60, "servers": servers, "folders": []})
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < patient(6)
     assert {} == answer["servers"]
 
 
@@ -442,7 +443,7 @@ def test_a_file_is_not_held_for_longer_than_the_request_s_time(tmp_path: Path) -
     text = script({"mark": MARK, "task": "hold", "seconds": 1, **what})
     began = time.monotonic()
     done = subprocess.run([sys.executable], input=text.encode(), capture_output=True, timeout=30, check=False)
-    assert time.monotonic() - began < 8 and b'"held": true' in done.stdout
+    assert time.monotonic() - began < patient(8) and b'"held": true' in done.stdout
     assert [] == files_in(tmp_path)
 
 
