@@ -40,10 +40,16 @@ HINTS: dict[Refusal, str] = {
     "not-saved": "see the client's event log at this time",
     "read-only": "remove 'read-only' from its zope.conf, or give it 'role = read-only' in clients.ini",
     "no-blobs": "give the database in its zope.conf a blob-dir",
+    "mapped": "give 'host-header' a name that the virtual host monster of the root does not map",
+    "changed": "see which subscriber of the application renames or retitles what is added",
     "conflict": "try again when less is saved; see which objects the conflicts in the client's event log name",
     "no-form": "see whether the page is what a manager sees in a browser",
     "error": "see the client's event log at this time",
 }
+
+
+NO_FAULT: frozenset[Refusal] = frozenset({"conflict", "changed", "mapped"})
+"""What keeps zcheck from proving anything through a client that may well accept every other edit."""
 
 
 @check(
@@ -81,7 +87,7 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
     for state in history.clients:
         if state.client not in facts.clients or state.client not in facts.inventory.writers:
             continue
-        if state.refused and state.refused != "conflict" and (accepted or state.refused not in OURS):
+        if state.refused and state.refused not in NO_FAULT and (accepted or state.refused not in OURS):
             refused.setdefault((state.refused, state.detail), []).append(state.client)
         elif state.refused in OURS and _is_told(state.client, facts):
             yield Skipped((state.client,), TELLS_OF_THE_USER)

@@ -12,6 +12,7 @@ import pytest
 from cluster.proxies import Proxy
 from cluster.test_http_level import (
     add_folder,
+    client_of,
     every_pair,
     line,
     post,
@@ -30,6 +31,7 @@ from zcheck.consistency.http.leftovers import leftovers, remove_leftovers
 from zcheck.facts import Client, HostPort, Process
 from zcheck.facts.history import History
 from zcheck.probes import answering
+from zcheck.probes.http_connection import Line
 
 SLOW_S = 20.0
 """A busy machine is no fault."""
@@ -151,3 +153,25 @@ def test_a_folder_with_another_title_is_ours_by_its_name_and_contents(cluster: C
     options = {"user": cluster.user, "password": cluster.password, "timeout_s": SLOW_S}
     assert {"app1": (name,)} == leftovers(targets(cluster)[:1], **options)
     assert {"app1": ()} == remove_leftovers(targets(cluster)[:1], **options)
+
+
+def test_nothing_is_written_where_a_mapping_leads_elsewhere(cluster: Cluster) -> None:
+    asked = Line(
+        client_of(cluster, "app1", host_header="elsewhere"), [HOST], user=cluster.user, password=cluster.password
+    )
+
+    def map_to(text: str) -> int:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = f"map_text={text}".encode()
+        return asked.ask("POST", "/virtual_hosting/set_map", timeout_s=SLOW_S, body=body, headers=headers).status
+
+    add_folder(cluster, "app1", "site")
+    try:
+        assert map_to(f"{HOST}/site") < 400
+        with recorder(cluster, "app1") as heard:
+            history = run(cluster, targets(cluster, app1=heard.address)[:1], timeout_s=SLOW_S)
+            assert [] == heard.posts
+        assert ["mapped"] == [state.refused for state in history.clients]
+    finally:
+        assert map_to("") < 400
+        remove_folder(cluster, "app1", "site")

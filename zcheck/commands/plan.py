@@ -241,7 +241,7 @@ def _http_writes(facts: Facts, inventory: Inventory, secret: str | NotGathered) 
     yield (
         f"this WILL write through the running clients, as user {inventory.credentials.user}: one folder zcheck-RUN at"
         f" the root, made through {starters[0]}, one document in it through each of {', '.join(inventory.writers)},"
-        " each edited once; removed again"
+        " each edited once; removed again; nothing where a virtual host mapping leads such a request elsewhere"
     )
     for place in targets.mounted_places(facts):
         where = f"at {place.path} (database {place.database})"

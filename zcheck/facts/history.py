@@ -80,6 +80,8 @@ Refusal = Literal[
     "no-form",
     "no-blobs",
     "conflict",
+    "mapped",
+    "changed",
     "error",
 ]
 

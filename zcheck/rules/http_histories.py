@@ -10,7 +10,7 @@ from zcheck.facts.history import History, HttpHistories, Refusal
 from zcheck.facts.pairs import SeenPair, pairs
 
 # What may as well be zcheck's own lack of rights: it is the client's fault only where others took the same user.
-OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redirected", "no-form"})
+OURS: frozenset[Refusal] = frozenset({"wrong-password", "no-permission", "redirected", "no-form", "mapped"})
 
 
 def histories(facts: Facts) -> tuple[History, ...]:

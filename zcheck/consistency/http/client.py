@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -374,6 +374,25 @@ class Door:
         form.fill(values, upload)
         request = form.request()
         return self._send(request["method"], request["url"], request)
+
+    def must_land_here(self) -> None:
+        """:exc:`NotAccepted` where what is asked for this client's place is answered by another object.
+
+        A virtual host mapping moves every request below some object of the application's, whose own id it then tells
+        while its URL is that of the root.
+        """
+        told = self.form_page(f"{self.target.place}/getId")
+        own_id = told.text.strip() if told.status == 200 else ""
+        if not own_id:
+            return
+        path = self.form_page(f"{self.target.place}/absolute_url_path")
+        shown = unquote(path.text.strip()) if path.status == 200 else ""
+        if path.status == 200 and shown.rstrip("/").rpartition("/")[2] != own_id:
+            where = self.target.place or "/"
+            words = (
+                f"a virtual host mapping leads requests for {where} to an object called {own_id}, not to {where} itself"
+            )
+            raise NotAccepted("mapped", words)
 
     def must_let_delete(self) -> None:
         """:exc:`NotAccepted` where this client does not let the user delete what is at its place.

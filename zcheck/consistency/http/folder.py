@@ -23,7 +23,7 @@ from zcheck.consistency.http import test_page
 from zcheck.consistency.http.client import UNDO_BATCH, Door, HttpTarget, Undoable, Workspace, doors_of
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, TIME_IS_OVER, Level, Stopped
-from zcheck.consistency.http.names import document_title, folder_id, folder_title, nonces
+from zcheck.consistency.http.names import document_title, folder_id, folder_title, nonces, run_of
 from zcheck.consistency.http.removal import by_id, by_title, remove_folder
 from zcheck.consistency.judge.windows import Windows, slowest
 from zcheck.consistency.recording.writer import Tape
@@ -188,6 +188,8 @@ class _FolderLevel(Level[Door]):
         self._declined: set[str] = set()
         self._slow: set[str] = set()
         self._pageless: set[str] = set()
+        self._not_found = ""
+        """Why it is not known what became of a folder that was added."""
         self._foreign: tuple[str, ...] = ()
         """What others have put into the folder."""
         self._name = self.folder
@@ -407,6 +409,7 @@ class _FolderLevel(Level[Door]):
             self.progress(name, "adds the test folder")
             begun = time.monotonic_ns()
             try:
+                door.must_land_here()
                 form = door.add_folder_form()
                 # What could not be removed again is not made.
                 door.must_let_delete()
@@ -418,11 +421,14 @@ class _FolderLevel(Level[Door]):
                 door.submit(form, {"id": self.folder, "title": self.title})
                 self.unanswered = ""
                 if not self._reads_back(door, self.path, self.title):
-                    words = "it answered as if the folder had been added, and does not show it"
-                    raise NotAccepted("not-saved", words)
+                    raise self._why_not_shown(door)
             except NotAccepted as refused:
-                self.unanswered = ""
+                self.unanswered = self._not_found
                 self._declined.add(name)
+                if refused.kind == "changed":
+                    # Every client runs the same application, and each would only add to what has to be removed.
+                    self.refused(name, "add", 0, begun, refused)
+                    raise Stopped(f"{name}: {refused.words}, so nothing can be proven by it") from None
                 self.refused(name, "add", 0, begun, refused)
                 continue
             self.commits += 1
@@ -434,6 +440,20 @@ class _FolderLevel(Level[Door]):
             self._add_the_test_page(name, door)
             return
         raise Stopped(self._why_no_folder())
+
+    def _why_not_shown(self, door: Door) -> NotAccepted:
+        """What became of a folder that was added and is not shown as it was made; where it is, it is removed later."""
+        if self._is_at(door, self.path):
+            return NotAccepted("changed", "an application changes the title of what is added")
+        try:
+            found = [name for name in door.folders() if run_of(name) == self.run_id]
+        except (HttpTrouble, NotAccepted):
+            found = []
+            self._not_found = f"{door.name} does not show it, and its listing was not had"
+        if found:
+            self._name = found[0]
+            return NotAccepted("changed", f"an application has renamed what was added to {found[0]}")
+        return NotAccepted("not-saved", "it answered as if the folder had been added, and does not show it")
 
     def _add_the_test_page(self, name: str, door: Door) -> None:
         """The page that says which process and connection served it; without it a client is asked without that."""
@@ -629,6 +649,8 @@ class _FolderLevel(Level[Door]):
         acknowledged = time.monotonic_ns()
         self._look_at_once(number, name, nonce)
         if not self._reads_back(door, f"{self.path}/{self._document(name)}", title):
+            if self._is_at(door, f"{self.path}/{self._document(name)}"):
+                raise NotAccepted("changed", "it shows the document with another title than the one that was saved")
             raise NotAccepted("not-saved", "it answered as if the document had been saved, and does not show it")
         return acknowledged
 
