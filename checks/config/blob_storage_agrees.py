@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Note, Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Database, Facts, Names, ZopeConf
 from zcheck.facts.blobs import BLOB_CLIENTS, Machines, blob_dir, is_shared, open_variables, path_of, shared_line
 from zcheck.facts.config import is_on
@@ -57,7 +57,7 @@ Members = dict[str, Database]
     severity=Severity.CRITICAL,
     after=["zope-conf-parses"],
 )
-def blob_storage_agrees(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def blob_storage_agrees(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """One finding a database and kind of disagreement."""
     confs = facts.each(ZopeConf)
     if len(confs) == 1:
@@ -73,6 +73,7 @@ def blob_storage_agrees(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
             yield from _lacking(shared, members, with_blobs, confs)
             yield from _folders(shared, with_blobs, machines)
             yield from _relational(shared, with_blobs)
+            yield from _shares(shared, with_blobs, machines)
     without = tuple(client for client in confs if client not in examined)
     if without:
         yield Skipped(without, "nothing to examine: no blob-dir for a database that another client has as well")
@@ -132,6 +133,22 @@ def _one_folder(
         hint = "write the addresses of these machines into [hosts] of clients.ini"
         message = f"{_said(shared, path, modes)}; whether on one machine cannot be told"
         yield Unknown(clients, message, hint=hint, about=f"{shared.label} {path}")
+
+
+def _shares(shared: Shared, members: Members, machines: Machines) -> Iterator[Note]:
+    """Shared folders of several machines that are called differently: no file tells whether they are one."""
+    found: dict[str, list[str]] = {}
+    for client, database in members.items():
+        line = blob_dir(database)
+        if database.is_zeo and is_shared(database) and line is not None and not line.unresolved:
+            found.setdefault(path_of(line), []).append(client)
+    apart = [clients[0] for clients in found.values()]
+    if len(found) > 1 and not any(machines.has_company(client, apart) for client in apart):
+        said = ", ".join(f"{path} for {', '.join(clients)}" for path, clients in found.items())
+        message = f"{shared.label}: shared-blob-dir is on, and the folder is {said}"
+        lines = [line for client in apart if (line := blob_dir(members[client])) is not None]
+        how = "whether these are one share no file tells; blob-directories-are-one proves it, with 'via'"
+        yield Note(tuple(members), f"{message}; {how}", tuple(map(Place.of, lines)))
 
 
 def _said(shared: Shared, path: str, modes: dict[bool, list[str]]) -> str:

@@ -4,7 +4,8 @@ What it examines
     The persistent cache of each ``<zeoclient>`` (``client`` NAME, in the folder ``var``: the file is
     ``VAR/NAME-STORAGE.zec``) and of each ``<clientstorage>`` (``cache-path``), for clients of one machine and for the
     databases of one client. Without these keys the cache is a temporary file, which is each process's own. Who runs in
-    a container has files of its own: say so with ``machine`` or ``listens``.
+    a container has files of its own: say so with ``machine`` or ``listens``. Paths of Windows are compared as Windows
+    does, without regard to case and slashes.
 Why it matters
     The file is locked by the first client that starts; the second does not start (LockError), or starts on whichever
     machine reboots first.
@@ -36,7 +37,8 @@ from typing import NamedTuple
 
 from zcheck.check import Problem, Severity, Unknown, check
 from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
-from zcheck.facts.neighbours import machines, neighbours, normal_path
+from zcheck.facts.neighbours import machines, neighbours
+from zcheck.facts.paths import is_absolute, normal_path
 from zcheck.rules.databases import listed, places, unresolved
 
 
@@ -70,7 +72,7 @@ def cache_files_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
                 yield from unresolved(client, lines)
             if lines and not any(line.unresolved for line in lines):
                 cache = _cache(client, conf, database)
-                named.setdefault((where[client], cache.name), []).append(cache)
+                named.setdefault((where[client], cache.name.lower()), []).append(cache)
     for (machine, _), caches in named.items():
         if len(caches) > 1:
             for cache in caches:
@@ -108,7 +110,7 @@ def _cache(client: str, conf: ZopeConf, database: Database) -> Cache:
     """
     first, *_ = _lines(database, "client", "cache-path")
     name = first.value if first.key == "cache-path" else f"{first.value}-{database.storage_name}.zec"
-    folder = [] if name.startswith("/") else [*_lines(database, "var"), *conf.top.all("instancehome")]
+    folder = [] if is_absolute(name) else [*_lines(database, "var"), *conf.top.all("instancehome")]
     home = conf.top.value("instancehome", f"the working directory of {conf.file}")
     var = normal_path(database.leaf.value("var", home) if database.leaf is not None else home, home)
     needed = folder[:1]

@@ -43,8 +43,8 @@ from itertools import combinations
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Client, Database, Facts, Names, Section, Setting, ZeoConfs, ZopeConf
 from zcheck.facts.addresses import same_server
-from zcheck.facts.neighbours import normal_path
 from zcheck.facts.origins import Origin, origin_of
+from zcheck.facts.paths import normal_path
 from zcheck.facts.sql import place_of, same_place
 from zcheck.facts.zope_schema import is_known
 from zcheck.rules.databases import is_per_process, places, unresolved

@@ -36,7 +36,8 @@ from typing import NamedTuple
 
 from zcheck.check import Place, Problem, Severity, Unknown, check
 from zcheck.facts import Facts, Names, Setting, ZopeConf
-from zcheck.facts.neighbours import machines, neighbours, normal_path
+from zcheck.facts.neighbours import machines, neighbours
+from zcheck.facts.paths import is_absolute, is_below, normal_path
 from zcheck.facts.zope_schema import every_section
 from zcheck.rules.databases import listed, unresolved
 
@@ -82,7 +83,7 @@ def instance_homes_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
 def _outermost(things: list[tuple[str, str, dict[str, Own]]]) -> list[tuple[str, str, dict[str, Own]]]:
     """Of what is shared, what does not lie in a folder that is shared as well."""
     folders = [path for _, path, owners in things if next(iter(owners.values())).line.key.endswith("home")]
-    return [thing for thing in things if not any(thing[1].startswith(f"{folder}/") for folder in folders)]
+    return [thing for thing in things if not any(is_below(thing[1], folder) for folder in folders)]
 
 
 def _lines(conf: ZopeConf) -> list[Setting]:
@@ -99,7 +100,7 @@ def _files(conf: ZopeConf) -> dict[str, Own]:
         if line.unresolved or line.value.startswith("/dev/"):
             continue
         path = normal_path(line.value, base)
-        if path.startswith("/") or "\\" in path:
+        if is_absolute(path):
             what = KEYS.get(line.key) or ("lock file" if line.key == "lock-filename" else "log")
             found.setdefault(path, Own(what, line))
     return found

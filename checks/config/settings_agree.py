@@ -3,8 +3,9 @@
 What it examines
     The keys at the top of zope.conf, of ``<dos_protection>`` and ``<product-config>``, of each ``<zodb_db>`` and of its
     storages. A key that is left out has its schema's default; ``128MB`` and ``131072KB`` are equal, as are ``on`` and
-    ``yes``. Left out is what differs by right: paths, ports, names, labels, logs; what other checks judge; and of a
-    client with the role ``worker`` or ``read-only`` its debugging, threads and caches.
+    ``yes``, and as are two spellings of an encoding. A ``<product-config>`` that a client lacks is told as well, but
+    for a worker's. Left out is what differs by right: paths, ports, names, labels, logs; what other checks judge; and
+    of a client with the role ``worker`` or ``read-only`` its debugging, threads and caches.
 Why it matters
     Behind a balancer a page comes from any client. Where one has a smaller cache it is slower, where one has another
     encoding, another number of retries or another trusted proxy it answers differently, on every third click.
@@ -23,12 +24,13 @@ UNKNOWN app2: the inventory gives no value for $(CACHE), which cache-size of app
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator
 
-from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import ZEO_CLIENT_TYPES, Facts, Section, ZopeConf
 from zcheck.facts.zope_schema import KEYS, Key, canonical, is_known, meant
-from zcheck.rules.databases import is_per_process, nobody_to_compare, shared_databases, unresolved
+from zcheck.rules.databases import is_partial, is_per_process, nobody_to_compare, shared_databases, unresolved
 from zcheck.rules.settings import BY_ROLE, NOT_SET, Seen, differences, is_path, neutral
 
 # Each client's own, or another check's matter.
@@ -67,9 +69,8 @@ OWN = frozenset(
         "address",
     ]
 )
-IN_LOWER_CASE = frozenset(
-    {"security-policy-implementation", "datetime-format", "default-zpublisher-encoding", "locale"}
-)
+IN_LOWER_CASE = frozenset({"security-policy-implementation", "datetime-format", "locale"})
+ENCODINGS = frozenset({"default-zpublisher-encoding", "rest-input-encoding", "rest-output-encoding"})
 SECTIONS = ("dos_protection", "product-config")
 
 
@@ -78,6 +79,7 @@ def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     """One finding a key, with all sides."""
     confs = facts.each(ZopeConf)
     yield from nobody_to_compare(confs)
+    yield from _missing_sections(facts)
     for where, sections in _groups(facts):
         kind = next(iter(sections.values())).type
         keys = dict.fromkeys(line.key for section in sections.values() for line in section.settings)
@@ -94,6 +96,26 @@ def settings_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
                     values[client] = _seen(confs[client], client, section, key)
             if not any(is_path(seen.same) for seen in values.values()):
                 yield from differences(facts, where, key, values, sections)
+
+
+def _missing_sections(facts: Facts) -> Iterator[Problem]:
+    """A <product-config> that some clients lack; a worker's own is its own matter."""
+    confs = {c: conf for c, conf in facts.each(ZopeConf).items() if facts.inventory.client(c).role != "worker"}
+    owned: dict[str, dict[str, Section]] = {}
+    for client, conf in confs.items():
+        for section in conf.top.nested("product-config"):
+            owned.setdefault(section.name or "", {})[client] = section
+    for name, owners in owned.items():
+        lacking = [client for client in confs if client not in owners and not is_partial(confs[client])]
+        if lacking:
+            first = next(iter(owners))
+            have, lack = ("has" if len(names) == 1 else "have" for names in (owners, lacking))
+            what = f"<product-config {name}>".replace(" >", ">")
+            message = f"{', '.join(owners)} {have} {what}; {', '.join(lacking)} {lack} none"
+            ends = [Place(confs[c].file, max(confs[c].lines, 1), note=f"{c} has no {what}") for c in lacking]
+            hint = f"write the {what} of {first} into the zope.conf of {', '.join(lacking)} as well"
+            clients = (*owners, *lacking)
+            yield Problem(clients, message, (*ends, Place.of(owners[first])), hint, about=what)
 
 
 def _is_compared(kind: str, key: str) -> bool:
@@ -125,6 +147,11 @@ def _groups(facts: Facts) -> Iterator[tuple[str, dict[str, Section]]]:
     names = {(s.type, s.name): None for conf in confs.values() for s in conf.sections if s.type in SECTIONS}
     for kind, name in names:
         found = {c: s for c, conf in confs.items() for s in conf.sections if (s.type, s.name) == (kind, name)}
+        if kind == "product-config":
+            found = {c: s for c, s in found.items() if facts.inventory.client(c).role != "worker"}
+        elif found:
+            ends = {c: Section(kind, name, conf.file, conf.lines, conf.lines) for c, conf in confs.items()}
+            found = {**{c: s for c, s in ends.items() if not is_partial(confs[c])}, **found}
         if len(found) > 1:
             yield f" of <{' '.join(filter(None, (kind, name)))}>", found
     for shared in shared_databases(facts):
@@ -152,7 +179,17 @@ def _seen(conf: ZopeConf, client: str, section: Section, key: str) -> Seen:
     return Seen(_same(value, key, known), line.value, line)
 
 
+def _encoding(value: str) -> str:
+    """The one name that Python has for an encoding, whatever its spelling."""
+    try:
+        return codecs.lookup(value).name
+    except (LookupError, ValueError):
+        return value.lower()
+
+
 def _same(value: str, key: str, known: Key | None) -> str:
+    if key in ENCODINGS:
+        return _encoding(value)
     if key in IN_LOWER_CASE:
         return value.lower()
     found = canonical(known.kind, value) if known is not None else None

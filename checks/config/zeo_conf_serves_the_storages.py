@@ -148,14 +148,14 @@ def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:
     for (database, name), uses in asked.items():
         storage = conf.storage(name)
         if storage is None:
-            yield from _missing(conf, database, name, uses)
+            yield from _missing(server, conf, database, name, uses)
         else:
             served.append((storage, uses))
             yield from blobs(server, conf, storage, uses, cluster)
     yield from _read_only(conf, served)
 
 
-def _missing(conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
+def _missing(server: Server, conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
     clients = clients_of(uses)
     if any(fault.kind == "unread" for fault in conf.faults):
         message = f"storage {name} is not seen in {conf.file}, which could be read in part only"
@@ -171,7 +171,13 @@ def _missing(conf: ZeoConf, database: str, name: str, uses: list[Use]) -> Found:
     served = listed(f"storage {storage.name}" for storage in conf.storages)
     asks = "asks" if len(clients) == 1 else "ask"
     message = f"{conf.file} serves {served}, and not storage {name}, which {', '.join(clients)} {asks} for"
-    hint = f"write storage {conf.storages[0].name} into the client's file, or <filestorage {name}> into the server's"
+    # A storage that another database of the same client has is no help: two databases in one storage hang.
+    names = {use.client.name for use in uses}
+    taken = {use.database.storage_name for use in server.uses if use.client.name in names and use not in uses}
+    free = [one.name for one in conf.storages if one.name not in taken]
+    hint = f"write <filestorage {name}> with a path of its own into {conf.file}"
+    if free:
+        hint = f"write storage {free[0]} into the client's file, or <filestorage {name}> into the server's"
     if name != name.lower() and conf.storage(name.lower()) is not None:
         hint = f"write storage {name.lower()}: ZEO reads the names of its storages in lower case"
     yield Problem(clients, message, tuple(places), hint, about=f"{database} {name}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from zcheck.facts import ZEO_CLIENT_TYPES, Database, Facts, Names, Setting
 from zcheck.facts.addresses import locate
 from zcheck.facts.config import is_on
+from zcheck.facts.paths import normal_path
 
 # The storages that share their blobs with other clients, each by rules of its own.
 BLOB_CLIENTS = (*ZEO_CLIENT_TYPES, "relstorage")
@@ -30,13 +30,8 @@ def is_shared(database: Database) -> bool:
 
 def path_of(line: Setting) -> str:
     """A folder or file in one spelling."""
-    path = posixpath.normpath(line.value.rstrip("\\/") or line.value)
+    path = normal_path(line.value.rstrip("\\/") or line.value)
     return path.removeprefix("/") if path.startswith("//") else path
-
-
-def is_absolute(path: str) -> bool:
-    """Whether a path says where it is by itself, on Windows too."""
-    return path.startswith(("/", "\\\\")) or path[1:3] in (":\\", ":/")
 
 
 def open_variables(lines: Iterable[Setting | None]) -> tuple[Setting, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-
 from zcheck.facts import Client, Facts, Names, ZopeConf
 from zcheck.facts.addresses import locate
 
@@ -42,8 +40,3 @@ def neighbours(facts: Facts) -> dict[str, list[str]]:
 
 def _is_contained(client: Client) -> bool:
     return client.listens is not None and "machine" not in client.section.lines
-
-
-def normal_path(path: str, base: str = "") -> str:
-    """One spelling for one path; a relative one is joined to ``base``.  Windows' own form is kept as it is."""
-    return posixpath.normpath(posixpath.join(base, path)) if "\\" not in path else path

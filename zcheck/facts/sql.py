@@ -14,6 +14,7 @@ import msgspec
 
 from zcheck.facts import Client, Database, DatabaseSection, Inventory, Names, Section, Setting, SqlPin, ZopeConf
 from zcheck.facts.addresses import Endpoint, InvalidAddress, is_loopback, of_section, parse_server, same_server
+from zcheck.facts.paths import normal_path
 
 ADAPTERS = {"postgresql": 5432, "mysql": 3306, "oracle": 1521, "sqlite3": 0}
 """RelStorage's adapters and the ports that their drivers take by default."""
@@ -135,6 +136,8 @@ def place_of(database: Database, client: Client, conf: ZopeConf) -> Place | None
     servers: tuple[Endpoint, ...] | None = ()
     if kind in ("postgresql", "mysql"):
         servers = _servers(values, ADAPTERS[kind], client)
+    if kind == "sqlite3" and values.get("data-dir"):
+        values["data-dir"] = normal_path(values["data-dir"] or "")
     names = [values[key] for key in ("dbname", "db", "data-dir", "user") if key in values]
     return Place(
         adapter=kind if adapter is not leaf else leaf.type,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from zcheck.check import Note, Place, Problem, Skipped, Unknown
 from zcheck.facts import Facts, ServedStorage, Setting, ZeoConf
-from zcheck.facts.blobs import blob_dir, is_absolute, is_shared, open_variables, path_of, shared_line
+from zcheck.facts.blobs import blob_dir, is_shared, open_variables, path_of, shared_line
+from zcheck.facts.paths import is_absolute
 from zcheck.facts.served import Cluster, Server, Use, clients_of, file_of
 from zcheck.rules.databases import place_of_end, shared_databases, told, unresolved_in
 
@@ -110,8 +111,8 @@ def apart(servers: Iterable[Server], cluster: Cluster, everybody: tuple[str, ...
 def _in_one_place(key: str, path: str, one: Kept, other: Kept, cluster: Cluster, everybody: tuple[str, ...]) -> Found:
     (first, a, line), (second, b, other_line) = one, other
     together = True if first is second else cluster.on_one_machine(first.machine, second.machine)
-    if first is not second and (line == other_line or together is False or not is_absolute(path)):
-        return  # One file that two sections name; two machines; or relative to folders that no file tells.
+    if first is not second and (line == other_line or together is False):
+        return  # One file that two sections name; or two machines.
     clients = clients_of((*first.uses, *second.uses)) or everybody
     places = (Place.of(other_line), Place.of(line))
     both = f"storage {a.name} and storage {b.name} of {line.file}"
@@ -119,7 +120,12 @@ def _in_one_place(key: str, path: str, one: Kept, other: Kept, cluster: Cluster,
         both = f"storage {a.name} of {line.file} and storage {b.name} of {other_line.file}"
     what = "data" if key == "path" else "blobs"
     message = f"{both} keep their {what} in {path}"
-    if together:
+    if first is not second and not is_absolute(path):
+        # Both are relative to the folder in which the server was started, and a supervisor starts both in one.
+        message = f"{message}, each relative to the folder in which it is started; whether that is one cannot be told"
+        hint = f"write the whole path of {key} in both files"
+        yield Unknown(clients, message, places, hint, about=f"{key} {path}")
+    elif together:
         yield Problem(clients, message, places, f"give each storage a {key} of its own", about=f"{key} {path}")
     else:
         hint = "write the addresses of both machines into [hosts] of clients.ini"

@@ -16,7 +16,7 @@ NOT_SET = "not set"
 # What the role explains: a worker's or a read-only client's own debugging, threads and caches.
 BY_ROLE = re.compile(r"debug|verbose-security|threads|cache|pool-size|read-only")
 
-_PATH = re.compile(r"/|[a-zA-Z]:[\\/]|file://")
+_PATH = re.compile(r"/|[a-zA-Z]:[\\/]|\\\\|file://")
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -170,9 +170,21 @@ def variables_of(inventory: Inventory, client: Client, found: Looked | NotGather
     }
     own = re.compile(rf"(?<![^\W_]){re.escape(client.name)}(?![^\W_])")
     return tuple(
-        Setting(name, HIDDEN, file, line, (), seal(own.sub("<client>", value)))
+        Setting(name, "a path", file, line)
+        if _PATH.match(value)
+        else _hidden(name, own.sub("<client>", value), file, line)
         for name, (file, line, value) in given.items()
     )
+
+
+_PATH = re.compile(r"/|[a-zA-Z]:[\\/]|\\\\|file://")
+
+
+def _hidden(name: str, value: str, file: str, line: int) -> Setting:
+    """A variable that is compared and never shown; a path is each client's own."""
+    if _PATH.match(value):
+        return Setting(name, "a path", file, line)
+    return Setting(name, HIDDEN, file, line, (), seal(value))
 
 
 def _env_file(client: Client, found: Looked | NotGathered | None) -> dict[str, str]:
