@@ -38,7 +38,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
-from zcheck.facts import ControlPanel, Facts, Names, SeenThere, Thresholds, ZopeConf
+from zcheck.facts import ControlPanel, Facts, Names, OwnClock, SeenThere, Thresholds, ZopeConf
+from zcheck.rules.own_clock import OWN_CLOCK_WAS_SET, own_clock_was_set
 from zcheck.rules.process_ages import started_and_written
 
 
@@ -46,13 +47,16 @@ from zcheck.rules.process_ages import started_and_written
     "client-restarted-since-edit",
     stage="identity",
     needs=[ControlPanel, ZopeConf],
-    uses=[Names, SeenThere, Thresholds],
+    uses=[Names, OwnClock, SeenThere, Thresholds],
     severity=Severity.WARNING,
     after=["client-port-answers", "client-serves-http", "client-is-connected-to-zeo"],
 )
 def client_restarted_since_edit(facts: Facts) -> Iterator[Problem | Skipped]:
     """By the latest moment at which the process can have started."""
     limit_s = max((facts.maybe(Thresholds) or Thresholds()).client_restarted_since_edit_s, 2.0)
+    if own_clock_was_set(facts):
+        yield Skipped(facts.clients, OWN_CLOCK_WAS_SET)
+        return
     for client in facts.each(ControlPanel):
         conf, times = facts.each(ZopeConf).get(client), started_and_written(facts, client)
         if conf is None or isinstance(times, str):

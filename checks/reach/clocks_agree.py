@@ -32,21 +32,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Note, Problem, Severity, Skipped, check
-from zcheck.facts import Facts, HttpAnswer, SeenThere, Thresholds, ZeoClocks
+from zcheck.facts import Facts, HttpAnswer, OwnClock, SeenThere, Thresholds, ZeoClocks
 from zcheck.facts.clocks import Clock, alike, of_client, of_machine, of_servers, told
 from zcheck.rules.client_ports import proxy_headers
+from zcheck.rules.own_clock import OWN_CLOCK_WAS_SET, own_clock_was_set
 
 
 @check(
     "clocks-agree",
     stage="reach",
     needs=[HttpAnswer],
-    uses=[SeenThere, ZeoClocks, Thresholds],
+    uses=[OwnClock, SeenThere, ZeoClocks, Thresholds],
     severity=Severity.WARNING,
     after=["client-port-answers", "client-serves-http"],
 )
 def clocks_agree(facts: Facts) -> Iterator[Problem | Note | Skipped]:
     """Each clock is a range of what it may be ahead of ours; ranges that are too far apart are two times."""
+    if own_clock_was_set(facts):
+        yield Skipped(facts.clients, OWN_CLOCK_WAS_SET)
+        return
     limit_s = (facts.maybe(Thresholds) or Thresholds()).clocks_agree_s
     answers = facts.each(HttpAnswer)
     there = facts.each(SeenThere)

@@ -25,6 +25,7 @@ from zcheck.cli.isolation import isolation, recheck
 from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
 from zcheck.cli.verify import demo, leftovers, monitor, plan, preflight
+from zcheck.system import clock
 from zcheck.system.signals import Interrupt, interruptible
 
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
     arguments = list(sys.argv[1:] if argv is None else argv)
     begun = time.perf_counter() if started is None else started
     output.begin()
+    clock.begin()
     code = _code_of(arguments, begun)
     output.flush()
     # Nobody has read that it is well: it does not count as such.

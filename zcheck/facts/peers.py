@@ -274,6 +274,14 @@ class ServerLists(msgspec.Struct, frozen=True):
     """Of the servers that the files name, asked once all lists were had."""
 
 
+class OwnClock(msgspec.Struct, frozen=True):
+    """The clock of zcheck's own machine, during this run."""
+
+    scope: ClassVar[str] = "cluster"
+    set_by_s: float | None = None
+    """Seconds by which it was set meanwhile: which of its times was right is not known then.  None: it was not."""
+
+
 class OidRange(msgspec.Struct, frozen=True):
     """One answer to ``new_oids()``: the ``call``-th of the run, and the lowest and highest oid it gave."""
 

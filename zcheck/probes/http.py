@@ -19,6 +19,7 @@ from zcheck.facts import Client, ControlPanel, DatabasePage, HttpAnswer, NotGath
 from zcheck.facts.processes import START_TOLERANCE_S
 from zcheck.parsers.redact import shown_location
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, connect, resolve
+from zcheck.system import clock
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
 DATABASES = "/Control_Panel/Database/manage_main"
@@ -66,9 +67,9 @@ def probe_http(
     line = None
     try:
         line = Line(client, resolve(client.dialled.host, hosts, timeout_s), verify=verify)
-        asked_at = time.time()
+        asked_at = clock.now_s()
         reply = line.ask("GET", "/", timeout_s=timeout_s, may_cut=True)
-        answered_at = time.time()
+        answered_at = clock.now_s()
     except HttpTrouble as trouble:
         return HttpAnswer(_HTTP_OUTCOMES.get(trouble.kind, "reset"), trouble.words)
     finally:
@@ -165,7 +166,7 @@ def _read_control_panel(line: Line, timeout_s: float) -> ControlPanel:
         raise _Refused("its Control Panel lists no database")
     pages = tuple(_database_page(name, page(database_path(name))) for name in names[:MAX_DATABASES])
     panel = control_panel(page(CONTROL_PANEL), pages)
-    return msgspec.structs.replace(panel, read_at=time.time())
+    return msgspec.structs.replace(panel, read_at=clock.now_s())
 
 
 def process_on(line: Line, timeout_s: float) -> Process | None:
@@ -179,7 +180,7 @@ def process_on(line: Line, timeout_s: float) -> Process | None:
         return None
     # Both ends are given by the peer's own clock, so no two clocks are compared.
     told = seconds_of_date(reply.headers.get("date", ""))
-    at = msgspec.structs.replace(panel, read_at=time.time() if told is None else told)
+    at = msgspec.structs.replace(panel, read_at=clock.now_s() if told is None else told)
     span = at.started_at
     started = None if span is None else (span[0] + span[1]) / 2
     if span is not None and span[1] - span[0] > 2 * START_TOLERANCE_S:

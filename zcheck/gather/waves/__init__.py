@@ -10,6 +10,7 @@ from zcheck.facts import (
     AnsweringProcesses,
     HealthAnswers,
     KnownBroken,
+    OwnClock,
     PortAnswer,
     Remains,
     SeenThere,
@@ -59,5 +60,6 @@ WAVES = (
     Wave("judge what was recorded", verdicts.judge, (ZeoHistories, HttpHistories), live=True),
     Wave("see what is left", remains.look_back, (Remains,), live=True),
     Wave("hold the ZEO servers' clocks against ours", clocks.compare, (ZeoClocks,), live=True),
+    Wave("see whether our own clock was set", clocks.look_at_our_own, (OwnClock,), live=True),
 )
 """Every wave there is; a run takes those whose kinds it wants, and offline none that asks anybody."""

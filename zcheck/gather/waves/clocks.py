@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from zcheck.facts import ZeoAnswers, ZeoClocks
+from zcheck.facts import OwnClock, ZeoAnswers, ZeoClocks
 from zcheck.facts.history import ZeoHistories
 from zcheck.gather.run import Run
+
+
+def look_at_our_own(run: Run) -> None:
+    """Whether somebody has set this machine's clock meanwhile."""
+    from zcheck.system import clock
+
+    run.keep("", OwnClock(clock.set_by_s()))
 
 
 def compare(run: Run) -> None:

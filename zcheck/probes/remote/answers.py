@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -40,6 +39,7 @@ from zcheck.parsers import zope_conf as zope_conf_parser
 from zcheck.parsers.redact import HIDDEN, seal, sealed_elsewhere
 from zcheck.probes import files
 from zcheck.probes.remote import call as via
+from zcheck.system import clock
 
 Conf = TypeVar("Conf", ZopeConf, WsgiConf)
 Ask = Callable[[Mapping[str, Any], type[Any]], Any]
@@ -71,9 +71,9 @@ def looked(
     machine: str, clients: tuple[Client, ...], ask: Ask, within_s: float, variables: Iterable[str] = ()
 ) -> dict[str, Looked | NotGathered]:
     """The same by any means of asking."""
-    asked_at = time.time()
+    asked_at = clock.now_s()
     answer = ask(via.look_request(clients, within_s, variables), via.Look)
-    answered_at = time.time()
+    answered_at = clock.now_s()
     if isinstance(answer, NotGathered):
         return dict.fromkeys((client.name for client in clients), answer)
     found: dict[str, Looked | NotGathered] = {}
