@@ -17,6 +17,7 @@ from zcheck.checks.balancer.haproxy_speaks_as_the_client import haproxy_speaks_a
 from zcheck.checks.balancer.health_check_is_cheap import health_check_is_cheap
 from zcheck.checks.balancer.ping_tells_the_truth import ping_tells_the_truth
 from zcheck.checks.balancer.servers_are_health_checked import servers_are_health_checked
+from zcheck.checks.balancer.servers_are_open import servers_are_open
 from zcheck.checks.balancer.sessions_stick import sessions_stick
 from zcheck.checks.balancer.status_page_is_protected import status_page_is_protected
 from zcheck.checks.balancer.timeouts_are_set import timeouts_are_set
@@ -166,6 +167,7 @@ CATALOGUE: tuple[Check, ...] = (
     haproxy_keywords_are_current,
     every_client_is_balanced,
     servers_are_health_checked,
+    servers_are_open,
     health_check_is_cheap,
     connections_fit_threads,
     failed_servers_are_redispatched,

@@ -36,6 +36,9 @@ from zcheck.runner import run
 SAMPLES = Path(__file__).resolve().parents[2] / "sample-confs"
 CHECKS = {check.name: check for check in CATALOGUE if check.stage == "balancer"}
 
+OF_FILES = [check for name, check in CHECKS.items() if name != "servers-are-open"]
+"""Those that are judged without a running HAProxy."""
+
 DEFAULTS = """defaults
   mode http
   option redispatch
@@ -119,7 +122,10 @@ def changed(old: str, new: str, text: str = HEALTHY) -> str:
     return text.replace(old, new)
 
 
-@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"haproxy-config-is-valid"}))
+OF_OTHER_TESTS = {"haproxy-config-is-valid", "servers-are-open"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - OF_OTHER_TESTS))
 def test_a_healthy_balancer_has_no_finding(name: str) -> None:
     assert [] == told(judge(name, HEALTHY))
 
@@ -487,8 +493,8 @@ def test_the_backend_of_another_service_is_told_and_its_frontend_not_judged() ->
 
 
 def test_every_check_fires_and_is_silent_somewhere() -> None:
-    """Config validity has tests of its own below."""
-    rest = set(CHECKS) - {"haproxy-config-is-valid"}
+    """Config validity has tests of its own below, and what runs in a file of its own."""
+    rest = set(CHECKS) - OF_OTHER_TESTS
     assert rest == {row.values[0] for row in FIRES} == {row.values[0] for row in SILENT}
 
 
@@ -587,7 +593,7 @@ def stage(folder: Path, *, offline: bool = True) -> tuple[Judgement, dict[str, s
         conf = zope(Path(client.zope_conf).read_text())
         ini = Path(client.zope_conf).parent / "zope.ini"
         facts = facts.with_fact(client.name, conf).with_fact(client.name, wsgi_ini.parse(ini.read_text(), str(ini)))
-    judgement = run(CHECKS.values(), facts, today="2026-11-20")
+    judgement = run(OF_FILES, facts, today="2026-11-20")
     return judgement, {result.check: result.outcome for result in judgement.results}
 
 
@@ -596,6 +602,7 @@ SHOWN = {
     "balancer-server-is-no-client": {"every-server-is-a-client"},
     "balancer-lacks-a-client": {"every-client-is-balanced"},
     "balancer-cookies-shifted": {"cookies-are-distinct"},
+    "balancer-speaks-tls": {"haproxy-speaks-as-the-client"},
     "balancer-sessions-do-not-stick": {"sessions-stick"},
     "balancer-status-page-in-public": {"status-page-is-protected"},
     "balancer-of-2010": {
@@ -634,7 +641,7 @@ def test_no_balancer_is_skipped_with_that_reason() -> None:
     facts = facts.with_fact("", verdicts, BalancerVerdicts)
     for client in found.client_names:
         facts = facts.with_fact(client, zope(PLAIN)).with_fact(client, WsgiConf("zope.ini", threads=4))
-    results = run(CHECKS.values(), facts).results
+    results = run(OF_FILES, facts).results
     assert {"no balancer section in clients.ini"} == {result.because for result in results}
 
 
@@ -647,7 +654,7 @@ def test_what_cannot_be_read_is_told_once(text: str | None, tmp_path: Path) -> N
     read = program.gather(found, lambda path: Path(path).read_text(), judge=True, offline=False, timeout_s=5.0)
     facts = Facts().with_fact("", found).with_fact("", read[0], Balancers).with_fact("", read[1], BalancerVerdicts)
     facts = facts.with_fact("a", zope(PLAIN)).with_fact("a", WsgiConf("zope.ini", threads=4))
-    judgement = run(CHECKS.values(), facts)
+    judgement = run(OF_FILES, facts)
     assert [("UNKNOWN", "haproxy-config-is-valid")] == [(one.severity, one.check) for one in judgement.findings]
     others = [result for result in judgement.results if result.check != "haproxy-config-is-valid"]
     assert {("skipped", "haproxy-config-is-valid")} == {(one.outcome, one.because) for one in others}

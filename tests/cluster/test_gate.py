@@ -76,8 +76,38 @@ def opened(balancer: Balancer) -> set[str]:
 def test_what_is_rendered_passes_haproxy_and_every_check(front: tuple[Cluster, Balancer]) -> None:
     cluster, balancer = front
     assert subprocess.run([haproxy.program() or "", "-c", "-dW", "-f", balancer.cfg], timeout=20).returncode == 0
-    run = in_process("haproxy", "verify", cluster.ini)
-    assert run.code == 0, run.out + run.err
+    run = in_process("haproxy", "verify", cluster.ini, "-o", "json")
+    found = [(one["check"], one["severity"]) for one in json.loads(run.out)["findings"]]
+    assert [("servers-are-open", "WARNING")] == found, "as before the first enable"
+    assert 1 == run.code, run.err
+
+
+def test_what_keeps_users_away_is_told(front: tuple[Cluster, Balancer]) -> None:
+    cluster, balancer = front
+    assert 1 == in_process("haproxy", "status", cluster.ini).code
+    assert 0 == enable(cluster).code
+    assert 0 == in_process("haproxy", "verify", cluster.ini).code
+    balancer.runtime.change("set server zope/app2 weight 0")
+    try:
+        run = in_process("haproxy", "verify", cluster.ini)
+        assert 2 == run.code
+        assert "app2 gets no new users: server app2 has weight 0" in run.err
+        balancer.runtime.drain("zope", "app3")
+        shown = in_process("haproxy", "status", cluster.ini)
+        assert 0 == shown.code
+        assert "advice: servers-are-open: only app1 of backend zope is in rotation: app2 weight 0, app3 draining" in (
+            shown.err
+        )
+        watched = json.loads(in_process("monitor", cluster.ini, "-o", "json", "--only", "servers-are-open").out)
+        assert [("servers-are-open", "ADVICE")] == [(one["check"], one["severity"]) for one in watched["findings"]]
+        noted = json.loads(in_process("preflight", cluster.ini, "-o", "json", "--only", "servers-are-open").out)
+        assert [] == noted["findings"]
+        assert ["servers-are-open"] == [one["check"] for one in noted["remarks"]]
+        balancer.runtime.maintain("zope", "app1")
+        watched = json.loads(in_process("monitor", cluster.ini, "-o", "json", "--only", "servers-are-open").out)
+        assert [("servers-are-open", "WARNING")] == [(one["check"], one["severity"]) for one in watched["findings"]]
+    finally:
+        balancer.runtime.change("set server zope/app2 weight 100%")
 
 
 def test_it_starts_closed_and_enable_opens_three_verified_clients(front: tuple[Cluster, Balancer]) -> None:

@@ -202,17 +202,29 @@ def haproxy_verify(ctx: click.Context, /, ini: str, **options: Any) -> int:
 @click.option("--timeout", type=Duration(), default="5", show_default=True, help="One wait for HAProxy.")
 @_gated
 def haproxy_status(ini: str, **options: Any) -> int:
-    """Show every server: open or closed, its health, users, queue, errors, and when it was verified."""
+    """Show every server: open or closed, its health, users, queue, errors, and when it was verified.
+
+    Exit code 1 where no server is in rotation, as servers-are-open says; a stricter look is haproxy verify.
+    """
     inventory, _ = read_inventory(ini)
     door = _gate(inventory, options)
     while True:
-        text = _table(door)
+        text, findings = _table(door), _rotation(door)
         if options["watch"] and terminal_width() is not None:
             click.clear()
         echo(text)
+        for finding in findings:
+            complain(f"{finding.severity.lower()}: {finding.check}: {finding.message}")
         if not options["watch"] or is_incomplete():
-            return 0
+            return 1 if any(finding.severity == "WARNING" for finding in findings) else 0
         time.sleep(options["interval"])
+
+
+def _rotation(door: Any) -> Any:
+    """What is to be said of how many servers are in rotation."""
+    from zcheck.commands.haproxy import status
+
+    return status.judged(door, door.states())
 
 
 def _table(door: Any) -> str:

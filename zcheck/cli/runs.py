@@ -101,6 +101,10 @@ def state_folder() -> str:
     return str(Path(base) / "zcheck")
 
 
+SEES_ROTATION = {"preflight": False, "monitor": True, "haproxy verify": True}
+"""The runs that look at what the balancer does now, and whether they judge it; what opens servers does not."""
+
+
 def examine(
     ctx: click.Context,
     command: str,
@@ -124,6 +128,8 @@ def examine(
     from zcheck.gather.settings import Settings
     from zcheck.system.threads import within
 
+    if command not in SEES_ROTATION:
+        without = (*without, "servers-are-open")
     reasons = why_left_out(ctx, options, inventory, command, without)
     folder = None if options["no_state"] else state_folder()
     if folder is not None and options.get("verbose") and not options["offline"]:
@@ -136,6 +142,7 @@ def examine(
         deadline_s=options["deadline"],
         state_folder=folder,
         may_ask_servers=may_ask_servers,
+        judges_rotation=SEES_ROTATION.get(command, False),
         max_rate=options["max_rate"],
         pause_file=options["pause_file"],
         isolation=options.get("isolation"),

@@ -16,6 +16,7 @@ from zcheck.facts import (
     Names,
     NotGathered,
     PortAnswer,
+    RunningBalancers,
     SecretFiles,
     SeenThere,
     SharedBlobs,
@@ -71,6 +72,9 @@ def tell(
     contacted = [*(clients if PortAnswer in kinds else ()), *(servers if ZeoAnswers in kinds else ())]
     if inventory.balancers and HealthAnswers in kinds:
         contacted.append("  each client once more, with the request of the balancer's health check")
+    sockets = [section.values["admin-socket"] for section in inventory.balancers if "admin-socket" in section.values]
+    if RunningBalancers in kinds:
+        contacted += [f"  HAProxy's socket {socket}, where it may be opened: what runs now" for socket in sockets]
     if inventory.balancers and BalancerVerdicts in kinds:
         lines += ["", "run haproxy -c -dW, where it is installed, on the balancer's files (it looks their names up)"]
     doors = run.doors if {ZopeConf, SeenThere} & set(kinds) else ()

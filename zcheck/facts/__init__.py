@@ -21,6 +21,9 @@ from zcheck.facts.balancer import (
     HealthAnswer,
     HealthAnswers,
     HealthRequest,
+    RunningBalancer,
+    RunningBalancers,
+    RunningServer,
 )
 from zcheck.facts.base import LeftOut, NotGathered
 from zcheck.facts.config import (
@@ -141,6 +144,9 @@ __all__ = [
     "Process",
     "Remains",
     "Role",
+    "RunningBalancer",
+    "RunningBalancers",
+    "RunningServer",
     "SecretFile",
     "SecretFiles",
     "Section",

@@ -10,6 +10,9 @@ import msgspec
 from zcheck.facts.base import LeftOut, NotGathered
 from zcheck.facts.config import ConfFault
 
+BACKEND = "zope"
+"""The backend's name where clients.ini gives none."""
+
 
 class HaproxyLine(msgspec.Struct, frozen=True):
     """One line of a haproxy.cfg as HAProxy splits it into words; secrets in it are hidden."""
@@ -202,6 +205,36 @@ class BalancerVerdicts(msgspec.Struct, frozen=True):
 
     scope: ClassVar[str] = "cluster"
     verdicts: dict[str, BalancerVerdict] = {}
+
+
+class RunningServer(msgspec.Struct, frozen=True):
+    """One server as the running HAProxy has it."""
+
+    name: str
+    host: str
+    port: int
+    in_rotation: bool
+    """Whether users are sent to it now."""
+    state: str
+    """In a word, for people."""
+
+
+class RunningBalancer(msgspec.Struct, frozen=True, tag=True):
+    """The backend of one running HAProxy, as its socket shows it."""
+
+    backend: str
+    socket: str
+    servers: tuple[RunningServer, ...] = ()
+
+
+class RunningBalancers(msgspec.Struct, frozen=True):
+    """What every balancer does now whose socket this user may open, by the NAME of its section."""
+
+    scope: ClassVar[str] = "cluster"
+    found: dict[str, RunningBalancer | NotGathered | LeftOut] = {}
+    """LeftOut where the socket is not there for this user; NotGathered where it was, and gave no answer."""
+    is_judged: bool = False
+    """Whether what is found is a finding of this command, or a note."""
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):

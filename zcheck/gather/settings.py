@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Where journals are kept; None: nowhere."""
     may_ask_servers: bool = True
     """Whether a run that writes nothing may send the one request by which a client asks its ZEO server."""
+    judges_rotation: bool = False
+    """Whether what a running balancer does is a finding of this command; else it is a note."""
     max_rate: float = 20.0
     """Commits a second, after a first burst of as many."""
     pause_file: str | None = None

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from zcheck.facts import LeftOut, NotGathered, RunningBalancer, RunningServer
 from zcheck.parsers.redact import without_secrets
 
 MAX_ANSWER = 16 * 1024 * 1024
@@ -41,6 +42,10 @@ _DENIED = re.compile(r"permission denied", re.IGNORECASE)
 
 class Trouble(Exception):
     """The balancer cannot be spoken to, or did not do what it was asked; the message is for a person."""
+
+
+class Unreachable(Trouble):
+    """The socket is not there, or may not be opened by this user."""
 
 
 class Refused(Trouble):
@@ -143,7 +148,7 @@ class Runtime:
         except TimeoutError:
             raise Trouble(f"{self.address} did not answer within {self.timeout_s:g} s") from None
         except OSError as error:
-            raise Trouble(f"{self.address}: {_why(error)}") from None
+            raise Unreachable(f"{self.address}: {_why(error)}") from None
 
     def change(self, command: str) -> None:
         """A command that changes something; :exc:`Refused` when it is answered with anything."""
@@ -230,6 +235,23 @@ class Runtime:
             answer += data
             if len(answer) > MAX_ANSWER:
                 raise Trouble(f"{self.address}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB")
+
+
+def running(address: str, backend: str, timeout_s: float) -> RunningBalancer | NotGathered | LeftOut:
+    """What one HAProxy does now; changes nothing."""
+    try:
+        states = Runtime(address, timeout_s).servers(backend)
+    except Unreachable as trouble:
+        return LeftOut(str(trouble))
+    except Trouble as trouble:
+        return NotGathered(str(trouble))
+    return as_fact(address, backend, states)
+
+
+def as_fact(address: str, backend: str, states: Mapping[str, ServerState]) -> RunningBalancer:
+    """The states as a fact that checks read."""
+    servers = [RunningServer(one.name, one.address, one.port, one.in_rotation, one.words) for one in states.values()]
+    return RunningBalancer(backend, address, tuple(servers))
 
 
 def parse_state(text: str, backend: str) -> dict[str, dict[str, str]]:

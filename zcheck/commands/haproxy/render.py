@@ -13,6 +13,7 @@ from importlib import resources
 import msgspec
 
 from zcheck.facts import BalancerSection, Client, Inventory, balancer_servers
+from zcheck.facts.balancer import BACKEND
 
 TIMEOUTS = {"http-request": "10s", "connect": "7s", "queue": "60s", "client": "300s", "server": "300s", "check": "5s"}
 THREADS = 4
@@ -21,7 +22,6 @@ THREADS = 4
 MORE_THAN_THREADS = 1
 """Connections beyond a client's threads: blobs are sent outside of them, and one request should be waiting."""
 
-BACKEND = "zope"
 PUBLIC_BIND = "*:80"
 STATUS_BIND = "127.0.0.1:8404"
 ADMIN_SOCKET = "/run/haproxy/admin.sock"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from zcheck import runner
+from zcheck.checks.balancer.servers_are_open import servers_are_open
 from zcheck.commands.haproxy.gate import Gate
-from zcheck.facts import HaproxyConf
+from zcheck.facts import Facts, HaproxyConf, RunningBalancers
+from zcheck.probes import haproxy_socket
 from zcheck.probes.haproxy_socket import ServerState
+from zcheck.report.structs import Finding
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -73,6 +77,14 @@ def _health(state: ServerState) -> str:
     return f"{state.check_status.removeprefix('* ')} {state.check_health}/{state.rise + state.fall - 1}"
 
 
+def judged(gate: Gate, states: Mapping[str, ServerState]) -> list[Finding]:
+    """What servers-are-open says of this backend."""
+    running = haproxy_socket.as_fact(gate.runtime.address, gate.backend, states)
+    facts = Facts().with_fact("", gate.inventory)
+    facts = facts.with_fact("", RunningBalancers({gate.section.name: running}, is_judged=True))
+    return list(runner.run([servers_are_open], facts).findings)
+
+
 def wrongs(gate: Gate, conf: HaproxyConf | None = None) -> Iterator[str]:
     """What would keep the gate from working, or shows that the running HAProxy is not what the files say."""
     level = gate.runtime.level()
@@ -92,6 +104,10 @@ def wrongs(gate: Gate, conf: HaproxyConf | None = None) -> Iterator[str]:
             yield f"server {state.name} is open, and {owner.name} is a worker"
         if owner is not None and state.is_open and not state.is_checked:
             yield f"server {state.name} is not checked; add check to its line"
+        if owner is not None and owner.role == "balanced" and state.is_ready and not state.weight:
+            yield f"{owner.name} gets no new users: server {state.name} has weight 0"
+        if owner is not None and owner.role == "balanced" and state.administration & haproxy_socket.DRAIN:
+            yield f"{owner.name} gets no new users: server {state.name} is draining"
         if owner is not None and state.fall == 1:
             yield _FALL.format(state.name)
     written = {server.name: server for one in (conf.balancing if conf else ()) for server in one.servers}

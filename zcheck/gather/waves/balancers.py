@@ -6,7 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from zcheck.facts import Balancers, BalancerVerdicts, HealthAnswers, HttpAnswer, LeftOut, NotGathered
+from zcheck.facts import (
+    Balancers,
+    BalancerVerdicts,
+    HealthAnswers,
+    HttpAnswer,
+    LeftOut,
+    NotGathered,
+    RunningBalancers,
+)
+from zcheck.facts.balancer import BACKEND
 from zcheck.gather.run import Run, side_by_side
 from zcheck.probes import files, haproxy
 
@@ -22,6 +31,29 @@ def read(run: Run) -> None:
     )
     run.keep("", confs, Balancers)
     run.keep("", verdicts, BalancerVerdicts)
+
+
+def see_what_runs(run: Run) -> None:
+    """What each HAProxy does now, where this user may open its socket; nothing is changed there."""
+    if not run.inventory.balancers:
+        run.keep("", LeftOut("no balancer section in clients.ini"), RunningBalancers)
+        return
+    if run.settings.offline:
+        run.keep("", LeftOut("left out by --offline"), RunningBalancers)
+        return
+    from zcheck.probes import haproxy_socket
+
+    jobs: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Any] = {}
+    for section in run.inventory.balancers:
+        socket = section.values.get("admin-socket")
+        if socket is None:
+            found[section.name] = LeftOut(f"[{section.section.name}] names no admin-socket")
+        else:
+            backend = section.values.get("backend", BACKEND)
+            jobs[section.name] = partial(haproxy_socket.running, socket, backend, run.settings.timeout_s)
+    found |= side_by_side(jobs, run.deadline.left)
+    run.keep("", RunningBalancers(found, run.settings.judges_rotation))
 
 
 def ask_health(run: Run) -> None:
