@@ -19,6 +19,9 @@ OK
 >>> read_only = ClientState("app2", joined=True, refused="read-only", detail="its storage is read-only (500)")
 >>> show(client_accepts_writes, http_run("app1 > app2", app2=read_only), app1=[], app2=[])
 CRITICAL app2: app2 did not accept an edit: its storage is read-only (500)
+>>> late = ClientState("app2", joined=True, late_s=7.2)
+>>> show(client_accepts_writes, http_run("app1 > app2", "app2 > app1", app2=late), app1=[], app2=[])
+WARNING app2: app2 accepts edits late: it took 7.2 s to answer
 >>> unknown = ClientState("app1", refused="wrong-password", detail="the user is not known there")
 >>> show(client_accepts_writes, http_run(app1=unknown), app1=[])
 UNKNOWN app1: no edit was tried through app1: the user is not known there
@@ -97,6 +100,7 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
             yield Skipped((state.client,), state.because)
         elif not wrote(history, state.client):
             unknown.setdefault(state.detail or history.stopped or "it gave no usable answer", []).append(state)
+    yield from _late(history, facts)
     for (kind, why), clients in refused.items():
         message = f"{inside(history)}{', '.join(clients)} did not accept an edit: {why}"
         yield Problem(tuple(clients), message, (), HINTS[kind])
@@ -105,6 +109,16 @@ def _refused(history: History, facts: Facts) -> Iterator[Problem | Unknown | Ski
         message = f"{inside(history)}no edit was tried through {', '.join(names)}: {why}"
         yield Unknown(names, message, _credentials(facts.inventory, states), HINTS.get(states[0].refused, ""))
 
+
+def _late(history: History, facts: Facts) -> Iterator[Problem]:
+    """Late is not silent: the edit was accepted, and whoever made it waited."""
+    for state in history.clients:
+        if state.client in facts.clients and state.late_s and not state.refused:
+            message = f"{inside(history)}{state.client} accepts edits late: it took {state.late_s:g} s to answer"
+            yield Problem((state.client,), message, (), LATE, about="late", severity=Severity.WARNING)
+
+
+LATE = "see what keeps its threads busy; a larger --timeout accepts more"
 
 TELLS_OF_THE_USER = "client-is-connected-to-zeo"
 

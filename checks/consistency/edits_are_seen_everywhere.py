@@ -25,10 +25,10 @@ OK
 >>> show(edits_are_seen_everywhere, run, app1=[], app2=[], app3=[])
 CRITICAL app1, app2, app3: app1, app2 do not show what is saved through app3;
 app3 does not show what is saved through app1, app2
->>> apart = ClientState("app3", joined=False, detail="its ZEO server lists no such transaction")
+>>> apart = ClientState("app3", joined=False, detail="its storage does not list it")
 >>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1", app3=apart), app1=[], app2=[], app3=[])
 CRITICAL app1, app2, app3: app3 does not show what is saved through app1, app2
-(app3: its ZEO server lists no such transaction)
+(app3: its storage does not list it)
 >>> tried = {"app1": ClientState("app1", joined=True), "app2": ClientState("app2")}
 >>> show(edits_are_seen_everywhere, http_run(stopped="the commit lock is held", **tried), app1=[], app2=[])
 UNKNOWN app1, app2: what is saved through app1, app2 was not proven to be seen: the commit lock is held

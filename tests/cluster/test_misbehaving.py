@@ -376,5 +376,5 @@ def test_a_stale_cache_is_told_from_another_database(cluster: Cluster) -> None:
         outcome = preflight(ini, *QUICK)
     assert "edits-are-seen-everywhere" in outcome.of("CRITICAL")
     message = outcome.finding("edits-are-seen-everywhere")["message"]
-    assert "app2: its ZEO server has the revision that it does not show: a stale cache" in message
+    assert "app2: its storage has the revision that it does not show: a stale cache" in message
     assert "pass" == outcome.outcome("nothing-is-left-behind")

@@ -102,6 +102,8 @@ class ClientState(msgspec.Struct, frozen=True):
     detail: str = ""
     because: str = ""
     behind: str = ""
+    late_s: float = 0.0
+    """How long the slowest request took of those that were answered, and later than one wait; 0: none was late."""
     threads_met: int = 0
     """How many of its threads, each with a database connection of its own, answered when all were asked at one time."""
     threads: int = 0

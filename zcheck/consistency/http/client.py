@@ -108,6 +108,10 @@ class Door:
         self.timeout_s = timeout_s
         self.limit: Callable[[], float] = lambda: timeout_s
         """Seconds that one request may take now, where it is not told otherwise."""
+        self.patience: Callable[[], float] = lambda: timeout_s
+        """The same for a request that nothing can replace: one that is late is no refusal."""
+        self.late_s = 0.0
+        """How long the slowest of the requests took that were answered after ``timeout_s``; 0: none was."""
         self._user = user
         self._password = password
         self._hosts = hosts
@@ -450,11 +454,17 @@ class Door:
 
     def form_page(self, path: str, **options: Any) -> Reply:
         """The page with a form; that it was not had is why nothing was written: :exc:`NotAccepted`."""
-        limit = self.limit()
+        limit = self.patience()
         try:
-            return self.get(path, limit, **options)
+            return self.noticed(self.get(path, limit, **options))
         except HttpTrouble as trouble:
             raise self.not_answered(trouble, f"asked for the form {path}", limit) from None
+
+    def noticed(self, reply: Reply) -> Reply:
+        """An answer that came late is an answer; how late is kept."""
+        if reply.elapsed_s > self.timeout_s:
+            self.late_s = max(self.late_s, reply.elapsed_s)
+        return reply
 
     def not_answered(self, trouble: HttpTrouble, what: str, limit_s: float, *, sent: bool = False) -> NotAccepted:
         """Why nothing came of a request for which there were so many seconds."""
@@ -472,7 +482,7 @@ class Door:
         end = time.monotonic() + self.limit()
         pause_s = FIRST_CONFLICT_PAUSE_S
         while True:
-            limit = self.limit()
+            limit, begun = self.patience(), time.monotonic()
             try:
                 response = self.session.request(
                     method, url, data=request.get("data"), files=request.get("files"), timeout=limit
@@ -480,12 +490,14 @@ class Door:
             except HttpTrouble as trouble:
                 sent = not trouble.surely_not_sent
                 raise self.not_answered(trouble, f"asked to write by {path}", limit, sent=sent) from None
-            reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, 0.0)
+            took_s = time.monotonic() - begun
+            reply = Reply(response.status_code, dict(response.headers.lower_items()), response.content, took_s)
+            self.noticed(reply)
             try:
                 self._must_be_accepted(reply, path)
             except NotAccepted as refused:
-                # Zope has tried several times, and each time somebody else was first: nothing was saved.
-                if refused.kind != "conflict" or time.monotonic() + pause_s > end:
+                # Zope has tried several times, and each time somebody else was first, maybe: nothing was saved.
+                if not refused.again or time.monotonic() + pause_s > end:
                     raise
                 time.sleep(pause_s * (0.5 + random.random()))
                 pause_s = min(2 * pause_s, LONGEST_CONFLICT_PAUSE_S)
@@ -501,8 +513,11 @@ class Door:
                 raise NotAccepted("read-only", f"its storage is read-only ({reply.status} for {path})")
             if "ConflictError" in reply.text:
                 words = f"every attempt to save met a conflict with other commits ({reply.status} for {path})"
-                raise NotAccepted("conflict", words)
-            raise NotAccepted("error", f"it answered {reply.status} to {path}; its log tells why")
+                raise NotAccepted("conflict", words, again=True)
+            words = (
+                f"it answered {reply.status} to {path}; its log tells why (a read-only storage, or conflicts, do so)"
+            )
+            raise NotAccepted("error", words, again=reply.status == 500)
         raise NotAccepted(*refusal(self._line(0), reply, path, self.timeout_s))
 
     # --- connections

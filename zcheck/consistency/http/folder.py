@@ -22,7 +22,7 @@ import msgspec
 from zcheck.consistency.http import test_page
 from zcheck.consistency.http.client import UNDO_BATCH, Door, HttpTarget, Undoable, Workspace, doors_of
 from zcheck.consistency.http.forms import NotAccepted
-from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, TIME_IS_OVER, Level, Stopped
+from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, PATIENCE, TIME_IS_OVER, Level, Stopped
 from zcheck.consistency.http.names import document_title, folder_id, folder_title, nonces, run_of
 from zcheck.consistency.http.removal import by_id, by_title, remove_folder
 from zcheck.consistency.judge.windows import Windows, slowest
@@ -482,14 +482,22 @@ class _FolderLevel(Level[Door]):
 
     def _reads_back(self, door: Door, path: str, title: str) -> bool:
         """Whether the client shows its own write; at once where all is well."""
-        end = time.monotonic() + READ_BACK_S
+        begun = time.monotonic()
         pause = FIRST_PAUSE_S
-        while not door.shows_title(path, title):
-            if time.monotonic() > end or self.left() <= 0:
+        answered = False
+        while True:
+            there = door.shows_title(path, title, self.patience())
+            if there:
+                return True
+            answered = answered or there is False
+            waited = time.monotonic() - begun
+            if self.left() <= 0:
+                # Our own time is over, and that tells nothing of the client.
+                raise Stopped(TIME_IS_OVER)
+            if waited > max(READ_BACK_S, self.timeout_s) and (answered or waited > PATIENCE * self.timeout_s):
                 return False
             time.sleep(pause)
-            pause *= 2
-        return True
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     # --- c. who else is in the same database
 
@@ -585,11 +593,20 @@ class _FolderLevel(Level[Door]):
         if len(listed) >= UNDO_BATCH and all(transaction.tid > newest for transaction in listed):
             # So many others were committed since that the list does not reach back to ours.
             return False
-        if any(transaction.tid > newest and "addFolder" in transaction.text for transaction in listed):
-            self.note(name, detail="its ZEO server lists the transaction that added it: the client itself is behind")
+        if any(self.folder in transaction.text for transaction in listed):
+            self.note(name, detail="its storage lists what was saved in it: the client itself is behind")
             return False
-        self.note(name, detail="its ZEO server lists no such transaction: it runs on another database")
-        return True
+        # Where both lists tell of one period, what one of them has alone is of another database; where the client's
+        # list merely ends earlier, it may be that of a replica as well.
+        known = {transaction.tid for transaction in before}
+        period = [one for one in listed if min(known) <= one.tid <= newest]
+        if any(one.tid not in known for one in period):
+            words = f"its storage lists transactions that {self.creator}'s does not have: it runs on another database"
+            self.note(name, detail=words)
+            return True
+        words = "its storage does not list it: it runs on another database, or on a replica that does not follow"
+        self.note(name, detail=words)
+        return False
 
     def _takes_writes(self, name: str) -> bool:
         """It is in, may be written to, and has not refused the folder itself."""
@@ -746,7 +763,7 @@ class _FolderLevel(Level[Door]):
     def _one_look(self, door: Door) -> tuple[int, int, Reply | HttpTrouble]:
         begun = time.monotonic_ns()
         try:
-            reply: Reply | HttpTrouble = door.get(self.page_path, self.limit())
+            reply: Reply | HttpTrouble = door.noticed(door.get(self.page_path, self.patience()))
         except HttpTrouble as trouble:
             reply = trouble
         return begun, time.monotonic_ns(), reply
@@ -833,10 +850,11 @@ class _FolderLevel(Level[Door]):
             self.note(name, hung=hung, detail=words)
             return
         if listed and written and written[0] in listed:
-            words = "its ZEO server has the revision that it does not show: a stale cache, in it or in front of it"
+            words = "its storage has the revision that it does not show: a stale cache, in it or in front of it"
             self.note(name, behind=words)
         elif written:
-            self.note(name, behind="its ZEO server does not have that revision: it runs on another database")
+            words = "its storage does not have that revision: another database, or a replica that does not follow"
+            self.note(name, behind=words)
 
     def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
         """Look once by each of the client's threads; what they saw is added to ``looks``."""

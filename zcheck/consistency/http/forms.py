@@ -19,15 +19,18 @@ DELETE = "manage_delObjects:method"
 class NotAccepted(Exception):
     """A write was refused, or accepted and not saved; ``kind`` and words.
 
-    ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
+    ``again``: nothing was done, and another attempt may succeed, as after a conflict.  ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
     """
 
-    def __init__(self, kind: Refusal, words: str, *, sent: bool = False, ours: bool = False) -> None:
+    def __init__(
+        self, kind: Refusal, words: str, *, sent: bool = False, ours: bool = False, again: bool = False
+    ) -> None:
         super().__init__(words)
         self.ours = ours
         self.kind: Refusal = kind
         self.words = words
         self.sent = sent
+        self.again = again
 
 
 class Form:

@@ -23,6 +23,8 @@ AnyDoor = TypeVar("AnyDoor", bound=Door)
 DOORS_AT_ONCE = 16
 """Clients that are spoken to side by side."""
 INTERRUPTED = "zcheck was interrupted"
+PATIENCE = 3
+"""How many times as long as one wait a client may take that is asked to write, before that is no answer."""
 TIME_IS_OVER = "the time for this run was over"
 FOR_A_WRITE_S = 1.0
 """Nothing is written with less time left: of a write that is not waited for nobody knows whether it was done."""
@@ -52,6 +54,7 @@ class Level(Generic[AnyDoor]):
         self.doors = {door.name: door for door in doors}
         for door in self.doors.values():
             door.limit = self.limit
+            door.patience = self.patience
         self.states = {name: ClientState(name) for name in self.doors}
         self.run_id = run_id
         self.before_write = before_write
@@ -74,7 +77,10 @@ class Level(Generic[AnyDoor]):
             database=database,
             run_id=self.run_id,
             operations=tuple(sorted(self.operations, key=lambda operation: operation.invoke_ns)),
-            clients=tuple(self.states.values()),
+            clients=tuple(
+                msgspec.structs.replace(state, late_s=round(self.doors[name].late_s, 1))
+                for name, state in self.states.items()
+            ),
             transactions=self.commits,
             left=tuple(self.remains),
             stopped=self.stopped,
@@ -127,6 +133,10 @@ class Level(Generic[AnyDoor]):
     def limit(self) -> float:
         """Seconds that one request may take now."""
         return max(0.05, min(self.timeout_s, self.left()))
+
+    def patience(self) -> float:
+        """Seconds that a request may take which nothing can replace: late is not silent."""
+        return max(0.05, min(PATIENCE * self.timeout_s, self.left()))
 
     def must_go_on(self) -> None:
         if self.left() <= 0:
