@@ -10,6 +10,7 @@ from inspect import ismodule
 from pathlib import Path
 
 import pytest
+from offenders import each
 
 import zcheck.checks
 import zcheck.facts
@@ -24,7 +25,7 @@ HEADINGS = ("What it examines", "Why it matters", "What it does not prove", "How
 LONGEST_BODY = 20
 """Lines of a check's function, its docstring, comments and blank lines left out."""
 
-every_check = pytest.mark.parametrize("check", CATALOGUE, ids=[check.name for check in CATALOGUE])
+of_every_check = each({check.name: check for check in CATALOGUE})
 
 
 def files_of(root: Path) -> set[str]:
@@ -53,19 +54,19 @@ def test_the_catalogue_is_in_the_order_of_the_stages() -> None:
     assert sorted(stages, key=STAGES.index) == stages
 
 
-@every_check
+@of_every_check
 def test_name_file_function_and_folder_agree(check: Check) -> None:
     module = f"zcheck.checks.{check.stage}.{check.name.replace('-', '_')}"
     assert (module, check.name.replace("-", "_")) == (check.__module__, check.__name__)
     assert getattr(importlib.import_module(module), check.__name__) is check
 
 
-@every_check
+@of_every_check
 def test_the_name_is_lower_case_words(check: Check) -> None:
     assert all(word.isalnum() and word == word.lower() for word in check.name.split("-"))
 
 
-@every_check
+@of_every_check
 def test_severity_is_one_that_a_problem_can_have(check: Check) -> None:
     """One check never finds a problem: what it cannot know it cannot blame."""
     if check.name == "unknown-storages-agree":
@@ -74,20 +75,20 @@ def test_severity_is_one_that_a_problem_can_have(check: Check) -> None:
     assert check.severity in (Severity.ADVICE, Severity.WARNING, Severity.CRITICAL)
 
 
-@every_check
+@of_every_check
 def test_after_names_earlier_checks(check: Check) -> None:
     earlier = [other.name for other in CATALOGUE[: CATALOGUE.index(check)]]
     assert [] == [name for name in check.after if name not in earlier]
 
 
-@every_check
+@of_every_check
 def test_kinds_are_declared_once_and_have_a_scope(check: Check) -> None:
     kinds = (*check.needs, *check.uses)
     assert len(set(kinds)) == len(kinds)
     assert {getattr(kind, "scope", None) for kind in kinds} <= {"client", "cluster"}
 
 
-@every_check
+@of_every_check
 def test_the_page_has_a_true_sentence_and_the_four_headings(check: Check) -> None:
     title, blank, *rest = check.page.splitlines()
     assert title.endswith(".") and not blank, "the first line is the sentence that holds for a healthy cluster"
@@ -125,7 +126,7 @@ def can_be_unknown(check: Check) -> bool:
     return bool({*check.needs, *check.uses} - {Inventory}) and not advice
 
 
-@every_check
+@of_every_check
 def test_the_examples_show_a_pass_a_problem_and_an_unknown(check: Check) -> None:
     words = shown(check)
     assert "OK" in words, "no example of a healthy cluster"
@@ -134,7 +135,7 @@ def test_the_examples_show_a_pass_a_problem_and_an_unknown(check: Check) -> None
         assert "UNKNOWN" in words, "no example of what could not be learnt"
 
 
-@every_check
+@of_every_check
 def test_the_examples_are_true(check: Check) -> None:
     names = {name: getattr(zcheck.testing, name) for name in zcheck.testing.__all__}
     for module in (zcheck.facts.history, zcheck.facts):
@@ -150,7 +151,7 @@ def test_the_examples_are_true(check: Check) -> None:
     assert result.attempted > 0
 
 
-@every_check
+@of_every_check
 def test_the_body_is_short(check: Check) -> None:
     lines, _ = inspect.getsourcelines(check.body)
     code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
@@ -199,10 +200,10 @@ BROKEN_PAGES = {
 
 
 def test_a_sound_page_passes() -> None:
-    test_the_page_has_a_true_sentence_and_the_four_headings(check_with(PAGE))
+    test_the_page_has_a_true_sentence_and_the_four_headings.rule(check_with(PAGE))
 
 
 @pytest.mark.parametrize("page", BROKEN_PAGES.values(), ids=BROKEN_PAGES)
 def test_a_broken_page_fails(page: str) -> None:
     with pytest.raises((AssertionError, ValueError)):
-        test_the_page_has_a_true_sentence_and_the_four_headings(check_with(page))
+        test_the_page_has_a_true_sentence_and_the_four_headings.rule(check_with(page))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from offenders import each
 
 from zcheck import cli
 from zcheck.checks import CATALOGUE
@@ -21,7 +22,7 @@ PAGES = sorted(
     and not {"generated", "checks"} & set(path.relative_to(ROOT).parts)
 )
 PAGES += [ROOT / "README.rst", ROOT / "contrib" / "containers" / "Containerfile"]
-every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+of_every_page = each({str(path.relative_to(ROOT)): path for path in PAGES})
 
 # A command as it stands in a line of its own, behind a prompt, or behind the key of some configuration.
 _COMMAND = re.compile(
@@ -57,7 +58,7 @@ def understood(line: str) -> click.Context:
     return command.make_context(name or "", words, resilient_parsing=not words)
 
 
-@every_page
+@of_every_page
 def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None:
     for line in commands(path):
         try:
@@ -81,7 +82,7 @@ def test_the_search_for_commands_finds_them() -> None:
             understood(wrong)
 
 
-@every_page
+@of_every_page
 def test_every_check_that_is_named_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     known = {check.name for check in CATALOGUE}

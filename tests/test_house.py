@@ -16,7 +16,10 @@ OF_WHOLE_RUNS = ("cluster", "network", "plone", "rendered")
 """Folders whose tests run the whole tool: on real clusters, on several machines, on Plone, on what recipes render."""
 OF_THE_REPOSITORY = frozenset(
     f"test_{name}.py"
-    for name in ("catalogue", "ci", "contrib", "docs", "house", "packaging", "readme", "sample_confs", "world")
+    for name in (
+        *("catalogue", "ci", "contrib", "docs", "house", "no_secret", "packaging", "readme", "sample_confs"),
+        *("secrets", "world"),
+    )
 )
 
 

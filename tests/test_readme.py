@@ -82,10 +82,10 @@ def test_the_check_that_the_readme_adds_is_one(tmp_path: Path) -> None:
     try:
         spec.loader.exec_module(module)
         check: Check = module.http_realms_agree
-        test_catalogue.test_name_file_function_and_folder_agree(check)
-        test_catalogue.test_the_page_has_a_true_sentence_and_the_four_headings(check)
-        test_catalogue.test_the_examples_show_a_pass_a_problem_and_an_unknown(check)
-        test_catalogue.test_the_examples_are_true(check)
-        test_catalogue.test_the_body_is_short(check)
+        test_catalogue.test_name_file_function_and_folder_agree.rule(check)
+        test_catalogue.test_the_page_has_a_true_sentence_and_the_four_headings.rule(check)
+        test_catalogue.test_the_examples_show_a_pass_a_problem_and_an_unknown.rule(check)
+        test_catalogue.test_the_examples_are_true.rule(check)
+        test_catalogue.test_the_body_is_short.rule(check)
     finally:
         del sys.modules[name]

@@ -88,47 +88,58 @@ FOLDERS = sorted(
     for path in SAMPLES.iterdir()
     if (path / "clients.ini").is_file() and not path.name.startswith("balancer-")
 )
-every_folder = pytest.mark.parametrize("folder", FOLDERS)
 
 
-def report_of(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def report_of(folder: str, copies: Path) -> dict[str, Any]:
     """The report of an offline preflight on a copy, whose files have the permissions that a checkout should have."""
-    copy = tmp_path / folder
+    copy = copies / folder
     shutil.copytree(SAMPLES / folder, copy)
     for path in copy.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    code = cli.main(["preflight", "--offline", "-o", "json", str(copy / "clients.ini")])
-    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    kept = copies / f"{folder}.json"
+    code = cli.main(["preflight", "--offline", "-q", "--no-state", "-o", f"json:{kept}", str(copy / "clients.ini")])
+    report: dict[str, Any] = json.loads(kept.read_text())
     assert code == EXIT_CODES[report["verdict"]["status"]]
     return report
 
 
-@every_folder
-def test_a_sample_shows_its_fault_and_no_other(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """By folder."""
+    copies = tmp_path_factory.mktemp("samples")
+    return {folder: report_of(folder, copies) for folder in FOLDERS}
+
+
+def findings(report: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Severity and clients of what each check found."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for finding in report_of(folder, tmp_path, capsys)["findings"]:
+    for finding in report["findings"]:
         found.setdefault(finding["check"], []).append((finding["severity"], " ".join(sorted(finding["clients"]))))
-    assert EXPECTED[folder] == found
+    return found
 
 
-@every_folder
-def test_every_place_is_a_line_of_a_file_that_is_there(
-    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for finding in report_of(folder, tmp_path, capsys)["findings"]:
-        assert finding["places"]
-        for place in finding["places"]:
-            lines = Path(place["file"]).read_text(encoding="utf-8").splitlines()
-            assert place["line"] is None or 1 <= place["line"] <= len(lines)
+def test_a_sample_shows_its_fault_and_no_other(reports: dict[str, dict[str, Any]]) -> None:
+    assert EXPECTED == {folder: findings(report) for folder, report in reports.items()}
 
 
-def test_no_secret_of_a_sample_is_in_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_place_is_a_line_of_a_file_that_is_there(reports: dict[str, dict[str, Any]]) -> None:
+    found = [finding for report in reports.values() for finding in report["findings"]]
+    assert [] == [finding["message"] for finding in found if not finding["places"]]
+    places = [place for finding in found for place in finding["places"]]
+    assert [] == [f"{place['file']}:{place['line']}" for place in places if not is_there(place)]
+
+
+def is_there(place: dict[str, Any]) -> bool:
+    lines = Path(place["file"]).read_text(encoding="utf-8").splitlines()
+    return place["line"] is None or 1 <= place["line"] <= len(lines)
+
+
+def test_no_secret_of_a_sample_is_in_its_report(reports: dict[str, dict[str, Any]]) -> None:
     holding = [
         folder for folder in FOLDERS for path in (SAMPLES / folder).rglob("*.conf") if "not-shown" in path.read_text()
     ]
     assert holding
-    for folder in holding:
-        assert "not-shown" not in json.dumps(report_of(folder, tmp_path, capsys))
+    assert [] == [folder for folder in holding if "not-shown" in json.dumps(reports[folder])]
 
 
 def test_every_folder_is_expected() -> None:
