@@ -7,12 +7,16 @@ but the two that are part of it, which are named by their digests.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zcheck.report.formats.html import drawing, lagchart, matrix, timeline
 from zcheck.report.formats.text import clean, last_line, not_proven, tested, where
 from zcheck.report.structs import Finding, Judged, Page, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _WORDS = {"CRITICAL": "do not balance", "WARNING": "works today", "UNKNOWN": "not known", "OK": "can be balanced"}
 _UNPROVEN = {**_WORDS, "WARNING": "something will bite", "OK": "nothing wrong was seen"}
@@ -28,17 +32,9 @@ _FEWEST_READS = 30
 
 def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
     """The whole page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("zcheck.report.formats.html", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
+    environment = _environment()
     loader = environment.loader
     assert loader is not None
     style, script = (loader.get_source(environment, name)[0].strip() for name in ("page.css", "page.js"))
@@ -71,6 +67,21 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
         ),
     )
     return text + "\n"
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Made once: what it compiles of the templates takes longer than a page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("zcheck.report.formats.html", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
 
 
 def _word(report: Report) -> str:
