@@ -28,7 +28,7 @@ def refuses(schema: Any, text: str, folder: Path) -> bool:
     import ZConfig
 
     home = folder / "home"
-    (home / "var").mkdir(parents=True)
+    (home / "var").mkdir(parents=True, exist_ok=True)
     path = folder / "zope.conf"
     for named in ("/srv/app2", "/opt/zope/second"):
         text = text.replace(named, str(home))
@@ -43,17 +43,24 @@ def refuses(schema: Any, text: str, folder: Path) -> bool:
 CASES = [*LINES, *((number, line, "") for number, line in HARMLESS)]
 
 
-@pytest.mark.parametrize(
-    ("number", "line", "expected"), CASES, ids=[f"{number}: {line!a}" for number, line, _ in CASES]
-)
-def test_zope_refuses_what_zcheck_says_it_refuses(
-    number: int, line: str | None, expected: str, schema: Any, tmp_path: Path
-) -> None:
+def test_zope_refuses_what_zcheck_says_it_refuses(schema: Any, tmp_path: Path) -> None:
+    known = [case for case in CASES if case[1] is None or not case[1].startswith(UNKNOWN_TODAY)]
+    assert len(known) > 100
+    wrong = []
+    for number, line, expected in known:
+        folder = tmp_path / f"{len(wrong)}"
+        folder.mkdir(exist_ok=True)
+        try:
+            _agrees_with_zope(number, line, expected, schema, folder)
+        except AssertionError as error:
+            wrong.append(f"{number}: {line!a}: {error}")
+    assert [] == wrong
+
+
+def _agrees_with_zope(number: int, line: str | None, expected: str, schema: Any, folder: Path) -> None:
     files = healthy()
     files["app2"][number - 1 : number] = [] if line is None else line.split("\n")
-    if line is not None and line.startswith(UNKNOWN_TODAY):
-        pytest.skip("today's Zope does not know it")
-    refused = refuses(schema, "\n".join(files["app2"]), tmp_path)
+    refused = refuses(schema, "\n".join(files["app2"]), folder)
     if expected == REFUSED or expected == "zope-conf-keys-are-known":
         assert refused
     elif "?" not in expected and expected != ADDRESS:

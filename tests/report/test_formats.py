@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import junitparser
 import msgspec
 import pytest
 from cases import HOSTILE, hostile, made, split, thirty
+from offenders import each
 from patience import patient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -412,15 +414,21 @@ def test_the_hostile_case_is_hostile() -> None:
     assert "\n" in HOSTILE
 
 
+SCHEMA = json.loads(as_json.schema())
 FOLDERS = sorted(path.name for path in SAMPLES.iterdir() if (path / "clients.ini").is_file())
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_every_sample_is_told_in_every_format(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@each({folder: folder for folder in FOLDERS})
+def test_every_sample_is_told_in_every_format(folder: str) -> None:
+    with tempfile.TemporaryDirectory() as told:
+        _is_told_in_every_format(folder, Path(told))
+
+
+def _is_told_in_every_format(folder: str, tmp_path: Path) -> None:
     outputs = [word for form in cli.FORMATS for word in ("-o", f"{form}:{tmp_path / form}")]
     code = cli.main(["preflight", "--offline", "-q", *outputs, str(SAMPLES / folder / "clients.ini")])
     document = json.loads((tmp_path / "json").read_text())
-    jsonschema.validate(document, json.loads(as_json.schema()))
+    jsonschema.validate(document, SCHEMA)
     assert code == document["verdict"]["exit_code"]
     log = json.loads((tmp_path / "sarif").read_text())
     jsonschema.validate(log, SARIF)
