@@ -50,7 +50,15 @@ def cookies_are_distinct(facts: Facts) -> Iterator[Problem | Skipped]:
                 message = f"servers {names} of {titled(section)} have the same cookie value {value}"
                 places = tuple(place(server.line) for server in servers)
                 about = f"{section.name}:{value}"
-                yield Problem(concerned(facts, section), message, places, "give each server its own", about=about)
+                hint = f"write a value of its own on each server line, such as {_own(servers)}"
+                yield Problem(concerned(facts, section), message, places, hint, about=about)
+
+
+def _own(servers: list[HaproxyServer]) -> str:
+    """What the server lines could say; the servers of a template have no line of their own."""
+    if any(server.is_template for server in servers):
+        return "'server NAME ADDRESS cookie NAME' in place of the server-template line"
+    return " and ".join(f"'cookie {server.name}' for {server.name}" for server in servers[1:])
 
 
 def _told(server: HaproxyServer) -> str:

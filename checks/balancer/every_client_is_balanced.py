@@ -97,6 +97,7 @@ def _missing(facts: Facts, client: Client, servers: list[tuple[HaproxySection, H
         message += f": server {name} leads to {leads[0] if leads else same.address}"
         hint = f"write server {name} {client.address} in line {same.line.line}, and leave its options as they are"
         return Problem((client.name,), message, (place(same.line), ini), hint)
-    hint = f"add: server {name} {client.address} check disabled"
+    cookie = f" cookie {name}" if any(one.cookie is not None for _, one in servers) else ""
+    hint = f"add: server {name} {client.address} check{cookie} disabled"
     heads = tuple(place(section.head) for _, section in balancing(facts))[:1]
     return Problem((client.name,), message, (ini, *heads), hint)

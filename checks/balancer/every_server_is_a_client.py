@@ -162,7 +162,8 @@ def _stranger(facts: Facts, conf: HaproxyConf, section: HaproxySection, server: 
     by_name = {server_name(client): client for client in facts.inventory.clients}
     named = by_name.get(server.name)
     clients = _together(facts, section, (named.name,) if named is not None else ())
-    hint = f"write [client:{server.name}] with address = {leads.strange[0]} and verify it, or remove the server"
+    verified = f"write [client:{server.name}] with address = {leads.strange[0]} and verify it"
+    hint = f"{verified}, or remove 'server {server.name}'"
     if server.shift is not None and leads.strange[0] == server.address:
         hint = f"write its port: server {server.name} {server.address.partition(':')[0]}:PORT"
     if server.shift is not None:

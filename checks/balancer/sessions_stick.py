@@ -73,7 +73,10 @@ def sessions_stick(facts: Facts) -> Iterator[Problem | Skipped]:
         if not _chooses(facts, section) or not served or is_sticky(section):
             continue
         message = f"sessions are in the memory of each of {', '.join(served)}, and {titled(section)} keeps no user on "
-        hint = "write cookie serverid insert indirect postonly httponly, and cookie NAME on each server line"
+        hint = (
+            f"write 'cookie serverid insert indirect postonly httponly' into {titled(section)}, "
+            "and on each server line 'cookie' with the server's name"
+        )
         lines = [line for line in (section.last("cookie"), section.last("balance")) if line is not None]
         places = (*map(place, lines or [section.head]), *(Place.of(private[client]) for client in served))
         yield Problem(tuple(served), message + "one server", places, hint, about=section.name)

@@ -96,7 +96,7 @@ def _lacking(
         have = "has" if len(with_blobs) == 1 else "have"
         lack = "has" if len(surely) == 1 else "have"
         message = f"{shared.label}: {', '.join(with_blobs)} {have} a blob-dir; {', '.join(surely)} {lack} none"
-        hint = f"write a blob-dir into the storage of {', '.join(surely)}"
+        hint = f"write 'blob-dir', with a folder of its own, into the storage of {', '.join(surely)}"
         yield Problem((*with_blobs, *surely), message, tuple(reversed(places)), hint, about=shared.label)
 
 
@@ -124,7 +124,10 @@ def _one_folder(
         clients = tuple(client for mode in (True, False) for client in parts[mode])
         if clients not in told:
             told.add(clients)
-            hint = "give those with the cache a folder of their own"
+            hint = (
+                f"write 'shared-blob-dir off' and a blob-dir of its own for {', '.join(parts[True])}; or, if this is "
+                f"the folder of the ZEO server's own blobs, a blob-dir of its own for {', '.join(parts[False])}"
+            )
             places = _places(members, (parts[True][0], parts[False][0]))
             message = f"{_said(shared, path, parts)}, on one machine"
             yield Problem(clients, message, places, hint, about=f"{shared.label} {path}")

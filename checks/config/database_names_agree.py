@@ -53,5 +53,6 @@ def database_names_agree(facts: Facts) -> Iterator[Problem | Skipped]:
         reported.add(tuple(parts.items()))
         places = tuple(Place.of(owners[clients[0]]) for clients in parts.values())
         message = f"the database on {path} is called {told(parts, str)}"
-        hint = "give the section one name: the one that the data was written with"
+        names = " or ".join(f"<zodb_db {name}>" for name in parts)
+        hint = f"write {names} for all: the name that the data was written with"
         yield Problem(everybody(parts), message, places, hint, about=path)

@@ -66,7 +66,7 @@ def every_zeo_server_is_used(facts: Facts) -> Iterator[Problem | Skipped]:
             message = f"no client dials {section.address}, the server of [zeo:{section.name}]: they dial {shown}"
             place = Place.in_ini(inventory.file, section.section, "address")
             lines = [line for conf in confs.values() for database in conf.databases for line in database.servers]
-            hint = "correct the clients' 'server' lines or this address; or remove the section"
+            hint = f"correct the clients' 'server' lines or this address; or remove [zeo:{section.name}]"
             yield Problem(facts.clients, message, (place, *dict.fromkeys(map(Place.of, lines))), hint, section.name)
 
 

@@ -76,7 +76,10 @@ def instance_homes_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
         outer = _outermost(things)
         said = listed(f"the {next(iter(owners.values())).what} {path}" for _, path, owners in outer)
         places = tuple(Place.of(own.line) for _, _, owners in outer for own in owners.values())
-        hint = "give each client an instance home of its own; containers are told apart by 'machine' in clients.ini"
+        hint = (
+            "write an instancehome of its own for each client, where '%define INSTANCE' says it there; "
+            "containers are told apart by 'machine' in clients.ini"
+        )
         yield Problem(clients, f"{', '.join(clients)} share {said} on {things[0][0]}", places, hint)
 
 

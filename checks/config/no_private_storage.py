@@ -53,5 +53,5 @@ def no_private_storage(facts: Facts) -> Iterator[Problem | Skipped]:
     for (name, kind), owners in found.items():
         ending = "which keeps what is written to itself" if kind == "demostorage" else "which no other client shares"
         message = f"database {name} of {', '.join(owners)} is in a <{kind}>, {ending}"
-        hint = f"put database {name} on the ZEO server (<zeoclient>) that all clients use"
+        hint = f"write the <zeoclient> of the ZEO server that all clients use in place of <{kind}>"
         yield Problem(tuple(owners), message, places(owners.values()), hint, about=name)

@@ -186,7 +186,7 @@ def _hint(shared: Shared, groups: list[list[Tenant]]) -> str:
         return (
             "name the hosts in the same order for every client, or add target_session_attrs=read-write for every client"
         )
-    return "write the connection string of the database that has the data, with one keep-history, for every client"
+    return "write the dsn of the database that has the data, with one keep-history, for every client"
 
 
 def _how_to_settle(homes: list[Home]) -> str:

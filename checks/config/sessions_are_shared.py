@@ -77,7 +77,11 @@ def _in_memory(facts: Facts, name: str, owners: Mapping[str, Database]) -> Probl
     message = f"database {name} on {paths} is in the memory of each of {', '.join(owners)}"
     if is_kept_by_balancers(facts, owners):
         return Note(tuple(owners), f"{message}; the balancer keeps each user on one of them", places(owners.values()))
-    hint = "make the balancer sticky, or keep sessions where all clients see them"
+    hint = "keep sessions where all clients see them"
+    if facts.inventory.balancers:
+        hint = f"let the balancer keep each user on one server ('cookie' in haproxy.cfg), or {hint}"
+    else:
+        hint = f"write [balancer:NAME] with type, config and backend, if a sticky HAProxy sends the users; else {hint}"
     return Problem(tuple(owners), message, places(owners.values()), hint, about=name)
 
 

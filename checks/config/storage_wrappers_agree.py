@@ -60,7 +60,8 @@ def storage_wrappers_agree(facts: Facts) -> Iterator[Problem | Skipped]:
             shown = [members[clients[0]].chain for clients in parts.values()]
             places = tuple(Place.of(chain[0]) for chain in shown if chain)
             message = f"{shared.label} is {told(parts, _said)}"
-            hint = "give every client the same storage sections, nested in the same order"
+            ways = " or ".join(_said(chain).removeprefix("in ") for chain in parts)
+            hint = f"write {ways} for all, as the data was written; with the '%import' line that a wrapper needs"
             yield Problem(everybody(parts), message, places, hint, about=shared.label)
 
 

@@ -53,4 +53,6 @@ def zeo_authentication_is_effective(facts: Facts) -> Iterator[Problem | Skipped]
     for (name, keys), owners in found.items():
         message = f"database {name} of {', '.join(owners)} has {keys}, which ZEO 5 and later ignore"
         where = places(line for lines in owners.values() for line in lines)
-        yield Problem(tuple(owners), message, where, "remove the lines, and protect the server's port", about=name)
+        yield Problem(
+            tuple(owners), message, where, "remove 'username' and 'password', and protect the server's port", about=name
+        )

@@ -170,7 +170,8 @@ def _told(facts: Facts, elsewhere: Elsewhere, seen: Seen) -> Problem | Unknown |
     pin = Place.in_ini(facts.inventory.file, section, elsewhere.key, "pinned here")
     places = (*(Place.of(line) for owners in seen.values() for lines in owners.values() for line in lines), pin)
     if elsewhere.sure:
-        hint = f"correct the client's zope.conf, or '{elsewhere.key}' in clients.ini"
+        line = "server" if elsewhere.key == "zeo" else "storage"
+        hint = f"correct the '{line}' line of {', '.join(clients)}, or '{elsewhere.key}' in clients.ini"
         return Problem(clients, message, places, hint, about=elsewhere.key)
     hint = "write the addresses of these names into [hosts] of clients.ini"
     return Unknown(clients, f"{message}; one server or two: cannot be told", places, hint, about=elsewhere.key)

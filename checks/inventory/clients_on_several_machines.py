@@ -52,7 +52,8 @@ def clients_on_several_machines(facts: Facts) -> Iterator[Problem | Unknown]:
     unknown_names = dict.fromkeys(client.machine.rstrip(".").lower() for client in nameless)
     if _machines(known, inventory, names) + len(unknown_names) == 1:
         message = f"{listed(names_of(clients))} run on one machine, {clients[0].machine}: when it stops, the site stops"
-        yield Problem(names_of(clients), message, address_lines(inventory, clients), "move one to another machine")
+        hint = "move one to another machine: its address, and in its zope.conf a 'server' line that is not localhost"
+        yield Problem(names_of(clients), message, address_lines(inventory, clients), hint)
     elif len(unknown_names) == 1 and _machines(known, inventory, names) == 1:
         host = nameless[0].machine
         message = f"nothing tells what {host} is: all clients may run on one machine"

@@ -36,4 +36,9 @@ def three_or_more_clients(facts: Facts) -> Iterator[Problem]:
     if len(clients) == 2:
         names, aside = names_of(clients), workers_aside(facts.inventory)
         message = f"two clients to balance, {listed(names)}{aside}: while one restarts, the other carries everybody"
-        yield Problem(names, message, address_lines(facts.inventory, clients), "add a third client")
+        yield Problem(
+            names,
+            message,
+            address_lines(facts.inventory, clients),
+            "add a third client: [client:NAME] with address = HOST:PORT",
+        )

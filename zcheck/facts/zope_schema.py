@@ -547,7 +547,9 @@ def _twice(section: Section, known: dict[str, Key]) -> Iterator[ConfFault]:
             earlier = first.setdefault(setting.key, setting)
             if earlier is not setting:
                 message = f"'{setting.key}' is given twice; the first is at line {earlier.line}"
-                yield ConfFault("refused", message, setting.file, setting.line, "remove one of the two lines")
+                yield ConfFault(
+                    "refused", message, setting.file, setting.line, f"remove one of the two '{setting.key}' lines"
+                )
 
 
 _WORDS = {

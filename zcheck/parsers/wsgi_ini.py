@@ -404,7 +404,13 @@ def _unknown(name: str, line: int) -> _Fault:
 
 def _template(placeholder: str, line: int) -> _Fault:
     message = f"this is a template, render it first: '{_shown(placeholder)}' is for another program to fill in"
-    return _Fault(message, line, "give the file that the client is started with", refused=True, is_template=True)
+    return _Fault(
+        message,
+        line,
+        "give the file that comes out of it: wsgi-ini = ... in clients.ini",
+        refused=True,
+        is_template=True,
+    )
 
 
 def _begin(text: str) -> str:

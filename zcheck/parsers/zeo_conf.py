@@ -71,7 +71,13 @@ def _judge_structure(tree: Tree, conf: ZeoConf) -> None:
     judge_names(tree.context, conf.sections)
     for kind in _ONLY_ONE:
         for section in [section for section in conf.sections if section.type == kind][1:]:
-            fault("refused", f"a second <{kind}> section", section.file, section.line, "join the two sections")
+            fault(
+                "refused",
+                f"a second <{kind}> section",
+                section.file,
+                section.line,
+                f"move its lines into the first <{kind}>, and remove this one",
+            )
     # What an include that could not be read holds is not known.
     is_whole = not any(found.kind == "unread" for found in tree.context.faults)
     if conf.zeo is None and is_whole:

@@ -310,7 +310,11 @@ class _Context:
     def template(self, file: str, line: int, marker: str) -> None:
         """Say that it is one, in place of everything that a template makes a parser say."""
         message = f"this is a template, render it first: '{marker}' is for another program to fill in"
-        self.faults = [ConfFault("refused", message, file, line, "give the file that the client is started with")]
+        self.faults = [
+            ConfFault(
+                "refused", message, file, line, "give the file that comes out of it: zope-conf = ... in clients.ini"
+            )
+        ]
         self.is_template = self.stopped = True
 
     def read_text(self, text: str, url: str, section: _Open) -> None:
@@ -334,7 +338,8 @@ class _Context:
         except ConfigurationSyntaxError as error:
             unclosed = self.open_sections[-1] if error.message.startswith("unclosed") else None
             message = error.message if unclosed is None else f"<{unclosed.type}> is never closed"
-            self.fault("refused", message, url, parser.lineno if unclosed is None else unclosed.line)
+            hint = "" if unclosed is None else f"write </{unclosed.type}> where it ends; is the file cut off?"
+            self.fault("refused", message, url, parser.lineno if unclosed is None else unclosed.line, hint)
             self.broken = True
         self.line = parser.lineno
         while len(self.open_sections) > depth:
@@ -538,7 +543,9 @@ def _is_another_kind(context: _Context, top: _Open) -> bool:
     else:
         return False
     context.faults.clear()
-    context.fault("refused", message, top.file, where, "name the client's own zope.conf in clients.ini")
+    context.fault(
+        "refused", message, top.file, where, "name the client's own zope.conf in clients.ini: zope-conf = ..."
+    )
     return True
 
 
@@ -578,7 +585,13 @@ def judge_names(context: _Context, sections: Sequence[Section]) -> None:
             earlier = single.setdefault(section.type, section)
             if earlier is not section:
                 message = f"a second <{section.type}> section; the first is at line {earlier.line}"
-                context.fault("refused", message, section.file, section.line, "join the two sections")
+                context.fault(
+                    "refused",
+                    message,
+                    section.file,
+                    section.line,
+                    f"move its lines into the first <{section.type}>, and remove this one",
+                )
 
 
 def _judge_database(context: _Context, section: Section) -> None:
