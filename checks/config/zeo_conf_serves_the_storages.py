@@ -84,6 +84,9 @@ def _not_examined(facts: Facts, servers: tuple[Server, ...]) -> Found:
         names = listed(f"[zeo:{server.section.name}]" for server in servers if server.perhaps)
         message = f"whether {perhaps[0].endpoint} is the server of {names} cannot be told"
         hint = "write the addresses of these names into [hosts] of clients.ini"
+        path = perhaps[0].endpoint.path
+        if path is not None and not path.startswith("/"):
+            hint = "write the whole path of the socket; or 'machine' for these clients and for the server"
         yield Unknown(clients_of(perhaps), message, (Place.of(perhaps[0].line),), hint, about="server")
     examined.update(clients_of(perhaps))
     without = tuple(client for client in facts.clients if client not in examined)
@@ -133,7 +136,11 @@ def _address(server: Server, conf: ZeoConf, cluster: Cluster, answering: frozens
             yield Problem(names, message, places, hint, about="address")
         else:
             message = f"{conf.file} binds {line.value}; whether that can be dialled as {dialled} cannot be told"
-            yield Unknown(names, message, places, "write the addresses of these names into [hosts]", about="address")
+            relative = any(use.endpoint.path is not None for uses in by_spelling.values() for use in uses)
+            hint = "write the addresses of these names into [hosts]"
+            if relative:
+                hint = "write the whole path of the socket in both files"
+            yield Unknown(names, message, places, hint, about="address")
 
 
 def _storages(server: Server, conf: ZeoConf, cluster: Cluster) -> Found:

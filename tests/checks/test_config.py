@@ -1160,6 +1160,19 @@ CASES = [
         ),
     ),
     row(
+        "an add-on's storage, imported by a name in another case",
+        Case(
+            "zope-conf-parses",
+            HEALTHY,
+            "%import zeo\n" + CLIENT_STORAGE,
+            says=(
+                "CRITICAL",
+                "app2",
+                "Zope does not start: unknown type name: <clientstorage>, for '%import zeo' names",
+            ),
+        ),
+    ),
+    row(
         "RelStorage's key, as its documentation has it",
         Case(
             "zope-conf-parses",

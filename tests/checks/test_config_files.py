@@ -14,6 +14,7 @@ import pytest
 
 from zcheck.checks import CATALOGUE
 from zcheck.facts import Facts, Inventory, LeftOut, Names, NotGathered, WsgiConf, ZeoConf, ZeoConfs, ZopeConf
+from zcheck.facts.zope_schema import KEYS, ZEO_KEYS
 from zcheck.gather.collect import collect
 from zcheck.gather.kinds import wanted_kinds
 from zcheck.gather.settings import Settings
@@ -369,7 +370,7 @@ VALID = {
     "every form of an address": zeo_case("pass", zeo("1", address="[::1]:8100")),
     "a unix socket": zeo_case("pass", zeo("1", address="/run/zeo.sock")),
     "a log": zeo_case("pass", zeo("1") + "<eventlog>\nlevel info\n<logfile>\npath /x\n</logfile>\n</eventlog>\n"),
-    "a runner": zeo_case("pass", zeo("1") + "<runner>\nprogram x\ndaemon on\n</runner>\n"),
+    "a runner": zeo_case("pass", zeo("1") + "<runner>\nprogram x\ndaemon on\nstart-timeout 9\n</runner>\n"),
     "TLS": zeo_case("pass", zeo("1", keys="<ssl>\ncertificate /c\nkey /k\nauthenticate SIGNED\n</ssl>")),
     "an add-on's storage": zeo_case("pass", "%import my.storage\n" + zeo("1").replace("filestorage", "mystorage")),
     "fan-out": zeo_case("pass", "<zeo>\naddress 1\n</zeo>\n<zeoclient 1>\nserver zeo1:8100\n</zeoclient>\n"),
@@ -447,6 +448,19 @@ VALID = {
 @pytest.mark.parametrize("case", VALID.values(), ids=VALID)
 def test_zeo_conf_is_valid(case: Case) -> None:
     compare("zeo-conf-is-valid", case)
+
+
+def test_zeo_knows_no_other_keys() -> None:
+    """Of each kind of section that ZEO's own schema has: a key that the table lacks would be a false alarm."""
+    zeo_package = pytest.importorskip("ZEO")
+    config = pytest.importorskip("ZConfig")
+    schema = config.loadSchema(str(Path(zeo_package.__file__).with_name("schema.xml")))
+    tables = {**KEYS, **ZEO_KEYS}
+    for name in schema.gettypenames():
+        kind = schema.gettype(name)
+        if not kind.isabstract() and name in tables:
+            real = {key for key, info in kind if key and not info.issection()}
+            assert real - set(tables[name]) == set(), name
 
 
 @pytest.mark.parametrize("name", [name for name, case in VALID.items() if isinstance(case.zeo["main"], str)])

@@ -160,6 +160,8 @@ def test_variables_that_no_file_uses(
         ([], "ZEO=zeo1:8100\n"),
         ([], "ZEO_HOST=zeo1\nZEO=${ZEO_HOST}:8100\n"),
         ([], 'ZEO_HOST=zeo1\nZEO="${ZEO_HOST}:8100"\n'),
+        ([], "ZEO_HOST=zeo1\nZEO=$ZEO_HOST:8100\n"),
+        (["UNKNOWN"], "ZEO=$ZEO_HOST:8100\n"),
         (["UNKNOWN"], "ZEO=${ZEO_HOST}:8100\n"),
         (["UNKNOWN"], "ZEO=${ZEO_HOST:-zeo1}:8100\n"),
     ],

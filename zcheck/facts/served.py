@@ -158,7 +158,7 @@ Dialable = Literal["yes", "no", "unknown"]
 def dialable(end: Endpoint, address: HostPort | str, use: Use, machine: str, cluster: Cluster) -> Dialable:
     """Whether a client that dials ``end`` reaches a server on ``machine`` that binds ``address``."""
     if end.path is not None or isinstance(address, str):
-        return _sockets(end, address)
+        return _sockets(end, address, machine, cluster)
     if end.port != address.port:
         return "no"
     if address.host == "*" or address.host == end.host:
@@ -168,13 +168,15 @@ def dialable(end: Endpoint, address: HostPort | str, use: Use, machine: str, clu
     return _interface(end, address.host, cluster)
 
 
-def _sockets(end: Endpoint, address: HostPort | str) -> Dialable:
+def _sockets(end: Endpoint, address: HostPort | str, machine: str, cluster: Cluster) -> Dialable:
     if end.path is None or not isinstance(address, str):
         return "no"
     path = path_of(Setting("", address, "", 0))
     path = path[4:] if path.startswith("/var/run/") else path
     if not (end.path.startswith("/") and path.startswith("/")):
-        return "unknown"
+        # Who shares a machine by 'machine' of clients.ini shares its folders as well.
+        together = {end.machine, machine} <= cluster.inventory.stated_machines
+        return "yes" if path == end.path and together else "unknown"
     return "yes" if path == end.path else "no"
 
 

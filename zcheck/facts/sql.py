@@ -124,8 +124,8 @@ def place_of(database: Database, client: Client, conf: ZopeConf) -> Place | None
             for key in ("host", "port", "dbname", "user"):
                 values.setdefault(key, None)
             elsewhere = elsewhere or "and what a variable adds"
-    elif kind == "mysql" and "read_default_file" in values:
-        elsewhere = f"with what {values['read_default_file']} of its machine says"
+    elif kind == "mysql" and values.keys() & {"read_default_file", "read_default_group"}:
+        elsewhere = f"with what {values.get('read_default_file') or 'my.cnf'} of its machine says"
         for key in ("host", "port", "db", "user"):
             values.setdefault(key, None)
     values = {key: None if value is not None and _VARIABLE.search(value) else value for key, value in values.items()}

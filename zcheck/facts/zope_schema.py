@@ -279,10 +279,15 @@ transcript path
 directory path
 exit-codes text
 logfile path
+python path
+zdrun path
+start-test-program text
+start-timeout integer
+stop-timeout integer
 """),
     "warnfilter": _keys("action text\nmessage text\ncategory text\nmodule text\nlineno integer"),
     "eventlog": _keys(_LOG),
-    "logger": _keys(_LOG),
+    "logger": _keys(_LOG + "\nname text"),
     "logfile": _keys(_LOG_FILE),
     "dos_protection": _keys("""
 form-memory-limit size 1MB
@@ -485,10 +490,14 @@ def of_zope_2(conf: ZopeConf) -> Iterator[Setting | Section]:
 def not_imported(storages: Iterable[Section], imports: Sequence[str]) -> Iterator[ConfFault]:
     """The storages of add-ons that no ``%import`` brings, as far as that is sure."""
     unsure = any(package not in _BRINGS_NO_OTHER for package in imports)
+    misspelt = {package.lower(): package for package in imports if package not in _BRINGS_NO_OTHER}
     for section in storages:
         package = _IMPORTED.get(section.type)
         missing = f"unknown type name: <{section.type}>"
-        if package is not None and package not in imports and not unsure:
+        if package is not None and package.lower() in misspelt:
+            message = f"{missing}, for '%import {misspelt[package.lower()]}' names no package; it is {package}"
+            yield ConfFault("refused", message, section.file, section.line, f"write '%import {package}'")
+        elif package is not None and package not in imports and not unsure:
             message = f"{missing}, for it is {package}'s, and the file has no '%import {package}'"
             hint = f"write '%import {package}' at the top of the file"
             yield ConfFault("refused", message, section.file, section.line, hint)
@@ -515,13 +524,16 @@ def _of_section(
     for setting in section.settings:
         if setting.key in known:
             yield from _malformed(setting, known[setting.key])
-        elif section.type in tables:
+        elif section.type in tables and section.type not in _NOT_SURE:
             yield _unknown(section.type, setting, known)
     for key in required.get(section.type, ()):
         if section.first(key) is None and not partial:
             message = f"<{section.type}> has no '{key}'"
             yield ConfFault("refused", message, section.file, section.line, f"write '{key} ...' into it")
 
+
+# Of these no package's own schema was at hand to be compared with.
+_NOT_SURE = frozenset({"encryptingstorage", "serverencryptingstorage", "before", "zoperunner", "warnfilter", "zrs"})
 
 _HOST_AND_PORT = re.compile(r"\S+:\d{1,5}")
 

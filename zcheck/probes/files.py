@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from zcheck.facts import Inventory, NotGathered, SecretFile, SecretFiles
+from zcheck.facts.secrets import speaks_of_a_secret
 
 LIMIT = 1024 * 1024
 """Bytes of one file.  The largest zope.conf that was met in the wild has 60 kB."""
@@ -99,38 +100,40 @@ def parse_env(text: str) -> dict[str, str]:
     left out: that environment is not ours to guess.  White space and ``#`` end a bare value, as docker compose has it:
     docker itself keeps both, but then the client would not start either.  The last of several lines for a name counts.
 
-    ``${NAME}`` in a value without single quotes is what docker compose fills in: from the lines above, where they have
-    the name.  Where they have not, compose takes it from an environment that is not ours to guess, and docker and
-    systemd leave it as it is: the variable is then left out, as one whose value is not known.
+    ``${NAME}`` and ``$NAME`` in a value without single quotes are what docker compose fills in: from the lines above,
+    where they have the name.  Where they have not, compose takes it from an environment that is not ours to guess, and
+    docker and systemd leave it as it is: the variable is then left out, as one whose value is not known.
     """
     found: dict[str, str] = {}
     for line in _continued(text):
         match = _ASSIGNMENT.fullmatch(line)
         if match is not None:
-            value = _filled_in(match[2].strip(), found)
+            value = _filled_in(match[1], match[2].strip(), found)
             found.pop(match[1], None)
             if value is not None:
                 found[match[1]] = _unquoted(value)
     return found
 
 
-_FILLED_IN = re.compile(r"\\\$|\$\{([A-Za-z_]\w*)\}|\$\{[^}]*\}")
+_FILLED_IN = re.compile(r"\\\$|\$\$|\$\{([A-Za-z_]\w*)\}|\$\{[^}]*\}|\$([A-Za-z_]\w*)")
 
 
-def _filled_in(value: str, above: Mapping[str, str]) -> str | None:
+def _filled_in(variable: str, value: str, above: Mapping[str, str]) -> str | None:
     """The value with each ``${NAME}`` replaced; None where one is not known."""
-    if "${" not in value or value.startswith("'"):
+    if "$" not in value or value.startswith("'"):
         return value
     unknown = False
+    may_be_literal = speaks_of_a_secret(variable) or variable.lower().endswith(("dsn", "url"))
 
     def known(match: re.Match[str]) -> str:
         nonlocal unknown
-        if match.group() == "\\$":
-            return match.group()
-        if match[1] not in above:
+        name = match[1] or match[2]
+        if match.group() in ("\\$", "$$") or (match[2] and name not in above and may_be_literal):
+            return match.group()  # A bare $ is a part of many a password.
+        if name not in above:
             unknown = True
             return ""
-        return above[match[1]]
+        return above[name]
 
     replaced = _FILLED_IN.sub(known, value)
     return None if unknown else replaced
