@@ -86,6 +86,7 @@ def test_what_is_no_address(expected: str, text: str) -> None:
     assert str(caught.value).isprintable()
 
 
+DOCKER = "host.docker.internal:8100"
 SAME = [
     ("zeo1:8100", APP1, "zeo1:8100", APP2, "a name"),
     ("unknown:8100", APP1, "UNKNOWN.:8100", ELSEWHERE, "a name that nothing knows"),
@@ -105,6 +106,9 @@ SAME = [
     ("out:8100", APP1, "localhost:8100", HERE, "an address of the machine of zcheck"),
     ("/run/zeo.sock", APP1, "/var/run/zeo.sock", APP1, "one socket"),
     ("127.0.0.2:8100", APP1, "127.0.0.2:8100", APP1, "a loopback alias"),
+    (DOCKER, APP1, DOCKER, APP1, "two containers of one machine"),
+    (DOCKER, APP1, "gateway.docker.internal:8100", APP1, "two names of the machine around"),
+    (DOCKER, APP1, "10.0.0.1:8100", APP2, "the machine around, and its address"),
     ("/run/zeo.sock", APP1, "/run/zeo.sock", "10.0.0.1", "one socket, the machine by name and address"),
 ]
 DIFFERENT = [
@@ -115,6 +119,9 @@ DIFFERENT = [
     ("localhost:8100", APP1, "localhost:8100", APP2, "localhost of two machines"),
     ("8100", APP1, "127.0.0.1:8100", APP2, "bare port of two machines"),
     ("127.0.0.2:8100", APP1, "127.0.0.2:8100", APP2, "a loopback alias of two machines"),
+    (DOCKER, APP1, DOCKER, APP2, "containers of two machines"),
+    ("host.containers.internal:8100", APP1, "host.containers.internal:8100", APP2, "the same with Podman"),
+    (DOCKER, APP1, "zeo1:8100", APP1, "the machine around, and another one"),
     ("/run/zeo.sock", APP1, "/run/zeo.sock", APP2, "one path on two machines"),
     ("/run/zeo.sock", APP1, "/run/other.sock", APP1, "two paths on one machine"),
     ("var/zeo.sock", APP1, "var/zeo.sock", APP2, "a relative path on two machines"),
@@ -131,6 +138,8 @@ OPEN = [
     ("/run/zeo.sock", APP1, "/run/zeo.sock", ELSEWHERE, "one path, a machine that nothing knows"),
     ("127.0.0.2:8100", APP1, "127.0.0.1:8100", APP1, "two loopback addresses, or a server on every address"),
     ("127.0.0.2:8100", APP1, "10.0.0.1:8100", APP2, "a loopback alias and the machine's own address"),
+    (DOCKER, APP1, "localhost:8100", APP1, "the machine around, and the container's own loopback"),
+    (DOCKER, APP1, DOCKER, ELSEWHERE, "the machine around, and one that nothing knows"),
     ("second:8100", HERE, "third:8100", HERE, "names of two loopback addresses"),
     ("own:8100", APP1, "127.0.0.1:8100", APP1, "[hosts]' loopback address may be each client's own"),
 ]
@@ -294,6 +303,8 @@ def test_an_endpoint_says_where_it_is() -> None:
         pytest.param(False, "second", "third", id="two aliases by name"),
         pytest.param(False, "127.0.0.2", "localhost", id="an alias and localhost"),
         pytest.param(True, "zeo1", "10.0.0.5", id="a name and its address"),
+        pytest.param(True, "host.docker.internal", "host.docker.internal", id="the machine around"),
+        pytest.param(None, "host.docker.internal", "localhost", id="the machine around, and localhost"),
         pytest.param(None, "unknown", "10.0.0.5", id="a name that nothing knows"),
     ],
 )

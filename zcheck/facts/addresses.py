@@ -30,6 +30,20 @@ _LOCAL_NAMES = frozenset(
 )
 
 
+OF_THE_CONTAINERS_HOST = frozenset(
+    {
+        "host.docker.internal",
+        "gateway.docker.internal",
+        "host.containers.internal",
+        "docker.for.mac.host.internal",
+        "host.lima.internal",
+        "host.minikube.internal",
+        "host.rancher-desktop.internal",
+    }
+)
+"""Names by which a container calls the machine that it runs on: each machine means itself."""
+
+
 # Letters of any script (internationalised names), and what IPv6 addresses and their zones need.
 _HOST = re.compile(r"[\w.:%-]*")
 _LOOKS_LIKE_TCP = re.compile(r"[\w.-]*:?\d*/")
@@ -109,7 +123,7 @@ def _parsed(text: str) -> tuple[str, int, str | None]:
 def is_loopback(host: str) -> bool:
     """Whether ``host`` means the machine that reads it: a local name, a loopback or the any-address."""
     host = host.rstrip(".").lower()
-    if host in _LOCAL_NAMES or host.endswith(".localhost"):
+    if host in _LOCAL_NAMES or host in OF_THE_CONTAINERS_HOST or host.endswith(".localhost"):
         return True
     address = _ip(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
@@ -192,6 +206,10 @@ def _by_aliases(one: str, other: str, inventory: Inventory, names: Names | None)
     127.0.0.2 and 127.0.0.1 of one machine may be two servers, or one that listens on every address.
     """
     ones, others = reached(one, inventory, names), reached(other, inventory, names)
+    around = {_UNRESOLVED + name for name in OF_THE_CONTAINERS_HOST}
+    if any(not ends.isdisjoint(around) for ends in (ones, others)):
+        # The same name, or two names of the machine around, are one; localhost within a container may be another.
+        return not all(ends <= around for ends in (ones, others)) and all(map(is_loopback, (one, other)))
     return ones.isdisjoint(others) and any(map(is_alias, ones | others))
 
 
@@ -254,6 +272,9 @@ def reached(host: str, inventory: Inventory, names: Names | None = None) -> froz
     literal = _canonical_host(host)
     if is_alias(literal):
         return frozenset({literal})
+    if literal in OF_THE_CONTAINERS_HOST:
+        # The machine around the container, of which localhost within it may or may not be an address.
+        return frozenset({_UNRESOLVED + literal})
     aliases = {_canonical_host(one) for one in inventory.hosts.get(literal, ()) if is_alias(_canonical_host(one))}
     if not aliases:
         return locate(host, inventory, names)
@@ -373,7 +394,8 @@ def dialled(endpoint: Endpoint, client: Client, inventory: Inventory, names: Nam
         return endpoint.path
     if not endpoint.is_local or where == {HERE}:
         host = endpoint.host if endpoint.is_local else _listed(endpoint.host, inventory)
-        return HostPort(host, endpoint.port)
+        # A name that is known within containers alone.
+        return HostPort(HERE if host in OF_THE_CONTAINERS_HOST else host, endpoint.port)
     host = client.machine if where else client.address.host
     return HostPort(_listed(host, inventory), endpoint.port)
 
