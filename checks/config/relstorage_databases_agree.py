@@ -177,7 +177,7 @@ def _hint(shared: Shared, groups: list[list[Tenant]]) -> str:
     ends = [end for home in homes for end in home.servers or ()]
     alike = len({(home.adapter, home.name, home.history, home.lock) for home in homes}) == 1
     if alike and ends and all(end.is_local for end in ends):
-        words = " ".join(dict.fromkeys(f"127.0.0.1:{end.port}@{end.machine}" for end in ends))
+        words = " ".join(dict.fromkeys(end.as_alias for end in ends))
         return (
             "write the database server's own address in place of localhost; or, if a pooler or tunnel on each machine "
             f"leads to one server, say so in clients.ini: [database:NAME] with sql = ... and aliases = {words}"

@@ -160,7 +160,7 @@ def _hint(sides: list[Side]) -> str:
     local = [end for side in sides for end in side.endpoints if end.is_local]
     if not local:
         return "give every client the 'server' lines of the one server that has the data"
-    words = " ".join(dict.fromkeys(f"{end.path or f'127.0.0.1:{end.port}'}@{end.machine}" for end in local))
+    words = " ".join(dict.fromkeys(end.as_alias for end in local))
     name = local[0].text
     return (
         f"write the ZEO server's own address in place of {name}; or, if a tunnel or proxy on each machine leads to one "

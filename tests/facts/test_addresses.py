@@ -289,6 +289,19 @@ def test_a_socket_of_another_machine_cannot_be_dialled() -> None:
         dial("/run/zeo.sock", "app1", CLUSTER)
 
 
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ("127.0.0.1:8100@app1.example.com", "localhost:8100"),
+        ("127.0.0.2:8100@app1.example.com", "127.0.0.2:8100"),
+        ("host.docker.internal:8100@app1.example.com", "host.docker.internal:8100"),
+        ("/run/zeo.sock@app1.example.com", "/run/zeo.sock"),
+    ],
+)
+def test_how_an_endpoint_of_one_machine_is_written_as_an_alias(expected: str, text: str) -> None:
+    assert expected == parse_server(text, APP1).as_alias
+
+
 def test_an_endpoint_says_where_it_is() -> None:
     assert (True, APP1) == (parse_server("8100", APP1).is_local, parse_server("8100", APP1).where)
     assert Endpoint("zeo1:8100", APP1, "zeo1", 8100).where == "zeo1"

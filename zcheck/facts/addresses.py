@@ -73,6 +73,12 @@ class Endpoint(msgspec.Struct, frozen=True):
         """The name or address of the machine that serves it."""
         return self.machine if self.is_local else self.host
 
+    @property
+    def as_alias(self) -> str:
+        """How clients.ini says of an endpoint on a machine of its own that it means a server: HOST:PORT@MACHINE."""
+        kept = is_alias(self.host) or self.host in OF_THE_CONTAINERS_HOST
+        return f"{self.path or HostPort(self.host if kept else HERE, self.port)}@{self.machine}"
+
     def __str__(self) -> str:
         """As a person would say it: with the machine, where the text alone does not tell it."""
         return f"{self.text} on {self.machine}" if self.is_local and not is_loopback(self.machine) else self.text
