@@ -26,6 +26,7 @@ from zcheck.cli.options import UNKNOWN, Suggesting
 from zcheck.cli.output import FORMATS, complain, rendered, where_it_failed
 from zcheck.cli.verify import demo, leftovers, monitor, plan, preflight
 from zcheck.system import clock
+from zcheck.system.shortages import ShortageError, allow_many_files
 from zcheck.system.signals import Interrupt, interruptible
 
 __all__ = ["FORMATS", "main", "rendered", "run", "zcheck"]
@@ -89,6 +90,8 @@ def _code_of(arguments: list[str], begun: float) -> int:
     except SystemExit:
         # Click ends so when the reader of our output is gone.
         output.lose_stdout()
+    except ShortageError as shortage:
+        complain(f"zcheck: the result is UNKNOWN: {shortage}")
     except OSError as error:
         # The system's own words alone: what stands beside them may hold a secret.
         what = f"{os.strerror(error.errno)}{_REMEDIES.get(error.errno, '')}" if error.errno else where_it_failed(error)
@@ -103,6 +106,7 @@ def run() -> NoReturn:
     code = UNKNOWN
     try:
         output.open_closed_streams()
+        allow_many_files()
         with interruptible(complain):
             code = main(started=_STARTED)
         with contextlib.suppress(OSError, ValueError, AttributeError):

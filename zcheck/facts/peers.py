@@ -148,6 +148,8 @@ ZeoOutcome = Literal[
     "not-tls",
     # Both do, and one of them does not accept the other.
     "tls-failed",
+    # It was not asked, for want of something of our own; no fact says so.
+    "own-shortage",
 ]
 
 

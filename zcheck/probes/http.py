@@ -20,6 +20,7 @@ from zcheck.facts.processes import START_TOLERANCE_S
 from zcheck.parsers.redact import shown_location
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, connect, resolve
 from zcheck.system import clock
+from zcheck.system.shortages import ShortageError
 
 CONTROL_PANEL = "/Control_Panel/manage_main"
 DATABASES = "/Control_Panel/Database/manage_main"
@@ -56,8 +57,15 @@ def probe_port(client: Client, timeout_s: float, hosts: Mapping[str, Sequence[st
         started = time.monotonic()
         connect(addresses, dialled.port, timeout_s).close()
     except HttpTrouble as trouble:
+        _must_be_the_peers(trouble)
         return PortAnswer(str(dialled), _PORT_OUTCOMES.get(trouble.kind, "unreachable"), trouble.words)
     return PortAnswer(str(dialled), "open", connect_ms=_ms(time.monotonic() - started))
+
+
+def _must_be_the_peers(trouble: HttpTrouble) -> None:
+    """Raise :exc:`ShortageError` for what is no fault of the peer's."""
+    if trouble.kind == "own-shortage":
+        raise ShortageError(f"it {trouble.words}")
 
 
 def probe_http(
@@ -71,6 +79,7 @@ def probe_http(
         reply = line.ask("GET", "/", timeout_s=timeout_s, may_cut=True)
         answered_at = clock.now_s()
     except HttpTrouble as trouble:
+        _must_be_the_peers(trouble)
         return HttpAnswer(_HTTP_OUTCOMES.get(trouble.kind, "reset"), trouble.words)
     finally:
         if line is not None:

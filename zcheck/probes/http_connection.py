@@ -26,6 +26,7 @@ import msgspec
 
 from zcheck.facts import Client, HostPort
 from zcheck.probes import names
+from zcheck.system import shortages
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a page, unpacked; the Zope Management Interface's own pages have ten to twenty thousand."""
@@ -43,10 +44,13 @@ TroubleKind = Literal[
     "reset",
     "too-slow",
     "too-large",
+    "own-shortage",
 ]
 
 # With these no request was sent, so it surely had no effect.
-_NOT_SENT: frozenset[TroubleKind] = frozenset({"unknown-name", "refused", "timeout", "unreachable", "tls-error"})
+_NOT_SENT: frozenset[TroubleKind] = frozenset(
+    {"unknown-name", "refused", "timeout", "unreachable", "tls-error", "own-shortage"}
+)
 
 
 class HttpTrouble(Exception):
@@ -159,6 +163,8 @@ def _cannot_connect(error: OSError, timeout_s: float) -> HttpTrouble:
         return HttpTrouble("timeout", f"did not accept a connection within {seconds(timeout_s)}")
     if error.errno == errno.ECONNREFUSED:
         return HttpTrouble("refused", "refuses connections")
+    if shortage := shortages.of_ours(error):
+        return HttpTrouble("own-shortage", f"could not be asked: {shortage}")
     reason = (error.strerror or type(error).__name__).lower()
     return HttpTrouble("unreachable", f"cannot be reached from here: {reason}")
 

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from zcheck.facts import HostPort, LockReading, ZeoOutcome, ZeoStorage
+from zcheck.system.shortages import of_ours
 from zcheck.system.threads import within
 
 MAX_HELLO = 64
@@ -210,7 +211,7 @@ def _connect(dialled: Dialled, end: float) -> socket.socket:
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise NotZeo("refused", _words(error)) from None
     except OSError as error:
-        raise NotZeo("unreachable", _words(error)) from None
+        raise NotZeo("own-shortage" if of_ours(error) else "unreachable", of_ours(error) or _words(error)) from None
 
 
 def _wrapped(plain: socket.socket, dialled: Dialled, context: ssl.SSLContext | None, end: float) -> socket.socket:

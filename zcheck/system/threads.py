@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple, TypeVar
 
+from zcheck.system.shortages import ShortageError
+
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
 
@@ -85,6 +87,8 @@ def side_by_side(
                 return
             try:
                 done.put((key, jobs[key]()))
+            except ShortageError as shortage:
+                done.put((key, NotDone(str(shortage))))
             except Exception as error:  # a defect of ours becomes UNKNOWN, never a lost client
                 done.put((key, NotDone(f"zcheck failed: {type(error).__name__}: {error}")))
 

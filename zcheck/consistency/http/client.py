@@ -469,6 +469,7 @@ class Door:
     def not_answered(self, trouble: HttpTrouble, what: str, limit_s: float, *, sent: bool = False) -> NotAccepted:
         """Why nothing came of a request for which there were so many seconds."""
         ours = limit_s < self.timeout_s and trouble.kind in ("silent", "timeout", "too-slow")
+        ours = ours or trouble.kind == "own-shortage"
         return NotAccepted("error", f"it {trouble.words} ({what})", sent=sent, ours=ours)
 
     def form_of(self, page: Reply, path: str, fields: Sequence[str]) -> Form:

@@ -25,6 +25,7 @@ from ZODB.POSException import ConflictError, POSKeyError, ReadOnlyError
 from zcheck.consistency.storage import markers, protocol
 from zcheck.consistency.storage.common import Change, CommitFailed, NoAnswer, Record
 from zcheck.facts import HostPort
+from zcheck.system import shortages
 
 CACHE_BYTES = 1024 * 1024
 LONGEST_FILE = 64 * 1024
@@ -144,7 +145,8 @@ class Connection:
                 self.read_only = True
                 self._connect(read_only=True)
         except Exception as error:  # whatever ZEO raises: this client has no connection
-            self.error = f"no connection: {words(error)}"
+            self.error = shortages.of_ours(error) or shortages.why_no_temporary_folder()
+            self.error = f"no connection: {self.error or words(error)}"
         if self.error:
             self.close(1.0)
 
@@ -468,6 +470,6 @@ def words(error: BaseException) -> str:
     if isinstance(error, ReadOnlyError):
         return "the server or its storage is read-only"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
+        return shortages.of_ours(error) or os.strerror(error.errno).lower()
     text = " ".join(str(error).split())
     return text if isinstance(error, NoAnswer | OSError) and text else f"{type(error).__name__}: {text}".rstrip(": ")

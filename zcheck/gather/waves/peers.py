@@ -204,6 +204,8 @@ def _answers_on(run: Run, way: targets.ZeoTarget, conf: ZopeConf) -> list[ZeoAns
         here = not isinstance(dialled, HostPort) or addresses.is_here(dialled.host, run.inventory, names)
         if isinstance(asked, NotGathered):
             raise _OwnFaultError(asked)
+        if asked.outcome == "own-shortage":
+            raise _OwnFaultError(NotGathered(asked.detail))
         answers.append(
             ZeoAnswer(
                 database=way.database,
