@@ -19,7 +19,8 @@ DELETE = "manage_delObjects:method"
 class NotAccepted(Exception):
     """A write was refused, or accepted and not saved; ``kind`` and words.
 
-    ``again``: nothing was done, and another attempt may succeed, as after a conflict.  ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
+    ``sent``: it may have been done nevertheless, nobody knows.  ``ours``: it was our own deadline that came first.
+    ``again``: nothing was done, and another attempt may succeed, as after a conflict.
     """
 
     def __init__(
