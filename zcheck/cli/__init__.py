@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None, *, started: float | None = None) -> 
     arguments = list(sys.argv[1:] if argv is None else argv)
     begun = time.perf_counter() if started is None else started
     output.begin()
-    clock.begin()
+    if started is None:
+        clock.begin()
     code = _code_of(arguments, begun)
     output.flush()
     # Nobody has read that it is well: it does not count as such.
