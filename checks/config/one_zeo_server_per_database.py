@@ -7,7 +7,8 @@ Why it matters
     loss of connection. Unless the servers are one behind the scenes (a replicated pair of which only one lets
     clients write), some clients edit one database and some another.
 What it does not prove
-    That two servers hold different data; nor, of one name, that there is one server behind it.
+    That several servers are one behind the scenes. Where a name has several addresses, or there are several lines, each
+    address is asked by a run that is not offline: those that provably lead to two storages are told.
 How to repair it
     Write one ``server`` line; for a replicated pair an address that moves with the primary.
 
@@ -24,8 +25,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zcheck.check import Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import Facts, Names, Setting, ZopeConf
+from zcheck.facts import Facts, Names, Setting, ZeoIdentity, ZopeConf
 from zcheck.facts.addresses import same_server
+from zcheck.facts.storage_evidence import candidate_groups
 from zcheck.rules.databases import listed, places, sides, told, unresolved
 from zcheck.rules.server_lines import readable
 
@@ -34,7 +36,7 @@ from zcheck.rules.server_lines import readable
     "one-zeo-server-per-database",
     stage="config",
     needs=[ZopeConf],
-    uses=[Names],
+    uses=[Names, ZeoIdentity],
     severity=Severity.WARNING,
     after=["zope-conf-parses", "zeo-addresses-are-valid"],
 )
@@ -51,8 +53,30 @@ def one_zeo_server_per_database(facts: Facts) -> Iterator[Problem | Unknown | Sk
             if first and not all(same_server(first, other, inventory, names) for other in others):
                 shown = listed(dict.fromkeys(str(endpoint) for endpoint in (first, *others)))
                 found.setdefault(database.name, {})[client] = shown, database.servers
+    yield from _several_storages(facts)
     for name, owners in found.items():
         said = told(sides({client: shown for client, (shown, _) in owners.items()}), lambda shown: f"of {shown}")
         message = f"database {name} is on whichever answers first {said}"
         where = places(line for _, lines in owners.values() for line in lines)
         yield Problem(tuple(owners), message, where, "write one 'server' line", about=name)
+
+
+def _several_storages(facts: Facts) -> Iterator[Problem]:
+    """Addresses among which a client lands by chance, and that lead to storages that are not one."""
+    identity = facts.maybe(ZeoIdentity)
+    for name in identity.candidates if identity is not None else ():
+        groups = candidate_groups(identity, name)
+        owners = {
+            client: database
+            for client, conf in facts.each(ZopeConf).items()
+            if (database := conf.database(name)) is not None and database.is_zeo
+        }
+        if len(groups) > 1 and owners:
+            each = "; another at ".join(" and ".join(group) for group in groups)
+            message = (
+                f"database {name}: what the 'server' lines of {', '.join(owners)} name are {len(groups)} storages, one "
+                f"at {each}: a client that comes back after a loss of its connection may be on another one"
+            )
+            where = places(line for database in owners.values() for line in database.servers)
+            hint = "name the one server that has the data, by an address that leads to nothing else"
+            yield Problem(tuple(owners), message, where, hint, about=f"{name} storages")

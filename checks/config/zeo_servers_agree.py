@@ -60,6 +60,7 @@ from zcheck.rules.databases import (
     unresolved,
     zeo_members,
 )
+from zcheck.rules.proofs import seen_by_another
 from zcheck.rules.server_lines import Comparison, Side, alike, comparison
 
 
@@ -103,6 +104,12 @@ def _judged(
         return
     # Who only reads may be on a replica of which nobody said that it is one.
     perhaps = [group for group in groups if _only_reads(facts, group)] if len(groups) > 1 else []
+    followers = [group for group in perhaps if len(groups) > len(perhaps) and _was_seen_to_follow(facts, shared, group)]
+    yield from (_follows(shared, group) for group in followers)
+    groups = [group for group in groups if group not in followers]
+    if len(groups) < 2:
+        return
+    perhaps = [group for group in perhaps if group not in followers]
     certain = [group for group in groups if group not in perhaps]
     differing = compared.differing(certain)
     open_ones = [group for group in groups if group not in differing]
@@ -112,6 +119,21 @@ def _judged(
         yield Problem(_clients(apart), message, _places(apart), _hint(apart), about=shared.label)
     if open_ones:
         yield _open(shared, differing, open_ones, perhaps, sides)
+
+
+def _was_seen_to_follow(facts: Facts, shared: Shared, group: list[Side]) -> bool:
+    """Whether these clients, who only read, were seen to show what was saved through the others."""
+    names = {database.name for database in shared.members.values()}
+    return all(seen_by_another(facts, names, client) for client in _clients(group))
+
+
+def _follows(shared: Shared, group: list[Side]) -> Note:
+    clients = _clients(group)
+    read = "reads" if len(clients) == 1 else "read"
+    message = (
+        f"{shared.label}: {', '.join(clients)} {read} from {group[0].shown}, a replica: what is saved arrives there"
+    )
+    return Note(clients, message, _places(group))
 
 
 def _open(

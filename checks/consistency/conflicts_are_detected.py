@@ -64,11 +64,18 @@ def conflicts_are_detected(facts: Facts) -> Iterator[Problem | Unknown | Skipped
         elif len(tried) < len(_writers(facts, history)):
             rest = [client for client in _writers(facts, history) if client not in tried]
             taken |= set(rest)
-            yield from not_judged(
-                facts, history, f"no conflict was tried through {', '.join(rest)}{_why(history, rest)}"
-            )
+            yield from _untried(facts, history, rest, tried)
     others = tuple(client for client in facts.clients if client not in taken)
     yield Skipped(others, "nothing is written through its ZEO connection")
+
+
+def _untried(facts: Facts, history: History, rest: list[str], tried: list[str]) -> Iterator[Unknown | Skipped]:
+    """Through others of the same storage it was tried, where a pack took away what it would have been tried with."""
+    if history.packed and tried:
+        yield Skipped(tuple(rest), f"the storage was packed meanwhile; it was tried through {', '.join(tried)}")
+    else:
+        words = f"no conflict was tried through {', '.join(rest)}{_why(history, rest)}"
+        yield from not_judged(facts, history, words)
 
 
 def _losses(facts: Facts, history: History) -> list[Anomaly]:

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from zcheck.check import Problem, Severity, Skipped, Unknown, check
+from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import Facts
 from zcheck.facts.history import History, ZeoHistories
 from zcheck.facts.pairs import SeenPair, pairs
@@ -59,7 +59,7 @@ from zcheck.rules.storage_histories import may_not_write, sides
         "every-database-is-one",
     ],
 )
-def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
+def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped | Note]:
     """A pair that was not tried is told, and is never a pass."""
     proven: set[str] = set()
     for history in facts.the(ZeoHistories).histories:
@@ -75,7 +75,7 @@ def zeo_passes_writes_on(facts: Facts) -> Iterator[Problem | Unknown | Skipped]:
     rest = tuple(client for client in facts.clients if client not in proven)
     yield Skipped(rest, "there is no second client's ZEO connection to prove it against")
     for history in facts.the(ZeoHistories).blobs:
-        yield from _of_blobs(facts, history)
+        yield from _of_blobs(facts, history) if not history.nothing else _nothing_of_blobs(facts, history)
 
 
 def _of_blobs(facts: Facts, history: History) -> Iterator[Problem | Unknown]:
@@ -88,6 +88,10 @@ def _of_blobs(facts: Facts, history: History) -> Iterator[Problem | Unknown]:
         yield Problem(tuple(refused), message, hint=hint, about=_about(history))
     barred = [name for name in members(facts, history) if name in refused or may_not_write(history, name)]
     yield from _told(history, [p for p in _tried(facts, history, barred) if p.reader not in refused])
+
+
+def _nothing_of_blobs(facts: Facts, history: History) -> Iterator[Note]:
+    yield Note(facts.clients, f"{_where(history)}: not proven: {history.nothing}")
 
 
 def _tried(facts: Facts, history: History, barred: Iterable[str]) -> tuple[SeenPair, ...]:

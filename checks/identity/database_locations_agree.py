@@ -80,7 +80,7 @@ def database_locations_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipp
 def _not_in_the_log(facts: Facts) -> Iterator[Problem]:
     """Clients whose edits are seen, and not where their files say; those that see nobody's are told of elsewhere."""
     for database, away in run_elsewhere(facts).items():
-        met = tuple(client for client in away if seen_by_another(facts, database, client))
+        met = tuple(client for client in away if seen_by_another(facts, {database}, client))
         if met:
             names = ", ".join(met)
             file = "its zope.conf names" if len(met) == 1 else "their zope.conf files name"

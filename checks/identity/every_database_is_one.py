@@ -66,7 +66,7 @@ from zcheck.facts import (
 )
 from zcheck.facts.history import HttpHistories, ZeoHistories
 from zcheck.facts.pairs import pairs
-from zcheck.facts.storage_evidence import StorageGroups, storage_groups
+from zcheck.facts.storage_evidence import StorageGroups, candidate_groups, storage_groups
 from zcheck.rules.known import known_apart
 from zcheck.rules.proofs import seen, unproven
 from zcheck.rules.server_lists import through_the_clients
@@ -127,7 +127,7 @@ def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown
             found = storage_groups(proofs, identity.loads.get(database, ()))
             found = _still_unclear(facts, database, found)
             found = _of_all(found, identity.same_way.get(database, {}))
-            if len(found.groups) > 1:
+            if len(found.groups) > 1 and not _by_chance(facts, identity, database, found):
                 yield _split(database, found, proofs)
             yield from _not_proven(database, found)
 
@@ -137,6 +137,17 @@ def _still_unclear(facts: Facts, database: str, found: StorageGroups) -> Storage
     others = found.groups[0] if found.groups else ()
     unclear = [one for one in found.unclear if one.split or not seen(facts, {database}, {*others, *one.clients})]
     return msgspec.structs.replace(found, unclear=tuple(unclear))
+
+
+def _by_chance(facts: Facts, identity: ZeoIdentity, database: str, found: StorageGroups) -> bool:
+    """Whether all of these name several servers that are two storages: where ours landed says nothing of theirs."""
+    confs = facts.each(ZopeConf)
+    clients = [client for group in found.groups for client in group]
+    several = all(
+        client in confs and (own := confs[client].database(database)) is not None and len(own.servers) > 1
+        for client in clients
+    )
+    return several and len(candidate_groups(identity, database)) > 1
 
 
 def _of_all(found: StorageGroups, same_way: Mapping[str, str]) -> StorageGroups:

@@ -226,7 +226,7 @@ def _longer_writes(longer: Isolation, max_rate: float, *, through_clients: bool)
 def _with_blobs(ways: Iterable[targets.ZeoTarget]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for way in ways:
-        if way.blobs and not way.not_written and not way.unreachable:
+        if way.blobs == "cache" and not way.not_written and not way.unreachable:
             found.setdefault(way.database, []).append(way.client)
     return found
 

@@ -406,6 +406,19 @@ def dialled(endpoint: Endpoint, client: Client, inventory: Inventory, names: Nam
     return HostPort(_listed(host, inventory), endpoint.port)
 
 
+def other_addresses(
+    endpoint: Endpoint, dialled: HostPort | str, inventory: Inventory, names: Names | None
+) -> tuple[HostPort, ...]:
+    """Every address of a server's name, where it has several and zcheck dials that name or its first address."""
+    if endpoint.is_local or is_literal(endpoint.host) or isinstance(dialled, str):
+        return ()
+    known = inventory.hosts.get(endpoint.host.lower()) or (names.addresses.get(endpoint.host) if names else None) or ()
+    own = tuple(address for address in known if not is_loopback(address) or len(known) > 1)
+    if len(own) < 2 or dialled.host not in (endpoint.host, own[0]):
+        return ()
+    return tuple(msgspec.structs.replace(dialled, host=address) for address in own)
+
+
 def _on_one_machine(inventory: Inventory, names: Names | None) -> bool:
     machines = list(dict.fromkeys(client.machine for client in inventory.clients))
     return all(same_machine(machines[0], machine, inventory, names) for machine in machines[1:])

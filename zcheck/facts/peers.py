@@ -347,6 +347,10 @@ class ZeoIdentity(msgspec.Struct, frozen=True):
     """Why no connection was made at all; the others are then empty."""
     files: tuple[StorageFile, ...] = ()
     """Of the storages that are files: whether each server writes into its own."""
+    candidates: dict[str, tuple[StorageProof, ...]] = {}
+    """By database: the proofs taken at each address at which a client may find a server of its, where there are
+    several: of a name with several addresses, or of several ``server`` lines.  ``client`` is the address."""
+    candidate_loads: dict[str, tuple[LoadsCount, ...]] = {}
 
 
 class Remains(msgspec.Struct, frozen=True):

@@ -147,3 +147,11 @@ def proven_groups(identity: ZeoIdentity, database: str) -> tuple[tuple[str, ...]
 def proven_one(identity: ZeoIdentity | None, database: str, one: str, other: str) -> bool:
     """Whether it is proven that these two clients' connections to a database reach one storage."""
     return identity is not None and any({one, other} <= set(group) for group in proven_groups(identity, database))
+
+
+def candidate_groups(identity: ZeoIdentity | None, database: str) -> tuple[tuple[str, ...], ...]:
+    """The addresses at which a client may find this database, in groups; two groups are provably two storages."""
+    if identity is None:
+        return ()
+    found = storage_groups(identity.candidates.get(database, ()), identity.candidate_loads.get(database, ()))
+    return found.groups

@@ -41,6 +41,8 @@ class ZeoTarget(msgspec.Struct, frozen=True):
     servers: tuple[str, ...]
     """As zope.conf writes them."""
     dialled: tuple[HostPort | str, ...]
+    others: tuple[HostPort, ...] = ()
+    """All addresses of a server's name that has several: by each a client may come to a server."""
     unreachable: str = ""
     """Why the server cannot be dialled from here at all (a unix socket of another machine)."""
     not_written: str = ""
@@ -144,10 +146,12 @@ def _target(inventory: Inventory, client: Client, database: Database, names: Nam
     if not ends or len(ends) != len(database.servers) or (storage is not None and storage.unresolved):
         return None
     dialled: list[HostPort | str] = []
+    others: list[HostPort] = []
     unreachable = ""
     for end in ends:
         try:
             dialled.append(_by_tls(addresses.dialled(end, client, inventory, names), database))
+            others += addresses.other_addresses(end, dialled[-1], inventory, names)
         except addresses.InvalidAddress as error:
             unreachable = str(error)
     return ZeoTarget(
@@ -156,6 +160,7 @@ def _target(inventory: Inventory, client: Client, database: Database, names: Nam
         storage=database.storage_name,
         servers=tuple(setting.value for setting in values),
         dialled=tuple(dialled),
+        others=tuple(others),
         unreachable=unreachable,
         not_written=_not_written(inventory, client, database, ends, names),
         blobs=blobs_of(database),

@@ -81,7 +81,8 @@ def zeo_target(way: targets.ZeoTarget) -> Target:
         way.storage,
         may_write=not way.not_written,
         why_not=way.not_written,
-        blobs=bool(way.blobs),
+        # Of a shared folder nothing is learnt over the wire: a client with one sends no file.
+        blobs=way.blobs == "cache",
     )
 
 
@@ -101,6 +102,15 @@ def answers(run: Run, way: targets.ZeoTarget) -> bool:
         and way.storage in one.storages
         for one in asked
     )
+
+
+def by_one_server(run: Run, way: targets.ZeoTarget) -> targets.ZeoTarget:
+    """The same way by the first of its addresses that answers: connections of ours by equal lines reach one server.
+
+    Where a running client with these lines has come to is another question, which no connection of ours answers.
+    """
+    able = [dialled for dialled in way.dialled if answers(run, msgspec.structs.replace(way, dialled=(dialled,)))]
+    return msgspec.structs.replace(way, dialled=tuple(able[:1])) if able else way
 
 
 def tape(run: Run, level: str, database: str, place: str = "") -> tuple[str, Header] | None:

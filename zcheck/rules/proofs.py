@@ -48,13 +48,13 @@ def proven_by_clients(facts: Facts, database: str, clients: Collection[str]) -> 
     )
 
 
-def seen_by_another(facts: Facts, database: str, client: str) -> bool:
+def seen_by_another(facts: Facts, databases: Collection[str], client: str) -> bool:
     """Whether an edit through this client was seen by another one, or another one's by it."""
     found = (facts.maybe(HttpHistories) or HttpHistories()).histories
     return any(
         pair.seen and client in (pair.writer, pair.reader)
         for history in found
-        if history.database == database
+        if history.database in databases
         for pair in pairs(history, facts.inventory.writers, facts.inventory.client_names)
     )
 

@@ -27,6 +27,22 @@ from zcheck.facts.verdicts import LEVELS, NEVER, SERIALIZABLE, ZERO, Anomaly, Is
 
 def judge(history: History) -> IsolationVerdict:
     """The verdict on one history.  Without the storage's log it is never a pass."""
+    return _after_a_pack(_judged(history)) if history.packed else _judged(history)
+
+
+PACKED = "the storage was packed meanwhile: what is missing from it, or was accepted by it, tells nothing"
+    "the storage was packed meanwhile, with what nothing refers to: what is missing, or was accepted, tells nothing"
+)
+
+
+def _after_a_pack(verdict: IsolationVerdict) -> IsolationVerdict:
+    """A pack takes markers away, and the versions by which a conflict is known: what was found may come of that."""
+    if verdict.result != "fail":
+        return verdict
+    return IsolationVerdict("unknown", None, unknown=(PACKED,), operations=verdict.operations)
+
+
+def _judged(history: History) -> IsolationVerdict:
     if history.judged is not None:
         return verdict_of(history.judged, history.stopped)
     if history.log is None:

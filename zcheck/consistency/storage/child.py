@@ -71,6 +71,8 @@ class Worker:
         return [connection for connection in self.connections if connection.target.database == database]
 
     def _connect(self, job: protocol.Connect) -> list[protocol.Failure]:
+        if self.connections:
+            self._close(protocol.Close())
         self.connections = [Connection(target, job.timeout_s) for target in job.targets]
         # Twice the time-out: a read-only server is dialled a second time.
         limit = min(2 * job.timeout_s + 1, job.within_s)

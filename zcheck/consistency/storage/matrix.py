@@ -34,6 +34,7 @@ from zcheck.consistency.storage.common import (
 )
 from zcheck.consistency.storage.journal import Journal
 from zcheck.consistency.storage.own_file import look_at_file, look_at_files
+from zcheck.consistency.storage.packs import may_be_packed_since
 from zcheck.facts import StorageFile
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome, Version
 
@@ -44,6 +45,9 @@ LOCK_POLL_S = 0.01
 RETRIES = 3
 MOST_SEEN_GONE = 8
 SLOW_S = 0.05
+REPLICA_S = 3.0
+"""How long a replica may take to hear of a transaction."""
+REPLICA_POLL_S = 0.02
 PAUSE_POLL_S = 0.1
 LONGEST_PAUSE_S = 0.5
 
@@ -125,6 +129,7 @@ class Matrix:
         self.log: dict[str, list[Version]] = {}
         self.why_no_log = ""
         self.values: dict[str, int] = {}
+        self.packed = False
         self.files: list[StorageFile] = []
         self.looked_at: set[tuple[str, str]] = set()
         """The storages at whose file it was looked after a commit of ours."""
@@ -158,6 +163,7 @@ class Matrix:
             log={name: tuple(self.log.get(name, ())) for name in self.markers} if not self.why_no_log else None,
             why_no_log=self.why_no_log,
             values=self.values,
+            packed=self.packed,
             files=tuple(self.files),
         )
 
@@ -311,6 +317,8 @@ class Matrix:
         except (NoAnswer, CommitFailed) as failed:
             invoked = time.monotonic_ns()
             error = str(failed)
+        if (accepted is not (action == "dry")) and self._may_be_packed(client, self.markers[client].serial):
+            return  # the marker is gone, and what becomes of a vote for it tells nothing
         self.operations.append(
             Operation(
                 client,
@@ -352,8 +360,21 @@ class Matrix:
 
     # --- reading
 
+    def _is_replica(self, connection: Connection) -> bool:
+        """Whether it reaches a read-only storage beside the one that is written to: it may follow that one."""
+        written = {self.connections[marker.client].storage_reached for marker in self.markers.values()}
+        return connection.read_only and connection.storage_reached not in written
+
+    def _let_follow(self, connection: Connection) -> None:
+        """A replica hears of a transaction a little later: until it knows our newest one, or for long enough."""
+        newest = max((tid for _, tid in self.committed.values()), default=0)
+        end = time.monotonic() + min(REPLICA_S, connection.timeout_s, self.stop.left(SHARE_FOR_ALL))
+        while self._is_replica(connection) and connection.begin(fenced=True) < newest and time.monotonic() < end:
+            time.sleep(REPLICA_POLL_S)
+
     def _see(self, connection: Connection, oids: list[int]) -> tuple[int, int, int, dict[int, Record | None]]:
         """When it began and ended, the snapshot's transaction, and the records."""
+        self._let_follow(connection)
         started = time.monotonic_ns()
         tid, records = connection.snapshot(oids)
         return started, time.monotonic_ns(), tid, records
@@ -367,7 +388,7 @@ class Matrix:
         longest = max(one.timeout_s for one in readers.values())
         work = {client: partial(self._see, one, oids) for client, one in readers.items()}
         writes = [op for op in self.operations if op.action in ("add", "write") and op.round == number and op.tid]
-        for client, found in side_by_side(work, 2 * longest + 1).items():
+        for client, found in side_by_side(work, 2 * longest + REPLICA_S + 1).items():
             if isinstance(found, BaseException):
                 self.operations.append(
                     Operation(client, "read", number, invoked, time.monotonic_ns(), "fail", True, error=str(found))
@@ -375,6 +396,8 @@ class Matrix:
                 continue
             started, ended, tid, records = found
             reads = {name: _nonce(records[marker.oid]) for name, marker in self.markers.items()}
+            tids = {n: _hex(record.tid) for n, m in self.markers.items() if (record := records[m.oid])}
+            self._make_up_for_a_pack(client, reads, tids)
             self._tell_unfenced(client, writes, reads)
             self.operations.append(
                 Operation(
@@ -387,9 +410,35 @@ class Matrix:
                     True,
                     reads=reads,
                     snapshot=_hex(tid),
-                    read_tids={n: _hex(record.tid) for n, m in self.markers.items() if (record := records[m.oid])},
+                    read_tids=tids,
                 )
             )
+
+    def _make_up_for_a_pack(self, client: str, reads: dict[str, str | None], tids: dict[str, str]) -> None:
+        """A pack with garbage collection takes markers away, to which nothing refers: that none is read tells nothing.
+
+        That the server has told this connection of the very transaction, and of the marker in it, tells as much as a
+        read does.
+        """
+        for name in [name for name, nonce in reads.items() if nonce is None and self.markers[name].serial]:
+            written = self.markers[name]
+            if not self._may_be_packed(written.client, written.serial):
+                continue
+            told = markers.eight_bytes(written.serial) in self.connections[client].learnt
+            if told or self._same_storage(written, self.connections[client]):
+                del reads[name]
+            if told:
+                reads[name], tids[name] = written.nonce, _hex(written.serial)
+
+    def _may_be_packed(self, client: str, tid: int) -> bool:
+        """Whether this client's storage may have been packed since this transaction."""
+        connection = self.connections[client]
+        try:
+            found = not connection.error and may_be_packed_since(connection, tid)
+        except NoAnswer:
+            return False
+        self.packed = self.packed or found
+        return found
 
     def _tell_unfenced(self, client: str, writes: Iterable[Operation], reads: dict[str, str | None]) -> None:
         """When this client learnt of each write by itself, without a fence: its lag.
@@ -495,8 +544,8 @@ class Matrix:
         invoked = time.monotonic_ns()
         longest = max((one.timeout_s for one in readers.values()), default=0.0)
         asked = {client: self._to_see_gone(client) for client in readers}
-        work = {c: partial(one.load_now, [marker.oid for marker in asked[c]]) for c, one in readers.items()}
-        for client, found in side_by_side(work, longest + 1).items():
+        work = {c: partial(self._load_now, one, [marker.oid for marker in asked[c]]) for c, one in readers.items()}
+        for client, found in side_by_side(work, longest + REPLICA_S + 1).items():
             ended = time.monotonic_ns()
             if isinstance(found, BaseException):
                 operation = Operation(client, "gone", self.job.rounds, invoked, ended, "fail", True, error=str(found))
@@ -504,6 +553,10 @@ class Matrix:
                 reads = {marker.name: self._own_nonce(found[marker.oid]) for marker in asked[client]}
                 operation = Operation(client, "gone", self.job.rounds, invoked, ended, "ok", True, reads=reads)
             self.operations.append(operation)
+
+    def _load_now(self, connection: Connection, oids: list[int]) -> dict[int, Record | None]:
+        self._let_follow(connection)
+        return connection.load_now(oids)
 
     def _to_see_gone(self, client: str) -> list[Written]:
         """All markers, or of very many its own and those that follow: what one server says, it says to every client."""
@@ -531,12 +584,27 @@ class Matrix:
             lost = [seq for seq, (writer, _) in missing.items() if writer == client]
             if reason:
                 self.why_no_log = f"the log of the storage of {client} could not be read: {reason}"
-            if reason and lost:
+            if lost and not reason and self._may_be_packed(client, min(missing[seq][1] for seq in lost)):
+                pass
+            elif reason and lost:
                 self.left.append(f"the receipt could not be read back through {client}: {reason}")
             elif lost:
                 self.left.append(f"{len(lost)} acknowledged commits through {client} are not in its storage's log")
             for seq in lost:
                 del missing[seq]
+        if self.packed:
+            self._complete_the_log()
+
+    def _complete_the_log(self) -> None:
+        """What a pack has taken out of the log and was acknowledged: by that it is known as well."""
+        for operation in self.operations:
+            if operation.tid is not None and operation.outcome == "ok":
+                for name, nonce in operation.writes.items():
+                    versions = self.log.setdefault(name, [])
+                    if all(version.tid != operation.tid for version in versions):
+                        versions.append(Version(operation.tid, nonce))
+        for versions in self.log.values():
+            versions.sort(key=lambda version: version.tid)
 
     def _read_log_of(self, client: str, first: int, missing: dict[int, tuple[str, int]]) -> str:
         """Read the log of this client's storage, through another of its clients where need be; else why not."""

@@ -72,6 +72,10 @@ class Begun(msgspec.Struct, frozen=True):
     records: dict[str, Record | None]
 
 
+class _Packed(Exception):
+    """A pack with garbage collection took away what the test works on: nothing refers to it."""
+
+
 class Isolation(Matrix):
     """The matrix first: where clients do not even see each other's writes, there is nothing more to find out."""
 
@@ -126,12 +130,21 @@ class Isolation(Matrix):
             if time.monotonic() > end or self.stop.left() < 0.5:
                 return
             self.steps += 1
-            self._do(step)
-            self._look_around(step, members)
+            try:
+                self._do(step)
+                self._look_around(step, members)
+            except _Packed:
+                self._end_after_a_pack()
+                return
             if self.tape is not None:
                 self.tape.catch_up(self.operations)
             if self._is_long_enough():
                 self._judge_window(members)
+
+    def _end_after_a_pack(self) -> None:
+        """The objects are gone: what was done until then is judged, where it is enough to be judged at all."""
+        if self.steps <= 2 * len(self.isolate.workloads):
+            raise Refused("the storage was packed, and took the test's objects away")
 
     def _is_long_enough(self) -> bool:
         window_s = self.isolate.window_s
@@ -265,6 +278,13 @@ class Isolation(Matrix):
             found = self.connections[client].load_at(snapshot, oids.values())
         except NoAnswer as error:
             raise Refused(f"{client} cannot be read through any more: {error}") from None
+        last = self.connections[client].committed or self.began
+        if any(found[oid] is None and self.markers[n].nonces for n, oid in oids.items()) and self._may_be_packed(
+            client, last
+        ):
+            raise _Packed
+        # A replica hears of what was committed a little later: it promises a snapshot, and not the newest one.
+        fenced = fenced and not self._is_replica(self.connections[client])
         return Begun(client, invoked, snapshot, fenced, {name: found[oid] for name, oid in oids.items()})
 
     def _told(self, begun: Begun, workload: str) -> Operation:

@@ -36,12 +36,13 @@ def prove(run: Run) -> None:
         run.keep("", nothing, ZeoHistories)
         return
     assert run.worker is not None
-    ways, run.same_way = targets.standing_for_all(ways)
+    candidates = _at_every_address(run, ways)
+    ways, run.same_way = targets.standing_for_all([routes.by_one_server(run, way) for way in ways])
     for way in ways:
         run.progress(way.client, "connecting to its ZEO server")
     run.failures = run.worker.connect([routes.zeo_target(way) for way in ways], within_s=run.within_s())
     identity = run.worker.identity(within_s=run.within_s())
-    run.keep("", _with_failures(run, identity), ZeoIdentity)
+    run.keep("", _with_candidates(_with_failures(run, identity), candidates), ZeoIdentity)
     run.ways = ways
 
 
@@ -64,3 +65,34 @@ def _with_failures(run: Run, identity: ZeoIdentity | NotGathered) -> ZeoIdentity
         if not any(proof.client == failure.client for proof in proofs):
             databases[failure.database] = (*proofs, StorageProof(failure.client, "", error=failure.reason))
     return msgspec.structs.replace(identity, databases=databases, same_way=run.same_way)
+
+
+MOST_CANDIDATES = 8
+"""Addresses of one database that are looked at; more would be a strange cluster."""
+
+
+def _at_every_address(run: Run, ways: list[targets.ZeoTarget]) -> ZeoIdentity | None:
+    """What tells apart the servers among which a client may land: a name's addresses, and several ``server`` lines."""
+    found: dict[str, dict[tuple[str, str], targets.ZeoTarget]] = {}
+    for way in ways:
+        addresses = dict.fromkeys((*way.others, *(one for one in way.dialled if not way.others)))
+        for address in addresses if len(addresses) > 1 else ():
+            alone = msgspec.structs.replace(way, client=str(address), dialled=(address,), blobs="", others=())
+            found.setdefault(way.database, {})[str(address), way.storage] = alone
+    asked = [one for of in found.values() for one in list(of.values())[:MOST_CANDIDATES] if len(of) > 1]
+    for way in asked:
+        if way.dialled[0] not in run.asked:
+            run.asked[way.dialled[0]] = routes.ask_server(run, way.dialled[0])
+    able = [way for way in asked if routes.answers(run, way)]
+    if len(able) < 2 or run.worker is None:
+        return None
+    targets_ = [msgspec.structs.replace(routes.zeo_target(way), may_write=False) for way in able]
+    failed = {failure.client for failure in run.worker.connect(targets_, within_s=run.within_s())}
+    identity = run.worker.identity(within_s=run.within_s()) if len(able) > len(failed) + 1 else None
+    return identity if isinstance(identity, ZeoIdentity) else None
+
+
+def _with_candidates(identity: ZeoIdentity | NotGathered, candidates: ZeoIdentity | None) -> ZeoIdentity | NotGathered:
+    if isinstance(identity, NotGathered) or candidates is None:
+        return identity
+    return msgspec.structs.replace(identity, candidates=candidates.databases, candidate_loads=candidates.loads)

@@ -32,15 +32,25 @@ def write(run: Run) -> None:
             histories.append(History("zeo", database, run.settings.run_id, stopped=locked))
         else:
             histories.append(_work_on(run, run.worker, database))
-            if not histories[-1].stopped and any(way.blobs for way in own):
+            if not histories[-1].stopped and any(way.blobs == "cache" for way in own):
                 matrix = partial(run.worker.matrix, database, within_s=run.within_s(), **permission.gently(run))
                 blobs.append(matrix(rounds=1, blobs=True))
+        blobs += _not_over_the_wire(run, database, own)
     if histories:
         done = (map(partial(_with_the_same_way, run), one) for one in (histories, blobs))
         run.keep("", ZeoHistories(*map(tuple, done)))
     else:
         reasons = dict.fromkeys(way.not_written for way in run.ways)
         run.keep("", LeftOut("; ".join(reasons)), ZeoHistories)
+
+
+def _not_over_the_wire(run: Run, database: str, ways: list[targets.ZeoTarget]) -> list[History]:
+    """What tells that nothing was proven of blobs whose files go through a folder and not over the wire."""
+    shared = [way.client for way in ways if way.blobs == "shared"]
+    if not shared:
+        return []
+    why = f"{', '.join(shared)} put files into a shared folder (shared-blob-dir on), and send none to the ZEO server"
+    return [History("zeo", database, run.settings.run_id, blobs=True, nothing=why)]
 
 
 def _with_the_same_way(run: Run, history: History) -> History:
