@@ -16,6 +16,14 @@ How to repair it
 OK
 >>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 zeo2:8100"))
 WARNING app2: database main is on whichever answers first of zeo1:8100 and zeo2:8100 for app2
+>>> from zcheck.testing.examples import candidates, identity
+>>> found = candidates(identity(first="10.0.0.5:8100 1 7", second="10.0.0.6:8100 1 4"))
+>>> show(one_zeo_server_per_database, found, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100"))
+WARNING app1, app2: database main: what the 'server' lines of app1, app2 name are 2 storages, one at first; another at
+second: a client that comes back after a loss of its connection may be on another one
+>>> found = candidates(identity(first="10.0.0.5:8100 1 7", second="10.0.0.6:8100 4 10", rose="first first=7 second=7"))
+>>> show(one_zeo_server_per_database, found, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100"))
+OK
 >>> show(one_zeo_server_per_database, app1=zope_conf(server="zeo1:8100"), app2=zope_conf(server="zeo1:8100 $(SECOND)"))
 UNKNOWN app2: the inventory gives no value for $(SECOND), which server of app2 needs
 """

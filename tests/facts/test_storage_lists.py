@@ -9,6 +9,7 @@ from zcheck.facts.storage_lists import (
     LIST_LIMIT,
     REPLICA_BEHIND_NS,
     goes_beyond,
+    in_doubt,
     lacks,
     sides_of_lists,
     to_ask_again,
@@ -103,3 +104,20 @@ def test_what_was_the_newest_before_is_in_the_list(text: str, newest: int, known
 def test_what_the_server_of_the_files_does_not_have(text: str, newest: int, asked_ns: int, expected: bool) -> None:
     told = NewestTransaction("zeo1:8100", "1", tid(newest), asked_ns)
     assert expected is goes_beyond(listed("app1", text, asked_ns=1000), told)
+
+
+DOUBTS: dict[str, tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]] = {
+    "alike": ((("1 2", "1 2"),), ()),
+    "asked once": ((("1 2", "1 2 3"),), ("app1",)),
+    "asked again, and the other was not": ((("1 2", "1 2 3"), ("1 2", "-")), ("app1",)),
+    "it has it by now": ((("1 2", "1 2 3"), ("1 2 3", "-")), ()),
+    "proven": ((("1 2", "1 2 3"), ("1 2", "-"), ("-", "1 2 3")), ()),
+    "a busy site": ((("1 2", "1 2 3"), ("1 2 3", "-"), ("-", "1 2 3 4")), ()),
+}
+
+
+@pytest.mark.parametrize(("rounds", "clients"), DOUBTS.values(), ids=DOUBTS)
+def test_what_could_not_be_asked_often_enough_is_not_known(
+    rounds: tuple[tuple[str, ...], ...], clients: tuple[str, ...]
+) -> None:
+    assert clients == in_doubt(asked(*rounds))

@@ -82,6 +82,22 @@ def to_ask_again(lists: Sequence[ServerList]) -> dict[str, set[str]]:
     return found
 
 
+def in_doubt(lists: Sequence[ServerList]) -> tuple[str, ...]:
+    """The clients whose list lacks what another's had before, and that could not be asked often enough to tell why."""
+    by_client = of_clients(lists)
+    found = []
+    for behind, others in to_ask_again(lists).items():
+        latest = by_client[behind][-1]
+        for ahead in others:
+            before = [one for one in by_client[ahead] if one.answered_ns <= latest.asked_ns]
+            had = any(_would_list(latest, tid) for one in before for tid in one.tids)
+            again = any(one.asked_ns >= latest.answered_ns for one in by_client[ahead])
+            if len(by_client[behind]) == 1 or (had and not again):
+                found.append(behind)
+                break
+    return tuple(found)
+
+
 def lacks(listed: ServerList, tid: str, known_ns: int) -> bool:
     """Whether the list surely lacks a transaction that was the storage's newest at ``known_ns``."""
     return bool(listed.tids) and listed.asked_ns >= known_ns and tid > listed.tids[0]

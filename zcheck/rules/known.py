@@ -16,7 +16,7 @@ def known_apart(facts: Facts, told: Sequence[Collection[str]]) -> Iterator[Probl
     by_database: dict[str, list[KnownApart]] = {}
     for one in known.apart if known is not None else ():
         again = any(set(one.clients) <= set(clients) for clients in told)
-        if set(one.clients) <= set(facts.clients) and not again and not _seen_together(facts, one):
+        if set(one.clients) <= set(facts.clients) and not again and not _tried_again(facts, one):
             by_database.setdefault(one.database, []).append(one)
     for database, some in by_database.items():
         clients = tuple(name for name in facts.clients if any(name in one.clients for one in some))
@@ -30,13 +30,16 @@ def known_apart(facts: Facts, told: Sequence[Collection[str]]) -> Iterator[Probl
         )
 
 
-def _seen_together(facts: Facts, one: KnownApart) -> bool:
-    """Whether this run saw each of them show what was saved through the other, where both may write."""
+def _tried_again(facts: Facts, one: KnownApart) -> bool:
+    """Whether this run saw itself what each of them shows of what is saved through the other, where both may write.
+
+    Where it does not show it still, that is edits-are-seen-everywhere, of this run.
+    """
     tried = facts.maybe(HttpHistories)
     wanted = {name for name in one.clients if name in facts.inventory.writers}
     for history in tried.histories if tried is not None else ():
         if history.database == one.database:
             found = pairs(history, wanted, one.clients)
-            if found and all(pair.seen for pair in found):
+            if found and all(pair.seen is not None for pair in found):
                 return True
     return False

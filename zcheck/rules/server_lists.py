@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterator, Sequence
 
-from zcheck.check import Problem
+from zcheck.check import Problem, Unknown
 from zcheck.facts import Facts, ServerList, ServerLists, ZeoAnswer, ZeoAnswers, ZopeConf, tid_seconds
-from zcheck.facts.storage_lists import goes_beyond, lacks, of_clients, sides_of_lists
+from zcheck.facts.storage_lists import goes_beyond, in_doubt, lacks, of_clients, sides_of_lists
 
 HINT = (
     "compare 'Database Location' on the clients' Control Panels with their zope.conf; stop those that differ, remove "
@@ -25,7 +25,7 @@ def lists_by_database(facts: Facts) -> dict[str, list[ServerList]]:
     return found
 
 
-def through_the_clients(facts: Facts, told: Collection[str]) -> Iterator[Problem]:
+def through_the_clients(facts: Facts, told: Collection[str]) -> Iterator[Problem | Unknown]:
     """A database is split where its clients' lists are; ``told``: those of which that is known already."""
     replicas = {client.name for client in facts.inventory.clients if client.role == "read-only"}
     for database, lists in lists_by_database(facts).items():
@@ -35,8 +35,19 @@ def through_the_clients(facts: Facts, told: Collection[str]) -> Iterator[Problem
         if len(sides) > 1:
             yield _split(database, sides)
             continue
+        doubtful = in_doubt(lists)
+        if doubtful:
+            yield _not_finished(database, doubtful)
         for listed in of_clients(lists).values():
             yield from _elsewhere(facts, listed)
+
+
+def _not_finished(database: str, clients: tuple[str, ...]) -> Unknown:
+    message = (
+        f"database {database}: the server of {', '.join(clients)} lacks transactions that another client's server "
+        "lists, and there was no time to ask again whether it has them by now"
+    )
+    return Unknown(clients, message, hint="give zcheck more time (--deadline)", about=database)
 
 
 def _split(database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:

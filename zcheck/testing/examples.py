@@ -235,3 +235,8 @@ def mounting(server: str = "zeo1:8100", **databases: str) -> str:
         mount = [f"mount-point {path}"] if path else []
         lines += [f"<zodb_db {name}>", "<zeoclient>", f"server {server}", "</zeoclient>", *mount, "</zodb_db>"]
     return "\n".join(lines)
+
+
+def candidates(found: ZeoIdentity) -> ZeoIdentity:
+    """The same evidence, taken at each address at which a client may find its server: its clients are addresses."""
+    return ZeoIdentity(candidates=found.databases, candidate_loads=found.loads)

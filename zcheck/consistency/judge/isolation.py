@@ -31,8 +31,6 @@ def judge(history: History) -> IsolationVerdict:
 
 
 PACKED = "the storage was packed meanwhile: what is missing from it, or was accepted by it, tells nothing"
-    "the storage was packed meanwhile, with what nothing refers to: what is missing, or was accepted, tells nothing"
-)
 
 
 def _after_a_pack(verdict: IsolationVerdict) -> IsolationVerdict:
