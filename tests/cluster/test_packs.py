@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import ZODB
 from cluster.zeo_servers import ZeoServer, zeo_server
 from ZEO.ClientStorage import ClientStorage
 from ZODB.serialize import referencesf
@@ -24,6 +25,8 @@ NAMES = ("app1", "app2", "app3")
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ZeoServer]:
     with zeo_server(tmp_path / "zeo") as running:
+        # An empty database, without a root, cannot be packed.
+        ZODB.DB(ClientStorage((running.address.host, running.address.port), wait_timeout=20)).close()
         yield running
 
 
