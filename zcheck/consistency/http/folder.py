@@ -889,6 +889,9 @@ class _FolderLevel(Level[Door]):
             return
         end = time.monotonic() + within_s
         self.left = lambda: end - time.monotonic()
+        for door in self.doors.values():
+            # Where descriptors are scarce, those of the work are needed to remove what it made.
+            door.close()
         if self.unanswered:
             self._wait_for_the_unanswered()
         removed = self._remove()

@@ -171,8 +171,9 @@ class Level(Generic[AnyDoor]):
         self.record(name, action, number, begun, outcome, writes=writes, error=refused.words)
         if refused.ours:
             # That our own time was over tells nothing of the client.
-            self.note(name, detail=TIME_IS_OVER)
-            raise Stopped(TIME_IS_OVER)
+            why = TIME_IS_OVER if self.left() < self.timeout_s else refused.words
+            self.note(name, detail=why)
+            raise Stopped(why)
         self.note(name, refused=refused.kind, detail=refused.words)
         if refused.sent:
             raise Stopped(f"a write through {name} was not answered: {refused.words}")
