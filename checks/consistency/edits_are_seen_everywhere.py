@@ -1,9 +1,11 @@
 """What is saved through one running client is shown by every other.
 
 What it examines
-    A document is added and edited through each client, and every client is asked for all of them, by as many requests
-    at one time as it has threads, until it shows what was saved or the time is over. This is the proof through the
-    running processes, with their caches and the databases that they really use, whatever their files say. The same is
+    A document is added and edited through each client, and every client is asked for all of them until it shows what
+    was saved or the time is over. Then it is asked once by as many requests at one time as it has threads, at most 16,
+    each of which lasts a tenth of a second, so that they meet its threads' database connections; where fewer were met
+    than there are, that is told. Each process that answers at an address is judged for itself. This is the proof
+    through the running processes, with their caches and the databases that they really use, whatever their files say. The same is
     done in every other database that is mounted in the tree; one that is mounted in zope.conf alone is told and not
     proven, and what a process has to itself (``<temporarystorage>``) is left alone.
 Why it matters
@@ -76,10 +78,19 @@ def edits_are_seen_everywhere(facts: Facts) -> Iterator[Problem | Unknown | Skip
         split = {name for pair in unseen for name in (pair.writer, pair.reader)}
         if unseen:
             yield _split(history, found, unseen, facts)
+        yield from _threads_met(history, facts)
         rest = [pair for pair in found if not {pair.writer, pair.reader} <= split]
         yield from _not_proven(history, rest, writers(facts, history))
         if not found:
             yield Skipped(tuple(tried & set(facts.clients)), "there is no second client to prove it against")
+
+
+def _threads_met(history: History, facts: Facts) -> Iterator[Note]:
+    """The clients some of whose threads were not met: of their database connections nothing was proven."""
+    for state in history.clients:
+        if state.client in facts.clients and state.threads_met < state.threads:
+            met = f"{state.threads_met} of {state.threads} threads met"
+            yield Note((state.client,), f"{inside(history)}{state.client}: {met}; the others serve what was not proven")
 
 
 def _split(history: History, found: Sequence[SeenPair], unseen: Sequence[SeenPair], facts: Facts) -> Problem:
