@@ -5,9 +5,9 @@ What it examines
     was saved or the time is over. Then it is asked once by as many requests at one time as it has threads, at most 16,
     each of which lasts a tenth of a second, so that they meet its threads' database connections; where fewer were met
     than there are, that is told. Each process that answers at an address is judged for itself. This is the proof
-    through the running processes, with their caches and the databases that they really use, whatever their files say. The same is
-    done in every other database that is mounted in the tree; one that is mounted in zope.conf alone is told and not
-    proven, and what a process has to itself (``<temporarystorage>``) is left alone.
+    through the running processes, with their caches and the databases that they really use, whatever their files say.
+    The same is done in every other database that is mounted in the tree; one that is mounted in zope.conf alone is told
+    and not proven, and what a process has to itself (``<temporarystorage>``) is left alone.
 Why it matters
     This is what "can be load balanced" means. Where it does not hold, two visitors see two sites, and what one of them
     saves is gone for the other: the damage grows with every edit, and is not repaired by putting the files right.
