@@ -96,7 +96,7 @@ def _wrongs(facts: Facts, section: HaproxySection, server: HaproxyServer, client
         hint = "add to the line: ssl verify required ca-file FILE"
         yield _Wrong("speaks without TLS", "clients.ini says tls = yes of {}", hint, line, True)
     if "ssl" in options and not client.tls:
-        hint = "remove ssl and what belongs to it from the line"
+        hint = f"remove 'ssl', and 'verify' and what else belongs to it, from the line of server {server.name}"
         yield _Wrong("speaks TLS", "{} listens without: no request reaches it", hint, line, plain)
     if any(one in options for one in PROXY):
         hint = f"remove {next(one for one in PROXY if one in options)} from the line"
