@@ -13,8 +13,8 @@ Why it matters
 What it does not prove
     That the server can be reached, or that it is no replica: see edits-are-seen-everywhere. UNKNOWN is what stands
     elsewhere: the host of a libpq service, of ``PGHOST``, of MySQL's ``read_default_file``; whether another port of one
-    machine is a pooler; whether two users see the same tables; whether the database of a client with ``role =
-    read-only`` is a replica.
+    machine is a pooler, as a port of localhost that is not the server's own may be; whether two users see the same
+    tables; whether the database of a client with ``role = read-only`` is a replica.
 How to repair it
     Give every client the connection string of the database that has the data. Where a pooler or a tunnel stands in
     between, or where a replica is meant, say so in clients.ini: ``aliases`` and ``replica-of`` of ``[database:NAME]``.
@@ -174,14 +174,13 @@ def _only_reads(facts: Facts, group: list[Tenant]) -> bool:
 def _hint(shared: Shared, groups: list[list[Tenant]]) -> str:
     """What to write; where ``localhost`` stands on several machines, the same lines would change nothing."""
     homes = [tenant.home for group in groups for tenant in group]
-    ends = [end for home in homes for end in home.servers or ()]
     alike = len({(home.adapter, home.name, home.history, home.lock) for home in homes}) == 1
-    if alike and ends and all(end.is_local for end in ends):
-        words = " ".join(dict.fromkeys(end.as_alias for end in ends))
+    if alike and homes[0].adapter == "sqlite3":
         return (
-            "write the database server's own address in place of localhost; or, if a pooler or tunnel on each machine "
-            f"leads to one server, say so in clients.ini: [database:NAME] with sql = ... and aliases = {words}"
+            "SQLite is of one machine: move the database to a server (PostgreSQL, MySQL), or all clients to one machine"
         )
+    if alike and _of_each_machine(homes):
+        return _of_poolers(homes)
     if alike and len({frozenset(map(str, home.servers or ())) for home in homes}) == 1:
         return (
             "name the hosts in the same order for every client, or add target_session_attrs=read-write for every client"
@@ -189,9 +188,24 @@ def _hint(shared: Shared, groups: list[list[Tenant]]) -> str:
     return "write the dsn of the database that has the data, with one keep-history, for every client"
 
 
+def _of_each_machine(homes: list[Home]) -> bool:
+    ends = [end for home in homes for end in home.servers or ()]
+    return bool(ends) and all(end.is_local for end in ends)
+
+
+def _of_poolers(homes: list[Home]) -> str:
+    words = " ".join(dict.fromkeys(end.as_alias for home in homes for end in home.servers or ()))
+    return (
+        "write the database server's own address in place of localhost; or, if a pooler or tunnel on each machine "
+        f"leads to one server, say so in clients.ini: [database:NAME] with sql = ... and aliases = {words}"
+    )
+
+
 def _how_to_settle(homes: list[Home]) -> str:
     if any(home.elsewhere for home in homes):
         return "write host, port and dbname into the zope.conf of each of these clients"
+    if _of_each_machine(homes):
+        return _of_poolers(homes)
     if len({home.user for home in homes}) > 1 and len({home.name for home in homes}) == 1:
         return "let all of these clients use one database user"
     ports = {end.port for home in homes for end in home.servers or ()}

@@ -223,6 +223,24 @@ CASES: dict[str, tuple[tuple[str, ...], str, dict[str, str], list[tuple[str, str
         {},
         [],
     ),
+    "a pooler on each machine, as it seems": (
+        (dsn("host=127.0.0.1 port=6432 dbname=cms"),) * 2,
+        HOSTS,
+        {},
+        [(UNKNOWN, "app1 app2", "127.0.0.1:6432 on 10.0.0.1 for app1")],
+    ),
+    "another database behind the poolers": (
+        (dsn("host=127.0.0.1 port=6432 dbname=cms"), dsn("host=127.0.0.1 port=6432 dbname=test")),
+        HOSTS,
+        {},
+        [(CRITICAL, "app1 app2", "")],
+    ),
+    "SQLite on two machines": (
+        (conf("data-dir /srv/data", adapter="sqlite3"),) * 2,
+        HOSTS,
+        {},
+        [(CRITICAL, "app1 app2", "sqlite3 database /srv/data")],
+    ),
     "another port of the server": (
         (dsn("host=pg1 port=6432 dbname=cms"), dsn("host=pg1 dbname=cms")),
         HOSTS,

@@ -189,6 +189,8 @@ def same_hosts(one: Place, other: Place, inventory: Inventory, names: Names | No
 
     def same(a: Endpoint, b: Endpoint) -> bool | None:
         verdict = same_server(a, b, inventory, names)
+        if verdict is False and a.is_local and b.is_local and a.port == b.port != ADAPTERS.get(one.adapter, 5432):
+            return None  # A pooler or a tunnel beside each client, which leads to one server as a rule.
         if verdict is False and a.port != b.port:
             # Another port of one machine may be that of a pooler.
             on_one = same_server(a, msgspec.structs.replace(b, port=a.port), inventory, names)
