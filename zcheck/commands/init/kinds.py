@@ -104,8 +104,9 @@ def _of_yaml(path: str, text: str) -> Kind | Unread | None:
     except yaml_text.YamlError as error:
         template = _HELM.search(text) or _JINJA.search(text)
         if template is not None:
-            what = "a Helm template" if _HELM.search(text) else "a template"
-            return Unread(what, _RENDERED, text.count("\n", 0, template.start()) + 1)
+            line = text.count("\n", 0, template.start()) + 1
+            is_helm = _HELM.search(text) is not None
+            return Unread("a Helm template", _pods(), line) if is_helm else Unread("a template", _RENDERED, line)
         raise compose.ComposeError(path, error.line, str(error)) from None
     for document in documents:
         found = _of_document(path, document)
@@ -131,7 +132,7 @@ def _of_document(path: str, document: Node) -> Kind | Unread | None:
     if "apiVersion" in document and "name" in document:
         return Unread("a Helm chart", _pods(), document.line_of("apiVersion"))
     if Path(path).name.startswith("values") and {"image", "replicaCount", "backend", "frontend"} & set(document):
-        return Unread("the values of a Helm chart", _pods())
+        return Unread("a file of values of a Helm chart", _pods())
     for key in ("entryPoints", "providers", "http", "tcp"):
         inside = document.get(key)
         if key in ("entryPoints", "providers") and inside is not None:

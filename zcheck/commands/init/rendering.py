@@ -249,7 +249,8 @@ def _spellings(clients: Sequence[Found]) -> list[str]:
 def _is_name(host: str) -> bool:
     """Whether a host has to be looked up."""
     host = host.strip("[]")
-    return re.fullmatch(r"[A-Za-z0-9_.-]+", host) is not None and not (
+    # A name that begins with "_" is one of SRV records, which have no address themselves.
+    return re.fullmatch(r"[A-Za-z0-9-][A-Za-z0-9_.-]*", host) is not None and not (
         addresses.is_literal(host) or addresses.is_loopback(host)
     )
 
