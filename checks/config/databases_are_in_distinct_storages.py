@@ -111,6 +111,8 @@ def _in_one_storage(facts: Facts, client: Client, conf: ZopeConf, one: Database,
     if one.leaf is None or other.leaf is None:
         return ""
     if one.is_zeo and other.is_zeo:
+        if one.storage_name != other.storage_name and not facts.inventory.zeo_servers:
+            return ""  # No server is known to call another one's storage by another name.
         if any(line.unresolved for line in (*_lines(one), *_lines(other))):
             return ""
         return _on_zeo(facts, origin_of(facts, client, one), origin_of(facts, client, other))

@@ -81,6 +81,8 @@ def _dialled(facts: Facts) -> tuple[list[Endpoint], set[str], bool]:
         for database in conf.databases:
             for line in database.servers:
                 sure = sure and not line.unresolved
+                if (line.value, "") in ends:
+                    continue
                 try:
                     end = parse_server(line.value, client.machine)
                 except InvalidAddress:
@@ -88,7 +90,7 @@ def _dialled(facts: Facts) -> tuple[list[Endpoint], set[str], bool]:
                     continue
                 ends[end.text, end.machine if end.is_local else ""] = end
             origin = origin_of(facts, client, database) if database.is_zeo else None
-            for end in origin.endpoints if origin is not None else ():
+            for end in origin.endpoints if origin is not None and origin.through else ():
                 ends[end.text, end.machine if end.is_local else ""] = end
             through.update(origin.through if origin is not None else ())
     return list(ends.values()), through, sure

@@ -33,13 +33,35 @@ class Origin(msgspec.Struct, frozen=True):
 
 def origin_of(facts: Facts, client: Client, database: Database) -> Origin | None:
     """Where this client's database is; None where a ``server`` line cannot be read."""
+    known = facts.once(_found_before)
+    # Most clients write the same: it is followed once.
+    texts = tuple([line.value for line in database.servers])
+    key = (texts, database.storage_name)
+    if key not in known and not any(line.unresolved for line in database.servers):
+        origin = _origin_of(facts, client, texts, database.storage_name)
+        if origin is None or any(end.is_local for end in _endpoints(texts, client) or ()):
+            return origin
+        known[key] = origin
+    return known.get(key)
+
+
+def _found_before(facts: Facts) -> dict[tuple[tuple[str, ...], str], Origin]:
+    """What was found for ``server`` lines that mean the same to everybody, for it to be remembered."""
+    return {}
+
+
+def _endpoints(texts: tuple[str, ...], client: Client) -> tuple[Endpoint, ...] | None:
     try:
-        if any(line.unresolved for line in database.servers):
-            return None
-        endpoints = tuple(parse_server(line.value, client.machine) for line in database.servers)
+        return tuple([parse_server(text, client.machine) for text in texts])
     except InvalidAddress:
         return None
-    origin = Origin(endpoints, database.storage_name)
+
+
+def _origin_of(facts: Facts, client: Client, texts: tuple[str, ...], storage: str) -> Origin | None:
+    endpoints = _endpoints(texts, client)
+    if endpoints is None:
+        return None
+    origin = Origin(endpoints, storage)
     for _ in range(MAX_HOPS):
         further = _next(facts, origin)
         if further is None:
