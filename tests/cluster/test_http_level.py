@@ -265,12 +265,11 @@ def test_every_write_is_announced(cluster: Cluster) -> None:
 # --- two databases --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def split(make_cluster: Callable[..., Cluster]) -> Cluster:
+@pytest.fixture(scope="module")
+def split(share_cluster: Callable[..., Cluster]) -> Cluster:
     """app1 runs on a copy of the database, and its zope.conf on disk names the server of the others."""
     zeo = (ZeoSpec(), ZeoSpec(name="copy"))
-    made: Cluster = make_cluster((ClientSpec(name="app1", zeo="copy", told_zeo="main"), *specs(3)[1:]), zeo=zeo)
-    return made
+    return share_cluster((ClientSpec(name="app1", zeo="copy", told_zeo="main"), *specs(3)[1:]), zeo=zeo)
 
 
 def test_a_client_on_a_copy_is_found_by_http_alone(split: Cluster) -> None:
@@ -454,10 +453,9 @@ def test_a_user_without_rights_is_told_from_a_wrong_password(cluster: Cluster) -
         post(cluster, "app1", "/acl_users/manage_users", "submit=Delete&names:list=reader")
 
 
-@pytest.fixture
-def one_read_only(make_cluster: Callable[..., Cluster]) -> Cluster:
-    made: Cluster = make_cluster(specs(3, last={"read_only": True}))
-    return made
+@pytest.fixture(scope="module")
+def one_read_only(share_cluster: Callable[..., Cluster]) -> Cluster:
+    return share_cluster(specs(3, last={"read_only": True}))
 
 
 def test_a_client_that_is_read_only_by_mistake_is_named(one_read_only: Cluster) -> None:

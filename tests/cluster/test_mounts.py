@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -80,12 +80,20 @@ def notes(outcome: Outcome) -> str:
     return " ".join(remark["message"] for remark in outcome.report["remarks"])
 
 
-@pytest.fixture
-def mounted(make_cluster: Callable[..., Cluster]) -> Cluster:
-    """Three clients with a second database in the tree."""
-    cluster = make_cluster(specs(3, every={"more": MOUNTED}), zeo=ONE_ZEO)
+@pytest.fixture(scope="module")
+def with_a_mount(share_cluster: Callable[..., Cluster]) -> Cluster:
+    cluster = share_cluster(specs(3, every={"more": MOUNTED}), zeo=ONE_ZEO)
     mount(cluster)
     return cluster
+
+
+@pytest.fixture
+def mounted(with_a_mount: Cluster) -> Iterator[Cluster]:
+    """Three clients with a second database in the tree; a client that is changed is as before after the test."""
+    yield with_a_mount
+    for name, client in with_a_mount.clients.items():
+        if client.spec.more != MOUNTED:
+            with_a_mount.restart_client(name, more=MOUNTED)
 
 
 def test_a_mounted_database_is_proven_and_left_as_it_was(mounted: Cluster) -> None:

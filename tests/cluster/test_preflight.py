@@ -92,8 +92,8 @@ def test_a_run_leaves_no_process_and_no_file(cluster: Cluster, tmp_path: Path, o
     assert here == sorted(str(path.relative_to(cluster.folder)) for path in cluster.folder.glob("*"))
 
 
-def test_twenty_runs_in_a_row_are_ok(cluster: Cluster) -> None:
-    for number in range(20):
+def test_ten_runs_in_a_row_are_ok(cluster: Cluster) -> None:
+    for number in range(10):
         outcome = preflight(cluster)
         assert [] == outcome.told, f"run {number}"
         assert (0, ALL_PROVEN) == (outcome.code, outcome.counts), f"run {number}"
@@ -796,10 +796,10 @@ def test_a_client_on_a_copy_is_found_wherever_it_stands(make_cluster: Callable[.
             preflight(write_ini(split, "order", order, pinned=True))
 
 
-@pytest.fixture
-def hidden_copy(make_cluster: Callable[..., Cluster]) -> Cluster:
+@pytest.fixture(scope="module")
+def hidden_copy(share_cluster: Callable[..., Cluster]) -> Cluster:
     """app3 runs on a copy of the database; its zope.conf names the right server."""
-    return make_cluster(specs(3, last={"zeo": "copy", "told_zeo": "main"}), zeo=TWO)
+    return share_cluster(specs(3, last={"zeo": "copy", "told_zeo": "main"}), zeo=TWO)
 
 
 def test_a_hidden_copy_is_found_by_the_running_clients_alone(hidden_copy: Cluster) -> None:

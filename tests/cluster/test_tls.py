@@ -158,10 +158,13 @@ def test_other_ports_are_told_as_without_tls(files: Files) -> None:
 # --- a whole cluster -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tls_cluster(files: Files, make_cluster: Callable[..., Cluster], tmp_path: Path) -> tuple[Cluster, Pair]:
+@pytest.fixture(scope="module")
+def tls_cluster(
+    files: Files, share_cluster: Callable[..., Cluster], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Cluster, Pair]:
     """Two clients on a ZEO server by TLS, and the files that they use, which a test may take away."""
-    own = Pair(tmp_path / "client.pem", tmp_path / "client.key")
+    folder = tmp_path_factory.mktemp("own")
+    own = Pair(folder / "client.pem", folder / "client.key")
     shutil.copyfile(files.client.certificate, own.certificate)
     shutil.copyfile(files.client.key, own.key)
     ssl_section = (
@@ -176,7 +179,7 @@ def tls_cluster(files: Files, make_cluster: Callable[..., Cluster], tmp_path: Pa
         return "%import ZEO\n" + text
 
     zeo_spec = ZeoSpec(options=server_section(files, files.server))
-    return make_cluster(specs(2, every={"edit": with_tls}), zeo=[zeo_spec]), own
+    return share_cluster(specs(2, every={"edit": with_tls}), zeo=[zeo_spec]), own
 
 
 def test_a_cluster_on_zeo_by_tls_is_proven(tls_cluster: tuple[Cluster, Pair]) -> None:
@@ -187,8 +190,12 @@ def test_a_cluster_on_zeo_by_tls_is_proven(tls_cluster: tuple[Cluster, Pair]) ->
 
 def test_without_its_files_the_clients_carry_the_proof(tls_cluster: tuple[Cluster, Pair]) -> None:
     cluster, own = tls_cluster
+    key = own.key.read_bytes()
     own.key.unlink()
-    outcome = preflight(write_ini(cluster, "unpinned", pinned=False))
+    try:
+        outcome = preflight(write_ini(cluster, "unpinned", pinned=False))
+    finally:
+        own.key.write_bytes(key)
     assert ["zeo-server-answers"] == outcome.of("UNKNOWN")
     assert "client.key: no such file" in outcome.finding("zeo-server-answers")["message"]
     assert [] == outcome.of("CRITICAL")
