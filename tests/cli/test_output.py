@@ -107,3 +107,31 @@ def test_an_earlier_command_of_the_process_is_forgotten() -> None:
     assert cli.main(["preflight", "--offline", "-o", "json:/nowhere/x", healthy]) == 3
     assert output.is_incomplete()
     assert cli.main(["preflight", "--offline", healthy]) == 0
+
+
+GONE = """
+import os, pty, sys
+sys.path[:0] = {path!r}
+leader, follower = pty.openpty()
+stream = os.fdopen(follower, "w")
+os.environ.pop("CI", None)
+os.environ["TERM"] = "xterm"
+from zcheck.cli import terminal
+terminal._RELUCTANT_S = 0.0
+with terminal.LiveLines(("app1", "app2"), stream) as lines:
+    import time
+    until = time.monotonic() + 30
+    while lines._live is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert lines._live is not None
+    os.close(leader)
+    lines("app1", "connecting")
+    lines("", "a line that stays")
+os._exit(7)
+"""
+
+
+def test_a_terminal_that_is_gone_costs_no_verdict() -> None:
+    program = GONE.format(path=[str(Path(__file__).resolve().parents[2])])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert 7 == done.returncode, done.stderr

@@ -26,7 +26,10 @@ def colours(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
 
 def lives(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether ``stream`` is a terminal that a person looks at while we run."""
-    return stream.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
+    try:
+        return stream.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
+    except (OSError, ValueError, AttributeError):  # it is closed, or there is none
+        return False
 
 
 class LiveLines:
@@ -59,7 +62,9 @@ class LiveLines:
             live, self._live = self._live, None
             self._timer = None
         if live is not None:
-            live.stop()
+            # A terminal that is gone takes no line away: what was found is worth more than its picture.
+            with contextlib.suppress(OSError, ValueError):
+                live.stop()
 
     def __call__(self, client: str, what: str) -> None:
         """Note that ``client`` is now at ``what``; from any thread.  Without a client it is a line that stays."""
@@ -96,7 +101,8 @@ class LiveLines:
             if self._timer is None:
                 return
             self._live = live
-            live.start()
+            with contextlib.suppress(OSError, ValueError):
+                live.start()
 
     def _lines(self, width: int, height: int) -> Any:
         """As many lines as the terminal has room for; of what is left out, how many and what they do."""
