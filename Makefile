@@ -2,7 +2,7 @@
 #
 #   make demo                  a real ZEO server and three real Zope clients, and what zcheck says of them
 #   make demo DEMO="--fault copy"
-#   make test                  the whole suite;  make test PYTEST="tests/test_layers.py"
+#   make test                  the whole suite;  make test PYTEST="tests/test_house.py"
 #   make lint docs pictures axe contrib bench bench-machines clean
 #
 # PYTHON names the interpreter (3.10 or newer, with its venv module).

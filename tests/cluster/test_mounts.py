@@ -169,7 +169,7 @@ def test_what_a_killed_run_left_in_a_mounted_database_is_found_and_removed(mount
     found = in_process("leftovers", ini)
     assert (1, True) == (found.code, "folder /archive/zcheck-4f2a" in found.out)
     assert "zcheck-notes" not in found.out
-    assert 0 == in_process("leftovers", ini, "--remove").code
+    assert 0 == in_process("leftovers", ini, "--remove", "--force").code
     assert [404, 200] == [status(mounted, f"/archive/zcheck-{name}/title_or_id", "app2") for name in ("4f2a", "notes")]
 
 
