@@ -298,6 +298,8 @@ class Line:
         self.client = client
         self.addresses = tuple(addresses)
         self.verify = verify
+        self.keep = False
+        """Whether a request that writes goes over the connection that is there: to the process that was asked on it."""
         self.opened = 0
         """Connections that were opened so far: two answers on one connection are of one process, where no proxy is."""
         self._wire: _Wire | None = None
@@ -337,7 +339,7 @@ class Line:
         deadline = _Deadline(timeout_s)
         headers = {**(headers or {}), **self._headers}
         reads = method in ("GET", "HEAD")
-        kept = reads and self._wire is not None and self._wire.is_idle
+        kept = (reads or self.keep) and self._wire is not None and self._wire.is_idle
         if not kept:
             self.close()
         while True:
@@ -346,7 +348,7 @@ class Line:
                 return self._exchange(wire, method, path, headers, body, max_body, may_cut, started)
             except HttpTrouble as trouble:
                 self.close()
-                if not (kept and trouble.kind == "reset" and not deadline.begun):
+                if not (kept and reads and trouble.kind == "reset" and not deadline.begun):
                     raise
                 kept = False
             except BaseException:

@@ -83,8 +83,14 @@ class BoundedSession(requests.Session):
         self.trust_env = False
         line = Line(client, addresses, user=user, password=password, verify=verify, cookie=cookie)
         self.adapters.clear()
-        self.mount("", _BoundedAdapter(line))
+        self._adapter = _BoundedAdapter(line)
+        self.mount("", self._adapter)
         self.line = line
+
+    def go_over(self, line: Line) -> Line:
+        """Send what follows over this line; the one that was used before."""
+        before, self.line, self._adapter.line = self.line, line, line
+        return before
 
     def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
         """As a session's; ``timeout`` is the limit for the whole request, in seconds."""

@@ -14,7 +14,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import quote, unquote
@@ -120,6 +120,7 @@ class Door:
         self._lines: list[Line] = []
         self._turns = 0
         self._shared = False
+        self._pinned = False
         self._lock = threading.Lock()
         self.answers: list[Process] = []
         """The processes that answered, in this order."""
@@ -133,7 +134,7 @@ class Door:
 
         Where several processes answer at the address each goes over a new connection: no one of them is all of it.
         """
-        if self.shared:
+        if self.shared and not self._pinned:
             self.turn(thread)
         return self._line(thread).ask("GET", path, timeout_s=timeout_s or self.limit(), **options)
 
@@ -207,6 +208,26 @@ class Door:
         line = self._new_line((*addresses[first:], *addresses[:first]))
         self._lines[thread] = line
         return line
+
+    @contextlib.contextmanager
+    def on_one_connection(self) -> Iterator[None]:
+        """Within it all goes over one connection where several processes answer, so to one of them, as far as it goes.
+
+        Where the server closes the connection after each answer, or a proxy routes each request, it does not go far.
+        """
+        if not self.shared or self._pinned:
+            yield
+            return
+        line = self.turn()
+        line.keep = self._pinned = True
+        kept = self.session.go_over(line)
+        try:
+            yield
+        finally:
+            self._pinned = False
+            self.session.go_over(kept)
+            line.close()
+            line.keep = False
 
     def attributed(self, path: str, timeout_s: float) -> tuple[Reply, Process | None]:
         """An answer and the process that gave it, where all on one connection say the same; :exc:`HttpTrouble`."""

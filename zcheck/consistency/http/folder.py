@@ -405,41 +405,47 @@ class _FolderLevel(Level[Door]):
 
     def _make_folder(self, creators: Iterable[str]) -> None:
         for name in creators:
-            door = self.doors[name]
-            self.progress(name, "adds the test folder")
-            begun = time.monotonic_ns()
-            try:
-                door.must_land_here()
-                form = door.add_folder_form()
-                # What could not be removed again is not made.
-                door.must_let_delete()
-                self.may_write(name)
-                begun = time.monotonic_ns()
-                self.may_exist = True
-                # A signal may end the wait for its answer, and not the client's work.
-                self.unanswered = f"{name}: zcheck was interrupted while the folder was being added"
-                door.submit(form, {"id": self.folder, "title": self.title})
-                self.unanswered = ""
-                if not self._reads_back(door, self.path, self.title):
-                    raise self._why_not_shown(door)
-            except NotAccepted as refused:
-                self.unanswered = self._not_found
-                self._declined.add(name)
-                if refused.kind == "changed":
-                    # Every client runs the same application, and each would only add to what has to be removed.
-                    self.refused(name, "add", 0, begun, refused)
-                    raise Stopped(f"{name}: {refused.words}, so nothing can be proven by it") from None
-                self.refused(name, "add", 0, begun, refused)
-                continue
-            self.commits += 1
-            self.creator = name
-            self.note(name, joined=True, refused="")
-            self.record(name, "add", 0, begun, "ok")
-            if self.place:
-                self._must_be_in_this_database(name)
-            self._add_the_test_page(name, door)
-            return
+            with self.doors[name].on_one_connection():
+                if self._make_it_through(name):
+                    return
         raise Stopped(self._why_no_folder())
+
+    def _make_it_through(self, name: str) -> bool:
+        """Whether the folder was made through this client, with the test page in it."""
+        door = self.doors[name]
+        self.progress(name, "adds the test folder")
+        begun = time.monotonic_ns()
+        try:
+            door.must_land_here()
+            form = door.add_folder_form()
+            # What could not be removed again is not made.
+            door.must_let_delete()
+            self.may_write(name)
+            begun = time.monotonic_ns()
+            self.may_exist = True
+            # A signal may end the wait for its answer, and not the client's work.
+            self.unanswered = f"{name}: zcheck was interrupted while the folder was being added"
+            door.submit(form, {"id": self.folder, "title": self.title})
+            self.unanswered = ""
+            if not self._reads_back(door, self.path, self.title):
+                raise self._why_not_shown(door)
+        except NotAccepted as refused:
+            self.unanswered = self._not_found
+            self._declined.add(name)
+            if refused.kind == "changed":
+                # Every client runs the same application, and each would only add to what has to be removed.
+                self.refused(name, "add", 0, begun, refused)
+                raise Stopped(f"{name}: {refused.words}, so nothing can be proven by it") from None
+            self.refused(name, "add", 0, begun, refused)
+            return False
+        self.commits += 1
+        self.creator = name
+        self.note(name, joined=True, refused="")
+        self.record(name, "add", 0, begun, "ok")
+        if self.place:
+            self._must_be_in_this_database(name)
+        self._add_the_test_page(name, door)
+        return True
 
     def _why_not_shown(self, door: Door) -> NotAccepted:
         """What became of a folder that was added and is not shown as it was made; where it is, it is removed later."""
@@ -541,8 +547,12 @@ class _FolderLevel(Level[Door]):
 
     def _every_process_shows_the_folder(self, door: Door, everyone: _Everyone) -> bool | None:
         """One look, or one a process where several answer at the address; None where there was no usable answer."""
-        if not door.shared or not self.has_page:
+        if not door.shared:
             return door.shows_title(self.path, self.title, self.limit())
+        if not self.has_page:
+            # It is not known who answers: many looks in a row have to show it.
+            looks = [door.shows_title(self.path, self.title, self.limit()) for _ in range(3 * len(door.known))]
+            return all(looks) if any(look is not None for look in looks) else None
         answered = None
         for _ in door.known:
             try:
@@ -834,6 +844,10 @@ class _FolderLevel(Level[Door]):
 
         The page of an object's revisions makes the client ask its server, so it is asked for once a run and client.
         """
+        if self.doors[name].shared:
+            words = "its address leads to several processes, and not every one of them shows what was saved"
+            self.note(name, behind=words)
+            return
         last = [look for look in looks if look.outcome == "ok"][-self.doors[name].target.threads :]
         behind = [one for one, nonce in expected.items() if any(look.reads.get(one) != nonce for look in last)]
         if not behind or name in self._asked or not self.doors[name].target.may_ask:
@@ -926,10 +940,11 @@ class _FolderLevel(Level[Door]):
                 continue
             # Where several processes answer, the one that shows it need not be the one that is told to delete it.
             for _ in range(4 * len(door.known) if door.shared else 1):
-                if not self._is_shown_by_any(door):
-                    break
-                why = self._remove_through(name, door)
-                if not why and not door.shared:
+                with door.on_one_connection():
+                    if not self._is_at(door, self._where()):
+                        continue
+                    why = self._remove_through(name, door)
+                if not why:
                     return ""
         return why
 

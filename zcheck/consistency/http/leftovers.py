@@ -16,6 +16,8 @@ from zcheck.probes.http import NO_HOSTS
 from zcheck.probes.http_connection import HttpTrouble
 
 LONGEST_PAUSE_S = 0.25
+WAITS_FOR_ALL = 6
+"""How many waits the removal through one client may take, where several processes answer at its address."""
 IN_USE = "it may belong to a run that is under way: it was written to a moment ago; --force removes it"
 
 
@@ -78,27 +80,42 @@ def _remove_all(
     may_be_used: Callable[[str, float | None], bool],
     stays: dict[str, str],
 ) -> None:
-    # Where several processes answer, the one that shows a folder need not be the one that is told to delete it.
+    end = time.monotonic() + WAITS_FOR_ALL * timeout_s
     for _ in range(4 * len(door.known) if door.shared else 1):
-        try:
-            listed = door.transactions(timeout_s)
-            for folder in folders:
-                run_id = run_of(folder)
-                if not door.is_ours(folder):
-                    continue
-                if may_be_used(run_id, _age_s(folder, listed)):
-                    stays[folder] = IN_USE
-                elif before_write(door.name) is None:
-                    progress(door.name, f"removes {folder}")
-                    title = folder_title(run_id, door.target.place)
-                    is_known = door.shows_title(f"{door.target.place}/{folder}", title)
-                    held = remove_folder(door, folder, by_title(run_id) if is_known else by_id)
-                    if held:
-                        stays[folder] = f"it holds {', '.join(held)}, which zcheck has not made"
-        except (HttpTrouble, NotAccepted):
-            # What is still there is told by the look that follows, whatever the reason.
-            if not door.shared:
-                return
+        left = [folder for folder in folders if folder not in stays]
+        if not left or time.monotonic() > end:
+            return
+        with door.on_one_connection():
+            try:
+                listed = door.transactions(timeout_s)
+                for folder in left:
+                    _remove_one(door, folder, listed, before_write, progress, may_be_used, stays)
+            except (HttpTrouble, NotAccepted):
+                # What is still there is told by the look that follows, whatever the reason.
+                continue
+
+
+def _remove_one(
+    door: Door,
+    folder: str,
+    listed: Sequence[Undoable],
+    before_write: Callable[[str], str | None],
+    progress: Callable[[str, str], None],
+    may_be_used: Callable[[str, float | None], bool],
+    stays: dict[str, str],
+) -> None:
+    run_id = run_of(folder)
+    if not door.is_ours(folder):
+        return
+    if may_be_used(run_id, _age_s(folder, listed)):
+        stays[folder] = IN_USE
+    elif before_write(door.name) is None:
+        progress(door.name, f"removes {folder}")
+        title = folder_title(run_id, door.target.place)
+        is_known = door.shows_title(f"{door.target.place}/{folder}", title)
+        held = remove_folder(door, folder, by_title(run_id) if is_known else by_id)
+        if held:
+            stays[folder] = f"it holds {', '.join(held)}, which zcheck has not made"
 
 
 def _age_s(folder: str, listed: Sequence[Undoable]) -> float | None:
