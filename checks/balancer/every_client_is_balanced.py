@@ -76,11 +76,11 @@ def _not_used(client: Client, section: HaproxySection, server: HaproxyServer) ->
     what = f"server {server.name} of {titled(section)}"
     if server.is_weightless:
         message = f"{client.name} gets no new users: {what} has weight 0"
-        hint = "remove weight 0 from the line"
+        hint = "write a weight above 0, or none"
     else:
         message = f"{client.name} gets no users while another client is up: {what} is a backup"
         hint = "remove backup from the line"
-    hint += f", or give {client.name} the role candidate"
+    hint += f"; or give {client.name} the role candidate"
     return Problem((client.name,), message, (place(server.line),), hint)
 
 

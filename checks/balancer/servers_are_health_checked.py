@@ -75,6 +75,7 @@ def servers_are_health_checked(facts: Facts) -> Iterator[Problem | Skipped]:
         unchecked = [server for server in servers if server not in checked]
         if unchecked:
             yield _unchecked(facts, section, unchecked)
+        yield from _by_another(facts, section, [(server, by[id(server)][1]) for server in checked])
         own = [server for server in checked if by[id(server)][1] is server]
         yield from _impatient(facts, section, own)
         yield from _elsewhere(facts, conf, section, own)
@@ -101,6 +102,20 @@ def _unchecked(facts: Facts, section: HaproxySection, servers: Sequence[HaproxyS
     clients = _clients(facts, servers) or concerned(facts, section)
     about = f"{section.name}/{', '.join(server.name for server in servers)}"
     return Problem(clients, message, places, "add check to the server lines", about=about)
+
+
+def _by_another(
+    facts: Facts, section: HaproxySection, pairs: Sequence[tuple[HaproxyServer, HaproxyServer]]
+) -> Iterator[Problem]:
+    """Servers that follow the checks of another client's server: nothing is learnt of their own."""
+    for server, asked in pairs:
+        own, others = leads_to(server, facts).clients, leads_to(asked, facts).clients
+        if server is not asked and own and others and not set(own) & set(others):
+            message = f"server {server.name} of {titled(section)} follows the health checks of server {asked.name}, "
+            message += f"which is {others[0]}: nothing is learnt of {own[0]}"
+            hint = f"write check in place of track {server.options['track']}, or track a server that leads to {own[0]}"
+            about = f"{section.name}/{server.name}: track"
+            yield Problem(own, message, (place(server.line), place(asked.line)), hint, about=about)
 
 
 def _impatient(facts: Facts, section: HaproxySection, servers: Sequence[HaproxyServer]) -> Iterator[Problem]:
@@ -152,7 +167,8 @@ def _elsewhere(
         message += f"{who} listen{'s' if len(clients) == 1 else ''}"
         message += f": nothing is learnt of port {ports.pop()}" if len(ports) == 1 else ""
         places = tuple(place(line) for line in dict.fromkeys(line for _, line in several))
-        hint = f"remove it, so that the check asks the port that users are sent to: {where}"
+        word = where if where.startswith("port ") else f"addr {where}"
+        hint = f"remove {word} from the line, so that the check asks where users are sent"
         yield Problem(clients, message, places, hint, about=f"{section.name}: {where}")
 
 

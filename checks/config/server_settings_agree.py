@@ -9,7 +9,8 @@ Why it matters
     From these Zope makes the addresses in its pages, and the visitor's address that it writes down. Where one client
     trusts the proxy and another does not, one and the same page links to https://www.example.com/ or to
     http://app3:8080/, by the client that happened to serve it; a cache in front keeps either. Without
-    ``httpexceptions`` a page that is not there, and one that needs a login, is answered with 500.
+    ``httpexceptions`` a page that is not there is answered with 500, by which a balancer or a cache may take the client
+    for ill.
 What it does not prove
     That the proxy sends these headers, nor that the values are right for it.
 How to repair it

@@ -301,7 +301,8 @@ fires(C, "an agent alone", "WARNING", "app2", "server app2", changed("2:8080 che
 silent(
     C, "by default-server", changed("8080 check", "8080").replace("  cookie s", "  default-server check\n  cookie s")
 )
-silent(C, "tracks another", changed("2:8080 check", "2:8080 track zope/app1"))
+fires(C, "tracks another client", "WARNING", "app2", "nothing is learnt of app2",
+      changed("2:8080 check", "2:8080 track zope/app1"))  # fmt: skip
 fires(C, "merely connects", "WARNING", "app1 app2", "only connects", changed("option httpchk", ""))
 fires(C, "expects nothing", "WARNING", "app1 app2", "only connects", changed("option httpchk", "option tcp-check"))
 silent(C, "expects something", changed("option httpchk", "option tcp-check\n tcp-check expect string imok"))
