@@ -41,6 +41,10 @@ from zcheck.facts.paths import is_absolute, is_below, normal_path
 from zcheck.facts.zope_schema import every_section
 from zcheck.rules.databases import listed, unresolved
 
+HINT = (
+    "write an instancehome of its own for each client, where '%define INSTANCE' says it there; "
+    "containers are told apart by 'machine' in clients.ini"
+)
 KEYS = {"instancehome": "instance home", "clienthome": "client home", "pid-filename": "process id file"}
 
 
@@ -76,11 +80,7 @@ def instance_homes_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
         outer = _outermost(things)
         said = listed(f"the {next(iter(owners.values())).what} {path}" for _, path, owners in outer)
         places = tuple(Place.of(own.line) for _, _, owners in outer for own in owners.values())
-        hint = (
-            "write an instancehome of its own for each client, where '%define INSTANCE' says it there; "
-            "containers are told apart by 'machine' in clients.ini"
-        )
-        yield Problem(clients, f"{', '.join(clients)} share {said} on {things[0][0]}", places, hint)
+        yield Problem(clients, f"{', '.join(clients)} share {said} on {things[0][0]}", places, HINT)
 
 
 def _outermost(things: list[tuple[str, str, dict[str, Own]]]) -> list[tuple[str, str, dict[str, Own]]]:
