@@ -4,8 +4,8 @@ The script: for each ordered pair of clients add a document through the one, ask
 remove it again.  Its requests grow with the square of the clients, zcheck's with their number: the ratio has to grow.
 
 zcheck is measured from the start of its process to the end, with all that it does beside: it edits each document as
-well, reads by every thread of a client, asks about the commit lock before each write, keeps to 20 writes a second after
-a burst of 20, and verifies the removal.  *of it*: its wave of writes and reads through the clients alone.
+well, reads by every thread of a client, asks about the commit lock before each write, holds it a tenth of
+the time at most, and verifies the removal.  *of it*: its wave of writes and reads through the clients alone.
 
 ``python benchmarks/all_pairs.py [CLIENTS ...]``; 3, 10 and 30 by default (30 need 3 GB).
 """

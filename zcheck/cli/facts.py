@@ -50,7 +50,7 @@ def gather(ctx: click.Context, /, ini: str | None, **options: Any) -> int:
         return _gather_client(ctx, inventory, options)
     if options["answers"] or options["show_script"]:
         raise click.UsageError("--answer, and --show-script with CLIENTS.INI, need --client", ctx)
-    whole = {"only": (), "skip": (), "read_only": True, "no_state": True, "max_rate": 20.0, "pause_file": None}
+    whole = {"only": (), "skip": (), "read_only": True, "no_state": True, "max_rate": 100.0, "pause_file": None}
     run = {**whole, "fail_on": "warning", "timings": False, "quiet": False, **options}
     with interruptible():
         found, reasons = examine(ctx, "gather", run, inventory, secret)

@@ -134,9 +134,9 @@ def run_options_with(
         click.option(
             "--max-rate",
             type=click.FloatRange(min=0.1),
-            default=20.0,
+            default=100.0,
             show_default=True,
-            help="Writes a second, after a burst of as many.",
+            help="Writes a second at most; they hold a commit lock a tenth of the time at most.",
         ),
         click.option(
             "--pause-file", type=click.Path(), metavar="PATH", help="Begin no write while a file of this name exists."

@@ -48,7 +48,7 @@ def tell(
     state_folder: str | None = None,
     gathered: Facts = _NONE,
     isolation: Isolation | None = None,
-    max_rate: float = 20.0,
+    max_rate: float = 100.0,
 ) -> str:
     """The plan as text.  Only clients.ini and the files that it names are read; nothing is contacted.
 

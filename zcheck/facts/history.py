@@ -187,6 +187,8 @@ class History(msgspec.Struct, frozen=True):
     """Why there is nothing that could be tried, as where a database that is mounted is not in the tree."""
     stored: dict[str, bool] = {}
     """By client: whether what was saved through it is in the log of the storage that its file names; where learnt."""
+    held_s: float | None = None
+    """How long a commit of zcheck's own held the storage's commit lock, from vote to finish, in seconds: the median."""
     packed: bool = False
     """The storage may have been packed meanwhile: of what its log does not have nothing is known."""
     files: tuple[StorageFile, ...] = ()

@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zcheck.facts import ControlPanel, KnownApart, KnownBroken, LeftOut, NotGathered, targets
+from zcheck.facts.history import ZeoHistories
 from zcheck.gather.run import Run, side_by_side
+from zcheck.system.duty import ASSUMED_HOLD_S, Duty
 
 if TYPE_CHECKING:
     from zcheck.consistency.http.client import HttpTarget
@@ -50,11 +52,11 @@ def _wait_for_our_turn(run: Run) -> str:
         if not run.deadline.left():
             return f"{run.settings.pause_file} told zcheck to pause"
         time.sleep(0.1)
-    run.writes_over_http += 1
-    too_early_s = (run.writes_over_http - run.settings.max_rate) / run.settings.max_rate - (
-        time.monotonic() - run.began
-    )
-    time.sleep(min(max(too_early_s, 0.0), run.deadline.left()))
+    if run.duty is None:
+        run.duty = Duty(run.settings.max_rate, time.monotonic())
+    time.sleep(min(run.duty.wait_s(time.monotonic()), run.deadline.left()))
+    # When its commit ends is not seen from here: the next may begin so long after this one has begun.
+    run.duty.held(_hold_s(run), time.monotonic())
     return ""
 
 
@@ -116,6 +118,13 @@ def _moment(at: float) -> str:
     import datetime
 
     return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _hold_s(run: Run) -> float:
+    """How long a commit of ours holds the lock: as long as one over the storage did; else a guess."""
+    fact = run.facts.raw(ZeoHistories)
+    histories = fact.histories if isinstance(fact, ZeoHistories) else ()
+    return max((one.held_s for one in histories if one.held_s is not None), default=ASSUMED_HOLD_S)
 
 
 def remember_who_hung(run: Run, hung: Iterable[str], answered: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from zcheck.gather.kinds import WRITES
 from zcheck.gather.settings import Settings
 from zcheck.probes.remote import answers, call
 from zcheck.system import threads
+from zcheck.system.duty import Duty
 from zcheck.system.signals import Interrupt
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ class Run:
         """The open journal, whose lock tells other runs that this one is under way."""
         self.ended: tuple[str, ...] = ()
         """Earlier runs that did not end well."""
-        self.began = time.monotonic()
-        self.writes_over_http = 0
+        self.duty: Duty | None = None
+        """The pace of writes through the clients."""
 
     def __enter__(self) -> Run:
         return self

@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Whether a run that writes nothing may send the one request by which a client asks its ZEO server."""
     judges_rotation: bool = False
     """Whether what a running balancer does is a finding of this command; else it is a note."""
-    max_rate: float = 20.0
+    max_rate: float = 100.0
     """Commits a second, after a first burst of as many."""
     pause_file: str | None = None
     """While a file of this name exists no write is begun."""

@@ -40,6 +40,7 @@ def _tried_again(facts: Facts, one: KnownApart) -> bool:
     for history in tried.histories if tried is not None else ():
         if history.database == one.database:
             found = pairs(history, wanted, one.clients)
-            if found and all(pair.seen is not None for pair in found):
+            seen = [pair.seen for pair in found]
+            if False in seen or (found and all(seen)):
                 return True
     return False

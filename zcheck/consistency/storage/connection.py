@@ -125,6 +125,9 @@ class Connection:
         self.ready = threading.Event()
         self.first = 0
         """The newest transaction when this connection was made."""
+        self.held_s = 0.0
+        """How long the last commit, or vote that was given up, held the lock at most: from vote to its end."""
+        self._voted_at = 0.0
         self.committed = 0
         """The newest one that was committed over it."""
         self._name = f"zcheck-{next(_numbers)}"
@@ -372,6 +375,7 @@ class Connection:
             self.close(1.0)
             raise CommitFailed(_refusal(error), words(error), surely=False) from None
         finally:
+            self.held_s = time.monotonic() - self._voted_at
             storage.tpc_end(transaction)
 
     def try_out(self, description: str, change: Change) -> bool:
@@ -396,6 +400,7 @@ class Connection:
     def _vote(
         self, storage: Any, transaction: Any, changes: tuple[Change, ...], current: tuple[Change, ...] = ()
     ) -> Any:
+        self._voted_at = 0.0
         storage.tpc_begin(transaction)
         buffer = transaction.data(storage)
         if self.lost:
@@ -411,6 +416,7 @@ class Connection:
         for kept in current:
             oid, serial = markers.eight_bytes(kept.oid), markers.eight_bytes(kept.serial)
             storage.checkCurrentSerialInTransaction(oid, serial, transaction)
+        self._voted_at = time.monotonic()
         if self.call("vote", id(transaction)):
             raise ConflictError("the server reports a conflict")
         return buffer
@@ -421,6 +427,7 @@ class Connection:
                 self.close(1.0)
             else:
                 self.call("tpc_abort", id(transaction))
+                self.held_s = time.monotonic() - self._voted_at if self._voted_at else 0.0
         with contextlib.suppress(Exception):
             storage.tpc_end(transaction)
 

@@ -37,6 +37,7 @@ from zcheck.consistency.storage.own_file import look_at_file, look_at_files
 from zcheck.consistency.storage.packs import may_be_packed_since
 from zcheck.facts import StorageFile
 from zcheck.facts.history import Action, ClientState, History, Operation, Outcome, Version
+from zcheck.system.duty import SHARE, Duty
 
 if TYPE_CHECKING:
     from zcheck.consistency.storage.connection import Connection
@@ -50,6 +51,7 @@ REPLICA_S = 3.0
 REPLICA_POLL_S = 0.02
 PAUSE_POLL_S = 0.1
 LONGEST_PAUSE_S = 0.5
+MOST_HOLDS = 99
 
 
 class Written(msgspec.Struct):
@@ -69,30 +71,32 @@ class Written(msgspec.Struct):
 
 
 class Pace:
-    """A burst, then so many commits a second; slower where the server slows down.
+    """Our commits hold the lock at most a tenth of the time, and are not more a second than told; slower where the
+    server slows down.
 
     While a file of the name ``pause_file`` exists no commit is begun.
     """
 
     def __init__(self, max_rate: float, stop: Stop, pause_file: str | None = None) -> None:
         self._pause_file = pause_file
-        self._rate = max(max_rate, 0.1)
-        self._tokens = self._burst = max(self._rate, 1.0)
-        self._at = time.monotonic()
+        share = 1.0 if max_rate >= protocol.UNPACED else SHARE
+        self._duty = Duty(max_rate, time.monotonic(), share=share)
         self._stop = stop
         self._quickest = float("inf")
+        self.holds: list[float] = []
+        """How long each commit held the lock, in seconds: the last ones."""
 
     def wait(self) -> None:
         """Until the next commit may be sent."""
         while self._pause_file is not None and os.path.exists(self._pause_file):  # noqa: PTH110
             self._stop.between()
             self._stop.sleep(PAUSE_POLL_S)
-        now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            self._stop.sleep((1 - self._tokens) / self._rate)
-        self._tokens -= 1
+        self._stop.sleep(self._duty.wait_s(time.monotonic()))
+
+    def held(self, seconds: float) -> None:
+        """How long a commit, or a vote that was given up, held the lock."""
+        self.holds = [*self.holds[-MOST_HOLDS:], seconds]
+        self._duty.held(seconds, time.monotonic())
 
     def took(self, seconds: float) -> None:
         """How long a commit took: one that took thrice as long as the quickest gives the server a pause."""
@@ -164,6 +168,7 @@ class Matrix:
             why_no_log=self.why_no_log,
             values=self.values,
             packed=self.packed,
+            held_s=sorted(self.pace.holds)[len(self.pace.holds) // 2] if self.pace.holds else None,
             files=tuple(self.files),
         )
 
@@ -183,9 +188,7 @@ class Matrix:
             connection.watched = watched
         for number in range(1, self.job.rounds + 1):
             own = [one for one in writers if one.target.client in self.markers]
-            self._write_all(own, number)
-            if number == min(2, self.job.rounds):
-                self._try_conflicts(own)
+            self._write_all(own, number, tried=number == min(2, self.job.rounds))
             self._read_all(number)
 
     def _may_write(self, connection: Connection) -> bool:
@@ -209,7 +212,8 @@ class Matrix:
             connection.oids = oids[1:]
             self.markers[client] = Written(client, client, oids[0])
 
-    def _write_all(self, writers: list[Connection], number: int) -> None:
+    def _write_all(self, writers: list[Connection], number: int, *, tried: bool = False) -> None:
+        """One write through each; with ``tried`` also votes upon it that are given up, while it is surely there."""
         planned = []
         for connection in writers:
             self.seq += 1
@@ -221,6 +225,8 @@ class Matrix:
         for connection, marker, change in planned:
             self.stop.between()
             self._write(connection, marker, change, number)
+            if tried:
+                self._try_conflicts([connection])
 
     def _look_after_writing(self, connection: Connection) -> None:
         """Once a storage: a file that was replaced a moment ago looks like the server's own until the next commit."""
@@ -288,6 +294,7 @@ class Matrix:
             if error.surely:
                 self.markers[marker.writer].nonces.discard(marker.nonce)
             return "fail" if error.surely else "info", error.reason, None
+        self.pace.held(connection.held_s)
         self.pace.took(time.monotonic() - started)
         self.committed[marker.seq] = (marker.writer, tid)
         return "ok", "", tid
@@ -311,12 +318,14 @@ class Matrix:
         change = Change(change.oid, change.serial, markers.record(marker))
         accepted, error = None, ""
         try:
+            self.pace.wait()
             self._wait_for_the_lock(connection)
             invoked = time.monotonic_ns()
             accepted = connection.try_out(markers.description(self.job.run_id, 0), change)
         except (NoAnswer, CommitFailed) as failed:
             invoked = time.monotonic_ns()
             error = str(failed)
+        self.pace.held(connection.held_s)
         if (accepted is not (action == "dry")) and self._may_be_packed(client, self.markers[client].serial):
             return  # the marker is gone, and what becomes of a vote for it tells nothing
         self.operations.append(
@@ -514,6 +523,7 @@ class Matrix:
         )
         try:
             tid = connection.commit(markers.description(self.job.run_id, self.seq), changes)
+            self.pace.held(connection.held_s)
         except CommitFailed as error:
             outcome: Outcome = "fail" if error.surely else "info"
             self._returned(removal, outcome=outcome, error=error.reason)

@@ -341,6 +341,7 @@ class Isolation(Matrix):
         except CommitFailed as error:
             self._failed(error, read, told, nonces)
             return False
+        self.pace.held(connection.held_s)
         self.pace.took(time.monotonic() - started)
         self.committed[self.seq] = (begun.client, tid)
         self._returned(told, tid=f"{tid:016x}")
