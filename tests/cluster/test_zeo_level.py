@@ -129,7 +129,7 @@ def identity(worker: ZeoWorker) -> ZeoIdentity:
 
 
 def is_free(server: ZeoServer) -> bool:
-    return zeo.wait_until_free(server.address, "1", timeout_s=1) == ""
+    return not zeo.wait_until_free(server.address, "1", timeout_s=10).reason
 
 
 # --- healthy -------------------------------------------------------------------------------------
