@@ -108,7 +108,7 @@ def _judged_receipt(found: Any, inventory: Any, secret: Any, options: dict[str, 
     from zcheck.gather.kinds import with_what_they_need
     from zcheck.gather.settings import Settings
 
-    settings = Settings(run_id="receipt", timeout_s=options["timeout"], deadline_s=30.0)
+    settings = Settings(run_id="receipt", timeout_s=options.get("timeout", 5.0), deadline_s=30.0)
     # Files on the clients' own machines are read again there; those of this machine need no more than their hash.
     wanted = ({ControlPanel} if live else set()) | ({ZopeConf, WsgiConf} if found.readings else set())
     facts = collect(inventory, settings, with_what_they_need(wanted), secret).facts if wanted else None
