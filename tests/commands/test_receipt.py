@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+import time
+from pathlib import Path
 
+import msgspec
+import pytest
+
+from zcheck import cli
 from zcheck.commands import receipt
 from zcheck.facts import ControlPanel, Facts, ZopeConf
 from zcheck.parsers import clients_ini, zope_conf
@@ -72,3 +77,19 @@ def test_a_file_that_could_not_be_read_is_not_dropped() -> None:
     paper = msgspec.structs.replace(paper, unread=("/srv/zope.conf",))
     assert "unknown" == judged(paper, of_machines(plain)).outcome
     assert judged(paper, None).reasons[0].startswith("/srv/zope.conf: could not be read")
+
+
+def test_a_receipt_opens_what_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ini = tmp_path / "clients.ini"
+    ini.write_text(
+        "[cluster]\nname = x\n[client:app1]\naddress = 10.0.0.1:8080\n[client:app2]\naddress = 10.0.0.2:8080\n"
+    )
+    facts = Facts().with_fact("", clients_ini.parse(ini.read_text(), str(ini)))
+    paper = msgspec.structs.replace(made(facts), made_at=time.time())
+    receipt.write(paper, str(tmp_path / "paper.json"))
+    assert 0 == cli.main(["haproxy", "render", "--receipt", str(tmp_path / "paper.json"), str(ini)])
+    servers = [line for line in capsys.readouterr().out.splitlines() if " server app" in line]
+    assert [False, False] == ["disabled" in line for line in servers]
+    ini.write_text(ini.read_text() + "role = candidate\n")
+    assert 3 == cli.main(["haproxy", "render", "--receipt", str(tmp_path / "paper.json"), str(ini)])
+    assert "does not hold" in capsys.readouterr().err
