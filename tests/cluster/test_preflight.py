@@ -796,10 +796,10 @@ def test_a_client_on_a_copy_is_found_wherever_it_stands(make_cluster: Callable[.
             preflight(write_ini(split, "order", order, pinned=True))
 
 
-@pytest.fixture(scope="module")
-def hidden_copy(share_cluster: Callable[..., Cluster]) -> Cluster:
+@pytest.fixture
+def hidden_copy(make_cluster: Callable[..., Cluster]) -> Cluster:
     """app3 runs on a copy of the database; its zope.conf names the right server."""
-    return share_cluster(specs(3, last={"zeo": "copy", "told_zeo": "main"}), zeo=TWO)
+    return make_cluster(specs(3, last={"zeo": "copy", "told_zeo": "main"}), zeo=TWO)
 
 
 def test_a_hidden_copy_is_found_by_the_running_clients_alone(hidden_copy: Cluster) -> None:
