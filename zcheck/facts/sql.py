@@ -19,7 +19,7 @@ from zcheck.facts.paths import normal_path
 ADAPTERS = {"postgresql": 5432, "mysql": 3306, "oracle": 1521, "sqlite3": 0}
 """RelStorage's adapters and the ports that their drivers take by default."""
 
-_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
+_PART = re.compile(r"(?<!\w)([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
 _URL = re.compile(r"[a-z0-9+]+://(?:([^@/\s]*)@)?([^/?\s]*)(?:/([^?\s]*))?(\?\S*)?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\(?\w+\)?")
 _ALONE = re.compile(r"(?:^|\s)\$\(?\w+\)?(?=\s|$)")

@@ -30,7 +30,7 @@ _WITHIN = re.compile(
 )
 
 # A connection string of libpq: key=value or key='quoted value', in any order.
-_DSN_PART = re.compile(r"([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
+_DSN_PART = re.compile(r"(?<!\w)([a-zA-Z_]\w*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)")
 # A variable without a value that may add any part.
 _VARIABLE_ALONE = re.compile(r"(?:^|(?<=\s))\$\(\w+\)(?=\s|$)")
 _DSN_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)$", re.IGNORECASE | re.DOTALL)
@@ -178,7 +178,9 @@ _ADAPTER = re.compile(r"\b(\w{1,40}Adapter)\b")
 _AT_MEMORY = re.compile(r"\s+at\s+(?:0x)?[0-9a-fA-F]{6,16}(?=[\s>,)]|$)")
 _URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://.*", re.IGNORECASE | re.DOTALL)
 # As above; and as Python shows a value that has a quote in it.
-_LOCATION_PART = re.compile(r"([a-zA-Z_][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?:[^\s'\"\\,]|\\.)*)")
+_LOCATION_PART = re.compile(
+    r"(?<![\w-])([a-zA-Z_][\w-]*)\s*=\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?:[^\s'\"\\,]|\\.)*)"
+)
 _LOCATION_SHOWN = _DSN_SHOWN | {"data_dir", "data-dir", "path"}
 
 
