@@ -36,21 +36,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zcheck.check import Problem, Severity, Unknown, check
-from zcheck.facts import Database, Facts, Names, Setting, ZopeConf
+from zcheck.facts import Facts, Names, ZopeConf
+from zcheck.facts.cache_files import CacheFile, cache_file
 from zcheck.facts.neighbours import machines, neighbours
-from zcheck.facts.paths import is_absolute, normal_path
 from zcheck.rules.databases import listed, places, unresolved
 
 
 class Cache(NamedTuple):
-    """A cache file: who keeps it, its name, its path, and the line that decides in which folder it is."""
+    """A cache file, and who keeps it."""
 
     client: str
-    database: str
-    line: Setting
-    name: str
-    path: str
-    folder_lines: tuple[Setting, ...]
+    file: CacheFile
 
 
 @check(
@@ -67,51 +63,30 @@ def cache_files_are_distinct(facts: Facts) -> Iterator[Problem | Unknown]:
     named: dict[tuple[str, str], list[Cache]] = {}
     for client, conf in facts.each(ZopeConf).items():
         for database in conf.databases:
-            lines = _lines(database, "client", "cache-path", "storage")
+            found = cache_file(conf, database)
+            if found is None:
+                continue
             if where[client] in together:
-                yield from unresolved(client, lines)
-            if lines and not any(line.unresolved for line in lines):
-                cache = _cache(client, conf, database)
-                named.setdefault((where[client], cache.name.lower()), []).append(cache)
+                yield from unresolved(client, found.lines)
+            if not any(line.unresolved for line in found.lines):
+                named.setdefault((where[client], found.name.lower()), []).append(Cache(client, found))
     for (machine, _), caches in named.items():
         if len(caches) > 1:
             for cache in caches:
-                yield from unresolved(cache.client, cache.folder_lines)
+                yield from unresolved(cache.client, cache.file.folder_lines)
             yield from _judged(
-                machine, [cache for cache in caches if not any(s.unresolved for s in cache.folder_lines)]
+                machine, [cache for cache in caches if not any(s.unresolved for s in cache.file.folder_lines)]
             )
 
 
 def _judged(machine: str, caches: list[Cache]) -> Iterator[Problem]:
     by_path: dict[str, list[Cache]] = {}
     for cache in caches:
-        by_path.setdefault(cache.path, []).append(cache)
+        by_path.setdefault(cache.file.path, []).append(cache)
     for path, owners in by_path.items():
         if len(owners) > 1:
             clients = tuple(dict.fromkeys(cache.client for cache in owners))
-            who = listed(f"database {cache.database} of {cache.client}" for cache in owners)
+            who = listed(f"database {cache.file.database} of {cache.client}" for cache in owners)
             hint = "give each a 'client' name of its own; containers are told apart by 'machine' in clients.ini"
             message = f"one cache file for {who}: {path} on {machine}"
-            yield Problem(clients, message, places(cache.line for cache in owners), hint, about=path)
-
-
-def _lines(database: Database, *keys: str) -> list[Setting]:
-    """These lines of a storage on ZEO that keeps its cache in a file; none of another."""
-    leaf = database.leaf
-    if leaf is None or not database.is_zeo or not (leaf.first("client") or leaf.first("cache-path")):
-        return []
-    return [line for key in keys for line in leaf.all(key)]
-
-
-def _cache(client: str, conf: ZopeConf, database: Database) -> Cache:
-    """Where a storage keeps its cache (ZEO.ClientStorage, ZEO.zconfig).
-
-    Without ``var`` the file is in the working directory, which is taken to be the instance's own home.
-    """
-    first, *_ = _lines(database, "client", "cache-path")
-    name = first.value if first.key == "cache-path" else f"{first.value}-{database.storage_name}.zec"
-    folder = [] if is_absolute(name) else [*_lines(database, "var"), *conf.top.all("instancehome")]
-    home = conf.top.value("instancehome", f"the working directory of {conf.file}")
-    var = normal_path(database.leaf.value("var", home) if database.leaf is not None else home, home)
-    needed = folder[:1]
-    return Cache(client, database.name, first, name, normal_path(name, var), tuple(needed))
+            yield Problem(clients, message, places(cache.file.lines[0] for cache in owners), hint, about=path)

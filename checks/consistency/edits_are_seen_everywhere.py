@@ -17,8 +17,9 @@ What it does not prove
 How to repair it
     Let the balancer send users to one side only, until both are one. Which side that is no tool can tell: it is the one
     with the edits that you cannot do without. Compare "Database Location" on the clients' Control Panels and their
-    zope.conf files, then restart the clients of the other side. What was saved there since the split is in the other
-    database: export it before that one is deleted.
+    zope.conf files. Then stop the clients of the other side, remove their ZEO cache files (``client`` and ``var`` in
+    zope.conf), and start them: a cache shows what it has of the other database for ever. What was saved there since
+    the split is in the other database: export it before that one is deleted.
 
 >>> from zcheck.testing.examples import http_run
 >>> show(edits_are_seen_everywhere, http_run("app1 > app2", "app2 > app1"), app1=[], app2=[])
@@ -43,10 +44,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from zcheck.check import Note, Problem, Severity, Skipped, Unknown, check
-from zcheck.facts import ControlPanel, Facts, Names, PortAnswer
+from zcheck.facts import ControlPanel, Facts, Names, PortAnswer, ZopeConf
 from zcheck.facts.addresses import labelled, same_servers
 from zcheck.facts.history import History, HttpHistories
 from zcheck.facts.pairs import SeenPair
+from zcheck.rules.cache_files import without_caches
 from zcheck.rules.http_histories import histories, inside, judged_pairs, not_in_the_tree, unnamed, writers, wrote
 
 
@@ -54,7 +56,7 @@ from zcheck.rules.http_histories import histories, inside, judged_pairs, not_in_
     "edits-are-seen-everywhere",
     stage="consistency",
     needs=[HttpHistories],
-    uses=[ControlPanel, Names, PortAnswer],
+    uses=[ControlPanel, Names, PortAnswer, ZopeConf],
     severity=Severity.CRITICAL,
     after=[
         "client-port-answers",
@@ -127,6 +129,7 @@ def _hint(history: History, clients: Sequence[str], facts: Facts) -> str:
         if page is not None:
             locations.setdefault(page.location, []).append(name)
     what = "balance one side only, the one whose edits you need, until the other is mended and restarted"
+    what += without_caches(facts, clients, history.database)
     if len(locations) < 2 or _all_one_server(locations, facts):
         return what
     shown = ", ".join(f"{location} on {', '.join(names)}" for location, names in locations.items())

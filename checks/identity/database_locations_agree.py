@@ -13,7 +13,8 @@ What it does not prove
     storage a ``name``, that name is all that is shown, whatever server the process uses: a client of which only names
     are shown is skipped. See edits-are-seen-everywhere.
 How to repair it
-    Restart the client, and see that it is started with the zope.conf that clients.ini names.
+    Stop the client, remove its ZEO cache file where zope.conf names one (``client`` and ``var``), and start it with the
+    zope.conf that clients.ini names. A cache that was filled from another database shows it for ever.
 
 >>> def panel(location): return ControlPanel((DatabasePage("main", location, True),))
 >>> zeo = zope_conf(server="10.0.0.9:8100")
@@ -42,6 +43,7 @@ from collections.abc import Iterable, Iterator
 from zcheck.check import Place, Problem, Severity, Skipped, Unknown, check
 from zcheck.facts import ControlPanel, Facts, Names, ZopeConf
 from zcheck.facts.history import HttpHistories
+from zcheck.rules.cache_files import restarted, without_caches
 from zcheck.rules.locations import Location, agrees_with_file, differing_sides, located
 from zcheck.rules.proofs import run_elsewhere, seen_by_another
 
@@ -67,7 +69,7 @@ def database_locations_agree(facts: Facts) -> Iterator[Problem | Unknown | Skipp
         agrees = agrees_with_file(place, facts)
         if agrees is not True:
             told.add((place.client, place.database))
-            yield _against_its_file(place, agrees)
+            yield _against_its_file(facts, place, agrees)
     for database in dict.fromkeys(place.database for place in places):
         members = [p for p in places if p.database == database and (p.client, database) not in told]
         yield from differing_sides(database, members, facts)
@@ -89,7 +91,8 @@ def _not_in_the_log(facts: Facts) -> Iterator[Problem]:
                 f"{names} {runs} on another storage of database {database} than {file}: what is saved through {it} is "
                 "not in that one's log, so what was proven over ZEO says nothing of the running clients"
             )
-            yield Problem(met, message, _lines(facts, database, met), AWAY, about=f"{database} log")
+            hint = AWAY + without_caches(facts, met, database)
+            yield Problem(met, message, _lines(facts, database, met), hint, about=f"{database} log")
 
 
 def _lines(facts: Facts, database: str, clients: Iterable[str]) -> tuple[Place, ...]:
@@ -98,11 +101,11 @@ def _lines(facts: Facts, database: str, clients: Iterable[str]) -> tuple[Place, 
     return tuple(dict.fromkeys(Place.of(line) for one in found if one is not None for line in one.servers))
 
 
-def _against_its_file(place: Location, agrees: bool | None) -> Problem | Unknown:
+def _against_its_file(facts: Facts, place: Location, agrees: bool | None) -> Problem | Unknown:
     where = tuple(Place.of(line) for line in place.lines)
     message = f"{place.client} runs with database {place.database} at {place.shown}; its zope.conf names {place.named}"
     if agrees is False:
-        hint = f"restart {place.client}, from the zope.conf that clients.ini names"
+        hint = f"{restarted(facts, place.client, place.database)}, from the zope.conf that clients.ini names"
         return Problem((place.client,), message, where, hint, about=place.database)
     hint = "write the addresses of these names into [hosts] of clients.ini"
     return Unknown((place.client,), f"{message}; one server or two: cannot be told", where, hint, about=place.database)

@@ -16,8 +16,9 @@ What it does not prove
     server, and one whose edits were seen to go elsewhere is skipped. A copy to which nobody has written since lists the
     same transactions. See edits-are-seen-everywhere.
 How to repair it
-    Give every client the ``server`` lines of the right server, stop the other one, and restart the clients that were on
-    it. What was saved in the copy is not in the database: export it before you delete the copy.
+    Give every client the ``server`` lines of the right server, and stop the other one. Stop the clients that were on
+    it, remove their ZEO cache files (``client`` and ``var`` in zope.conf), and start them. What was saved in the copy
+    is not in the database: export it before you delete the copy.
 
 >>> from zcheck.testing.examples import identity
 >>> proofs = identity(app1="zeo1:8100 1 7", app2="zeo1:8100 4 10", rose="app1 app1=7 app2=7")
@@ -67,6 +68,7 @@ from zcheck.facts import (
 from zcheck.facts.history import HttpHistories, ZeoHistories
 from zcheck.facts.pairs import pairs
 from zcheck.facts.storage_evidence import StorageGroups, candidate_groups, storage_groups
+from zcheck.rules.cache_files import without_caches
 from zcheck.rules.known import known_apart
 from zcheck.rules.proofs import seen, unproven
 from zcheck.rules.server_lists import through_the_clients
@@ -128,8 +130,8 @@ def _over_zeo(facts: Facts, identity: ZeoIdentity) -> Iterator[Problem | Unknown
             found = _still_unclear(facts, database, found)
             found = _of_all(found, identity.same_way.get(database, {}))
             if len(found.groups) > 1 and not _by_chance(facts, identity, database, found):
-                yield _split(database, found, proofs)
-            yield from _not_proven(database, found)
+                yield _split(facts, database, found, proofs)
+            yield from _not_proven(facts, database, found)
 
 
 def _still_unclear(facts: Facts, database: str, found: StorageGroups) -> StorageGroups:
@@ -158,24 +160,26 @@ def _of_all(found: StorageGroups, same_way: Mapping[str, str]) -> StorageGroups:
     return msgspec.structs.replace(found, groups=tuple(groups))
 
 
-def _split(database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]) -> Problem:
+def _split(facts: Facts, database: str, found: StorageGroups, proofs: tuple[StorageProof, ...]) -> Problem:
     sides = []
     for group in found.groups:
         reach = "reaches" if len(group) == 1 else "reach"
         sides.append(f"{', '.join(group)} {reach} {shown(proof for proof in proofs if proof.client in group)}")
     count = NUMBERS.get(len(sides), str(len(sides)))
     clients = tuple(client for group in found.groups for client in group)
-    return Problem(clients, f"database {database} is {count} storages: {'; '.join(sides)}", (), HINT, about=database)
+    message = f"database {database} is {count} storages: {'; '.join(sides)}"
+    return Problem(clients, message, (), HINT + without_caches(facts, clients, database), about=database)
 
 
-def _not_proven(database: str, found: StorageGroups) -> Iterator[Problem | Unknown]:
+def _not_proven(facts: Facts, database: str, found: StorageGroups) -> Iterator[Problem | Unknown]:
     for unclear in found.unclear:
         names = ", ".join(unclear.clients)
         if unclear.split:
             message = (
                 f"database {database} is not one storage for {names}: {unclear.reason}; who reaches which is unclear"
             )
-            yield Problem(unclear.clients, message, (), HINT, about=database)
+            hint = HINT + without_caches(facts, unclear.clients, database)
+            yield Problem(unclear.clients, message, (), hint, about=database)
             continue
         if found.groups:
             reach = "reaches" if len(unclear.clients) == 1 else "reach"

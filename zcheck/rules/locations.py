@@ -13,6 +13,7 @@ import msgspec
 from zcheck.check import Place, Problem
 from zcheck.facts import Client, ControlPanel, Database, Facts, Names, Setting, ZopeConf, addresses
 from zcheck.facts.addresses import Endpoint
+from zcheck.rules.cache_files import without_caches
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -93,15 +94,17 @@ def differing_sides(database: str, members: list[Location], facts: Facts) -> Ite
     files = [member for member in members if not member.on_zeo]
     if zeo and files:
         sides = [f"on ZEO for {_clients(zeo)}", *(f"in {m.shown} for {m.client}" for m in files)]
-        yield _problem(database, sides, members)
+        yield _problem(facts, database, sides, members)
         return
     names = {m.shown: [o for o in zeo if o.shown == m.shown] for m in zeo if not m.running}
     if len(names) > 1:
         alike = [m for group in names.values() for m in group]
-        yield _problem(database, [f"called {name} for {_clients(group)}" for name, group in names.items()], alike)
+        yield _problem(
+            facts, database, [f"called {name} for {_clients(group)}" for name, group in names.items()], alike
+        )
     apart = _provably_apart(members, facts)
     if apart:
-        yield _problem(database, [f"at {m.shown} for {m.client}" for m in apart], apart)
+        yield _problem(facts, database, [f"at {m.shown} for {m.client}" for m in apart], apart)
 
 
 def _provably_apart(members: list[Location], facts: Facts) -> list[Location]:
@@ -123,8 +126,9 @@ def _clients(members: list[Location]) -> str:
     return ", ".join(member.client for member in members)
 
 
-def _problem(database: str, sides: list[str], members: list[Location]) -> Problem:
+def _problem(facts: Facts, database: str, sides: list[str], members: list[Location]) -> Problem:
     clients = tuple(member.client for member in members)
     places = tuple(Place.of(line) for member in members for line in member.lines)
     hint = "give every client the same storage for this database, and restart those that were changed"
+    hint += without_caches(facts, clients, database)
     return Problem(clients, f"database {database} is {'; '.join(sides)}", places, hint, about=database)

@@ -8,11 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from zcheck.check import Problem, Unknown
 from zcheck.facts import Facts, ServerList, ServerLists, ZeoAnswer, ZeoAnswers, ZopeConf, tid_seconds
 from zcheck.facts.storage_lists import goes_beyond, in_doubt, lacks, of_clients, sides_of_lists
+from zcheck.rules.cache_files import restarted, without_caches
 
-HINT = (
-    "compare 'Database Location' on the clients' Control Panels with their zope.conf; stop those that differ, remove "
-    "their ZEO cache files (client and var in zope.conf), and start them again"
-)
+HINT = "compare 'Database Location' on the clients' Control Panels with their zope.conf, and restart those that differ"
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
@@ -33,7 +31,7 @@ def through_the_clients(facts: Facts, told: Collection[str]) -> Iterator[Problem
             continue
         sides = sides_of_lists(lists, replicas)
         if len(sides) > 1:
-            yield _split(database, sides)
+            yield _split(facts, database, sides)
             continue
         doubtful = in_doubt(lists)
         if doubtful:
@@ -50,7 +48,7 @@ def _not_finished(database: str, clients: tuple[str, ...]) -> Unknown:
     return Unknown(clients, message, hint="give zcheck more time (--deadline)", about=database)
 
 
-def _split(database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:
+def _split(facts: Facts, database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:
     """No culprit is elected; but which list lacks what is a fact."""
     newest = [max((one.tids[0] for one in side if one.tids), default="") for side in sides]
     each = [f"{when(tid)} for {_names(side)}" for side, tid in zip(sides, newest, strict=True)]
@@ -64,7 +62,7 @@ def _split(database: str, sides: Sequence[tuple[ServerList, ...]]) -> Problem:
     if newest[behind] != newest[ahead]:
         message += f", and {_names(sides[behind])}'s lacks what {_names(sides[ahead])}'s had before and after it"
     clients = tuple(one.client for side in sides for one in side)
-    return Problem(clients, message, hint=HINT, about=database)
+    return Problem(clients, message, hint=HINT + without_caches(facts, clients, database), about=database)
 
 
 def _elsewhere(facts: Facts, lists: Sequence[ServerList]) -> Iterator[Problem]:
@@ -75,7 +73,7 @@ def _elsewhere(facts: Facts, lists: Sequence[ServerList]) -> Iterator[Problem]:
     ahead = [answer for answer in answers if any(_goes_beyond(facts, one, answer) for one in lists)]
     if not answers or not all(answer in behind or answer in ahead for answer in answers):
         return
-    yield _problem(listed, answers, ahead=bool(ahead))
+    yield _problem(facts, listed, answers, ahead=bool(ahead))
 
 
 def _asked_for(facts: Facts, listed: ServerList) -> list[ZeoAnswer]:
@@ -101,7 +99,7 @@ def _goes_beyond(facts: Facts, listed: ServerList, answer: ZeoAnswer) -> bool:
     return any(goes_beyond(listed, one) for one in newest)
 
 
-def _problem(listed: ServerList, answers: Sequence[ZeoAnswer], *, ahead: bool) -> Problem:
+def _problem(facts: Facts, listed: ServerList, answers: Sequence[ZeoAnswer], *, ahead: bool) -> Problem:
     newest = max(answer.storages[answer.storage].last_transaction for answer in answers)
     named = " or ".join(f"storage {answer.storage} on {answer.server}" for answer in answers)
     tells = f"lists one of {when(listed.tids[0])}" if ahead else f"lists none after {when(listed.tids[0])}"
@@ -112,7 +110,7 @@ def _problem(listed: ServerList, answers: Sequence[ZeoAnswer], *, ahead: bool) -
     )
     hint = (
         f"find out which storage holds the newest edits before {listed.client} is restarted: then it goes to the one "
-        "that its zope.conf names; remove its ZEO cache file (client and var in zope.conf) while it is stopped"
+        f"that its zope.conf names; when that is known, {restarted(facts, listed.client, listed.database)}"
     )
     return Problem((listed.client,), message, hint=hint, about=listed.database)
 
