@@ -3,9 +3,10 @@
 What it examines
     "Database Location" of every database on the client's Control Panel, which ends in "(connected)" or
     "(disconnected)"; and whether the client answered the one request, for the list of its server's transactions, that
-    makes it ask its server. A client that has not answered this in an earlier run is not asked while one of its threads
-    may still wait, and stays CRITICAL until its server's answer reaches it or it is another process. Where the
-    client's own machine was looked at (``via``): whether the servers that its zope.conf names answer from there.
+    makes it ask its server; one on a relational database that hangs is found by that as well. A client that has not
+    answered this in an earlier run is not asked while one of its threads may still wait, and stays CRITICAL until its
+    server's answer reaches it or it is another process. Where the client's own machine was looked at (``via``): whether
+    the servers that its zope.conf names answer from there.
 Why it matters
     A client that has lost its ZEO server goes on serving what is in its caches, as fast as before and with status 200:
     old pages, for hours. The first visitor who wants something else waits, and whoever saves gets an error.
@@ -35,7 +36,7 @@ CRITICAL app2: app2 has lost its ZEO server: database main says (disconnected); 
 >>> known = KnownBroken({"app2": "2026-12-01 12:00:00 UTC"})
 >>> show(client_is_connected_to_zeo, known, app1=panel(True), app2=panel(True))
 CRITICAL app2: app2 says it is connected to its ZEO server, and hung when it had to ask it (2026-12-01 12:00:00 UTC);
-it is still the same process, and has shown no answer of that server since
+it is still the same process, and has shown no answer to that since
 >>> refused = [HttpAnswer("http"), (ControlPanel, NotGathered("the user lacks the permission"))]
 >>> show(client_is_connected_to_zeo, app1=panel(True), app2=refused)
 UNKNOWN app2: the Control Panel of app2 cannot be read: the user lacks the permission
@@ -57,7 +58,9 @@ from zcheck.facts import (
     ServerFromThere,
     ServerLists,
     ZeoAnswers,
+    ZopeConf,
 )
+from zcheck.facts.backing import CALLED, all_backings
 from zcheck.facts.history import HttpHistories
 
 
@@ -65,7 +68,7 @@ from zcheck.facts.history import HttpHistories
     "client-is-connected-to-zeo",
     stage="identity",
     needs=[HttpAnswer],
-    uses=[ControlPanel, HttpHistories, KnownBroken, SeenThere, ServerLists, ZeoAnswers],
+    uses=[ControlPanel, HttpHistories, KnownBroken, SeenThere, ServerLists, ZeoAnswers, ZopeConf],
     severity=Severity.CRITICAL,
     after=["client-port-answers", "client-serves-http"],
 )
@@ -77,9 +80,9 @@ def client_is_connected_to_zeo(facts: Facts) -> Iterator[Problem | Unknown | Ski
     for client in facts.each(HttpAnswer):
         panel, seen = facts.raw(ControlPanel, client), there.get(client)
         if client in hung:
-            yield Skipped((client,), hung[client]) if hung[client] else _hanging(client, panel, seen)
+            yield Skipped((client,), hung[client]) if hung[client] else _hanging(facts, client, seen)
         elif client in known or client in owing:
-            yield _still_hanging(client, known[client]) if client in known else Unknown((client,), owing[client])
+            yield _still_hanging(facts, client, known[client]) if client in known else Unknown((client,), owing[client])
         elif isinstance(panel, ControlPanel):
             yield from _by_its_own_word(client, panel, facts.each(ZeoAnswers).get(client), seen)
         elif cut := _cut_off(seen):
@@ -97,19 +100,39 @@ def _not_shown(missing: NotGathered, clients: list[str]) -> Unknown:
     return Unknown(tuple(clients), message, (Place(missing.file, missing.line),) if missing.file else (), missing.hint)
 
 
-def _hanging(client: str, panel: object, seen: SeenThere | None) -> Problem:
-    connected = isinstance(panel, ControlPanel) and all(page.connected is not False for page in panel.databases)
+def _storage(facts: Facts, client: str) -> str:
+    """What it has to ask, as a person says it: nothing is said of a ZEO server where none is known."""
+    found = all_backings(facts, client) - {"file", "unknown"}
+    return CALLED[next(iter(found))] if len(found) == 1 else CALLED["unknown"]
+
+
+def _says_connected(facts: Facts, client: str) -> bool:
+    """Whether its Control Panel says of a database that it is connected to its ZEO server, and of none that it is not.
+
+    A database that is on no ZEO server has no such word.
+    """
+    panel = facts.raw(ControlPanel, client)
+    said = {page.connected for page in panel.databases} if isinstance(panel, ControlPanel) else set()
+    return True in said and False not in said
+
+
+def _hanging(facts: Facts, client: str, seen: SeenThere | None) -> Problem:
+    connected = _says_connected(facts, client)
     says = "says it is connected to its ZEO server, and" if connected else "answers, and"
-    message = f"{client} {says} hangs as soon as it has to ask {'it' if connected else 'its ZEO server'}"
+    message = (
+        f"{client} {says} hangs as soon as it has to ask {'it' if connected else 'its ' + _storage(facts, client)}"
+    )
     hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
     cut = _cut_off(seen)
     return Problem((client,), message + _from_there(client, cut), _places(cut), _WAY if cut else hint)
 
 
-def _still_hanging(client: str, since: str) -> Problem:
+def _still_hanging(facts: Facts, client: str, since: str) -> Problem:
+    connected = _says_connected(facts, client)
+    says = "says it is connected to its ZEO server, and" if connected else "answers, and"
     message = (
-        f"{client} says it is connected to its ZEO server, and hung when it had to ask it ({since}); it is still the"
-        " same process, and has shown no answer of that server since"
+        f"{client} {says} hung when it had to ask {'it' if connected else 'its ' + _storage(facts, client)} ({since});"
+        " it is still the same process, and has shown no answer to that since"
     )
     hint = f"restart {client}; then see what between it and the server swallows packets or idle connections"
     return Problem((client,), message, hint=hint)

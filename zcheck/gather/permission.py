@@ -149,12 +149,12 @@ def remember_who_hung(run: Run, hung: Iterable[str], answered: Iterable[str]) ->
     for name in hung:
         # Its Control Panel hung by the same cause: one finding tells both.
         if isinstance(run.facts.raw(ControlPanel, name), NotGathered):
-            because = LeftOut("it hangs when it has to ask its ZEO server", "client-is-connected-to-zeo")
+            because = LeftOut("it hangs when it has to ask its storage", "client-is-connected-to-zeo")
             run.keep(name, because, ControlPanel)
 
 
 def why_not_asked(door: HttpTarget) -> str:
     return (
-        f"{door.name} did not answer an earlier run when it had to ask its ZEO server, and one of its threads may wait"
-        " still, so it was not asked again: restart it"
+        f"{door.name} did not answer an earlier run when it had to ask its {door.storage}, and one of its threads may"
+        " wait still, so it was not asked again: restart it"
     )

@@ -22,6 +22,7 @@ from zcheck.facts import (
     ZopeConf,
     targets,
 )
+from zcheck.facts.backing import backing_of
 from zcheck.facts.history import ZeoHistories
 from zcheck.gather.run import Run
 
@@ -67,6 +68,7 @@ def http_target(
         database=database,
         place=quote(place.path),
         processes=met.processes if isinstance(met, AnsweringProcesses) else (),
+        backing=backing_of(facts, client.name, database),
     )
 
 

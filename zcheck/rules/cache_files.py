@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zcheck.facts import Facts, ZopeConf
+from zcheck.facts.backing import runs_without_zeo
 from zcheck.facts.cache_files import cache_file
 
 MOST_FILES = 6
@@ -19,7 +20,7 @@ def kept(facts: Facts, client: str, database: str) -> str | None:
     """The cache file that must go, as a hint names it; None where the client surely keeps none."""
     conf = facts.each(ZopeConf).get(client)
     if conf is None:
-        return UNNAMED
+        return None if runs_without_zeo(facts, client, database) else UNNAMED
     own = conf.database(database)
     found = cache_file(conf, own) if own is not None else None
     if found is None:

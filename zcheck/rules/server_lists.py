@@ -59,10 +59,34 @@ def _split(facts: Facts, database: str, sides: Sequence[tuple[ServerList, ...]])
     )
     behind = min(range(len(sides)), key=lambda number: newest[number])
     ahead = max(range(len(sides)), key=lambda number: newest[number])
-    if newest[behind] != newest[ahead]:
+    followers = [one.client for one in sides[behind] if _may_read_a_replica(facts, one.client, database)]
+    if len(sides) == 2 and len(followers) == len(sides[behind]) and _ends_earlier(sides[behind], sides[ahead]):
+        # What a copy is and what a replica does not follow look alike from here: neither is said to be it.
+        message = (
+            f"database {database}: {_names(sides[behind])}'s server lists nothing after {when(newest[behind])}, and "
+            f"lacks what {_names(sides[ahead])}'s had before and after it: it is another storage, or a replica that "
+            "does not follow, which the clients' zope.conf lets them read from"
+        )
+    elif newest[behind] != newest[ahead]:
         message += f", and {_names(sides[behind])}'s lacks what {_names(sides[ahead])}'s had before and after it"
     clients = tuple(one.client for side in sides for one in side)
     return Problem(clients, message, hint=HINT + without_caches(facts, clients, database), about=database)
+
+
+def _may_read_a_replica(facts: Facts, client: str, database: str) -> bool:
+    """Whether its zope.conf lets RelStorage read from a replica of the database that it writes to."""
+    conf = facts.each(ZopeConf).get(client)
+    found = conf.database(database) if conf is not None else None
+    leaf = found.leaf if found is not None else None
+    keys = ("replica-conf", "ro-replica-conf")
+    return leaf is not None and leaf.type == "relstorage" and any(leaf.first(key) is not None for key in keys)
+
+
+def _ends_earlier(behind: Sequence[ServerList], ahead: Sequence[ServerList]) -> bool:
+    """Whether one side's lists have nothing, of the period that both tell of, that the other's lack."""
+    theirs = {tid for one in ahead for tid in one.tids}
+    first = max((one.tids[-1] for one in ahead if one.tids), default="")
+    return all(tid in theirs for one in behind for tid in one.tids if tid >= first)
 
 
 def _elsewhere(facts: Facts, lists: Sequence[ServerList]) -> Iterator[Problem]:

@@ -11,12 +11,13 @@ from zcheck.facts import (
     ControlPanel,
     DatabasePage,
     HttpAnswer,
+    KnownBroken,
     LeftOut,
     NotGathered,
 )
 from zcheck.facts.history import ClientState, History, HttpHistories
 from zcheck.report.structs import Judgement
-from zcheck.testing import judge
+from zcheck.testing import judge, zope_conf
 
 Told = list[tuple[str, tuple[str, ...], str]]
 
@@ -41,6 +42,11 @@ def hung(*clients: str) -> HttpHistories:
     return HttpHistories((History("http", "main", "1", clients=tuple(ClientState(c, hung=True) for c in clients)),))
 
 
+ON_ZEO = "<zodb_db main>\nmount-point /\n<zeoclient>\nserver zeo1:8100\n</zeoclient>\n</zodb_db>"
+IN_SQL = (
+    "<zodb_db main>\nmount-point /\n<relstorage>\n<postgresql>\ndsn dbname='site' host='db1'\n</postgresql>\n"
+    "</relstorage>\n</zodb_db>"
+)
 UP = panel(("main", "zeo", True))
 DOWN = panel(("main", "zeo", False))
 CONNECTED: dict[str, tuple[list[Any], Any, str, Told]] = {
@@ -76,7 +82,38 @@ CONNECTED: dict[str, tuple[list[Any], Any, str, Told]] = {
         [hung("app1")],
         running(NotGathered("said nothing for 5 s")),
         "problem",
+        [("CRITICAL", ("app1",), "app1 answers, and hangs as soon as it has to ask its storage")],
+    ),
+    "it hangs, its Control Panel as well, and its file names a ZEO server": (
+        [hung("app1")],
+        [*running(NotGathered("said nothing for 5 s")), zope_conf(ON_ZEO)],
+        "problem",
         [("CRITICAL", ("app1",), "app1 answers, and hangs as soon as it has to ask its ZEO server")],
+    ),
+    "it hangs, and its database is in a relational one": (
+        [hung("app1")],
+        [*running(panel(("main", "RelStorage: dbname='site' host='db1'", None))), zope_conf(IN_SQL)],
+        "problem",
+        [("CRITICAL", ("app1",), "app1 answers, and hangs as soon as it has to ask its relational database")],
+    ),
+    "it runs on no ZEO server, whatever its file names": (
+        [hung("app1")],
+        [*running(panel(("main", "elsewhere", None))), zope_conf(ON_ZEO)],
+        "problem",
+        [("CRITICAL", ("app1",), "app1 answers, and hangs as soon as it has to ask its storage")],
+    ),
+    "it hung in an earlier run, and its database is in a relational one": (
+        [KnownBroken({"app1": "2026-12-01 12:00:00 UTC"})],
+        [*running(panel(("main", "RelStorage: dbname='site' host='db1'", None))), zope_conf(IN_SQL)],
+        "problem",
+        [
+            (
+                "CRITICAL",
+                ("app1",),
+                "app1 answers, and hung when it had to ask its relational database (2026-12-01 12:00:00 UTC); it is"
+                " still the same process, and has shown no answer to that since",
+            )
+        ],
     ),
     "it hangs, and its server answers nobody": (
         [

@@ -25,6 +25,7 @@ from zcheck.consistency.http import test_page
 from zcheck.consistency.http.forms import DELETE, Form, NotAccepted, named
 from zcheck.consistency.http.names import FOLDER_PREFIX, folder_title, is_an_id_of_ours, run_of
 from zcheck.facts import Client, Process, processes
+from zcheck.facts.backing import CALLED, Backing
 from zcheck.probes.http import DATABASES, database_names, database_path, process_on, refusal
 from zcheck.probes.http_connection import HttpTrouble, Line, Reply, resolve
 
@@ -46,7 +47,8 @@ class HttpTarget(msgspec.Struct, frozen=True):
     ``place`` is where in its tree the folder goes: empty for the root, else the path of a mount point; ``database`` is
     the name of the database that its zope.conf mounts there.  ``may_start``: the folder may be made
     through it; every other client is written to only after it has shown that folder.  ``may_ask``: it may be sent
-    the one request that makes it ask its ZEO server, which hangs one of its threads where the connection is half-open.
+    the one request that makes it ask its storage, which hangs one of its threads where the connection is half-open.
+    ``backing`` is what holds the database, so that nothing is said of a ZEO server where there is none.
     """
 
     client: Client
@@ -58,10 +60,16 @@ class HttpTarget(msgspec.Struct, frozen=True):
     place: str = ""
     processes: tuple[Process, ...] = ()
     """Those that were met at its address; more than one: each request may reach another."""
+    backing: Backing = "unknown"
 
     @property
     def name(self) -> str:
         return self.client.name
+
+    @property
+    def storage(self) -> str:
+        """What holds its database, as a person says it after "its"."""
+        return CALLED[self.backing]
 
 
 Workspace = Literal["folder", "nothing", "other"]
@@ -379,7 +387,9 @@ class Door:
         names = database_names(reply.text) if reply.status == 200 else ()
         if len(names) != 1:
             wanted = self.target.database
-            raise NotAccepted("error", f"it has no database called {wanted}, so its ZEO server could not be asked")
+            raise NotAccepted(
+                "error", f"it has no database called {wanted}, so its {self.target.storage} could not be asked"
+            )
         return names[0]
 
     # --- writing: each is one form, filled in and submitted

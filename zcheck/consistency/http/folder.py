@@ -373,7 +373,7 @@ class _FolderLevel(Level[Door]):
             if _mentions(expected, listed):
                 yield name
                 continue
-            self.note(name, detail=f"its ZEO server does not list the transaction '{expected}' of this run")
+            self.note(name, detail=f"its {door.target.storage} does not list the transaction '{expected}' of this run")
             self._lacking.append(name)
         if not must_show:
             yield from self._lacking
@@ -382,7 +382,7 @@ class _FolderLevel(Level[Door]):
         """The newest transactions of this client's ZEO server; None where it did not tell.  Once a run and client."""
         if name not in self._asked:
             self._asked[name] = None
-            self.progress(name, "asks its ZEO server")
+            self.progress(name, f"asks its {self.doors[name].target.storage}")
             begun = time.monotonic_ns()
             limit = self.limit()
             try:
@@ -393,13 +393,17 @@ class _FolderLevel(Level[Door]):
             except HttpTrouble as trouble:
                 # It hangs if it had the whole time; that our own deadline came first tells nothing of it.
                 hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
-                words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
+                words = self._words(name, trouble, hung=hung)
                 self.note(name, hung=hung, detail=words)
                 self.record(name, "prove", 0, begun, "fail", error=words)
             except NotAccepted as refused:
                 self.note(name, refused=refused.kind, detail=refused.words)
                 self.record(name, "prove", 0, begun, "fail", error=refused.words)
         return self._asked[name]
+
+    def _words(self, name: str, trouble: HttpTrouble, *, hung: bool) -> str:
+        asked = f" when it had to ask its {self.doors[name].target.storage}" if hung else ""
+        return f"it {trouble.words}{asked}"
 
     # --- b. the folder
 
@@ -611,11 +615,16 @@ class _FolderLevel(Level[Door]):
         known = {transaction.tid for transaction in before}
         period = [one for one in listed if min(known) <= one.tid <= newest]
         if any(one.tid not in known for one in period):
-            words = f"its storage lists transactions that {self.creator}'s does not have: it runs on another database"
-            self.note(name, detail=words)
+            words = f"lists transactions that {self.creator}'s does not have: it runs on another database"
+            self.note(name, detail=f"its {self.doors[name].target.storage} {words}")
             return True
-        words = "its storage does not list it: it runs on another database, or on a replica that does not follow"
-        self.note(name, detail=words)
+        if self.doors[name].target.backing == "file":
+            # One process writes into a file storage, and one that has opened it to read never follows.
+            words = "its file storage does not list it: what another process saves never arrives there"
+            self.note(name, detail=words)
+            return False
+        words = "does not list it: it runs on another database, or on a replica that does not follow"
+        self.note(name, detail=f"its {self.doors[name].target.storage} {words}")
         return False
 
     def _takes_writes(self, name: str) -> bool:
@@ -860,15 +869,15 @@ class _FolderLevel(Level[Door]):
             written = self.doors[behind[0]].revisions(path, limit)
         except HttpTrouble as trouble:
             hung = trouble.kind in ("silent", "too-slow") and limit >= self.timeout_s
-            words = f"it {trouble.words}" + (" when it had to ask its ZEO server" if hung else "")
+            words = self._words(name, trouble, hung=hung)
             self.note(name, hung=hung, detail=words)
             return
         if listed and written and written[0] in listed:
             words = "its storage has the revision that it does not show: a stale cache, in it or in front of it"
             self.note(name, behind=words)
         elif written:
-            words = "its storage does not have that revision: another database, or a replica that does not follow"
-            self.note(name, behind=words)
+            words = "does not have that revision: another database, or a replica that does not follow"
+            self.note(name, behind=f"its {self.doors[name].target.storage} {words}")
 
     def _all_threads_show(self, number: int, name: str, expected: Mapping[str, str], looks: list[Operation]) -> bool:
         """Look once by each of the client's threads; what they saw is added to ``looks``."""
