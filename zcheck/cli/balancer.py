@@ -230,7 +230,7 @@ def _rotation(door: Any) -> Any:
 def _table(door: Any) -> str:
     """The servers in columns."""
     from zcheck.commands.haproxy import status
-    from zcheck.commands.receipt import spoken
+    from zcheck.report.ages import spoken
 
     lines: list[tuple[str, ...]] = [
         ("server", "client", "state", "health", "for", "sessions", "queue", "total", "errors", "verified", "")
@@ -363,9 +363,10 @@ def receipt(file: str, **options: Any) -> int:
     Exit code 0: it does; 2: it does not; 3: it cannot be told.
     """
     from zcheck.commands import receipt as receipts
+    from zcheck.report.ages import spoken
 
     found = receipts.read(file)
-    age = receipts.spoken(time.time() - found.made_at)
+    age = spoken(time.time() - found.made_at)
     told = f"{found.cluster}: {len(found.clients)} clients, verified {age} ago"
     unchanged = receipts.judge(found, max_age_s=options["max_age"], facts=None)
     if unchanged.outcome == "good":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import textwrap
+import time
 from functools import partial
 
 import click
@@ -43,7 +44,7 @@ def explain(ctx: click.Context, check: str | None, facts: str | None, verbose: b
         if facts is not None:
             from zcheck.commands import preflight as pipeline
 
-            report = pipeline.judge_again(load_facts(facts), CATALOGUE, {})
+            report = pipeline.judge_again(load_facts(facts), CATALOGUE, {}, now=time.time())
         say(page.render(known[check], report, colour=in_colours(), width=terminal_width(), examples=verbose))
         return 0
     near = difflib.get_close_matches(check, known, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -102,6 +103,7 @@ def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
     from zcheck.checks import CATALOGUE
     from zcheck.commands import preflight as pipeline
     from zcheck.commands.diff import differences
+    from zcheck.report.ages import age_note
 
     if len(files) > 2:
         raise click.UsageError("give one or two files of saved facts", ctx)
@@ -109,9 +111,11 @@ def diff(ctx: click.Context, files: tuple[str, ...]) -> int:
     old = load_facts(files[0] if len(files) == 2 else _last_good(new.facts.inventory.file))
     if old.run.started > new.run.started:
         old, new = _in_order(old, new, files)
-    reports = [pipeline.judge_again(saved, CATALOGUE, {}) for saved in (old, new)]
+    reports = [pipeline.judge_again(saved, CATALOGUE, {}, now=time.time()) for saved in (old, new)]
     changes = differences(old.facts, new.facts, *reports)
     echo("\n".join(map(str, changes)) if changes else f"nothing changed since {old.run.started}")
+    if note := age_note(reports[1].run):
+        echo(f"note: newer run: {note}")
     return 1 if changes else 0
 
 

@@ -137,7 +137,7 @@ def _judge_again(ctx: click.Context, path: str, options: dict[str, Any]) -> int:
     options = completed_options(ctx, options, stated, path)
     # Offline or read-only is what the run was; what it left out for that is told by its own file.
     reasons = why_left_out(ctx, {**options, "offline": False, "read_only": False}, inventory)
-    report = pipeline.judge_again(saved, CATALOGUE, reasons, fail_on=options["fail_on"])
+    report = pipeline.judge_again(saved, CATALOGUE, reasons, fail_on=options["fail_on"], now=time.time())
     deliver(report, options)
     return int(report.verdict.exit_code)
 

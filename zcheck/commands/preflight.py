@@ -20,6 +20,7 @@ from zcheck.gather.run import Progress
 from zcheck.gather.saved import Saved
 from zcheck.gather.settings import Settings
 from zcheck.report import verdict
+from zcheck.report.ages import aged
 from zcheck.report.assemble import assemble
 from zcheck.report.structs import (
     Report,
@@ -142,13 +143,15 @@ def judge_again(
     *,
     command: str = "",
     fail_on: verdict.FailOn = "warning",
+    now: float | None = None,
 ) -> Report:
     """The report of saved facts, as of the day on which they were gathered.  No I/O.
 
-    ``reasons``: the checks that are left out now, beside those that were left out then.
+    ``reasons``: the checks that are left out now, beside those that were left out then.  ``now``, in seconds since the
+    epoch, is what their age is counted to; without it nothing is said of that.
     """
     reasons = {**saved.left_out, **reasons}
     facts = with_verdicts(saved.facts)
     judgement = runner.run(catalogue, facts, left_out=reasons, today=saved.run.started[:10])
     run = msgspec.structs.replace(saved.run, command=command or saved.run.command)
-    return assemble(facts, judgement, run, fail_on, left_out=reasons)
+    return assemble(facts, judgement, run if now is None else aged(run, now), fail_on, left_out=reasons)

@@ -18,6 +18,7 @@ from zcheck import __version__
 from zcheck.facts import Balancers, ControlPanel, Facts, Inventory, Section, WsgiConf, ZeoConf, ZeoConfs, ZopeConf
 from zcheck.probes import files
 from zcheck.probes.remote import answers
+from zcheck.report.ages import spoken
 from zcheck.report.structs import Coverage, Report
 from zcheck.system import atomic_write
 
@@ -274,11 +275,3 @@ def _digest(path: str) -> str | None:
         return hashlib.sha256(files.read_text(path).encode("utf-8", "surrogateescape")).hexdigest()
     except files.CannotRead:
         return None
-
-
-def spoken(seconds: float) -> str:
-    """``90 s``, ``15 min``, ``3 h``, ``2 days``."""
-    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} days"

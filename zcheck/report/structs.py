@@ -77,6 +77,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     deadline_s: float = 60.0
     """How long it was allowed to take."""
+    age_s: float | msgspec.UnsetType = msgspec.UNSET
+    """Of saved facts that are judged again: how long ago that run began, in seconds."""
 
 
 class Cluster(msgspec.Struct, frozen=True):

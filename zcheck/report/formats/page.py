@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from zcheck.report.ages import age_note
 from zcheck.report.formats.text import clean, lines_of, wrapped
 from zcheck.report.structs import Connection, Page, Report
 
@@ -72,7 +73,8 @@ def _on_this_cluster(page: Page, report: Report, colour: bool, width: int | None
     outcome = result.outcome if result is not None else "not judged"
     because = f" ({result.because})" if result is not None and result.because else ""
     yield _bold(f"On {clean(report.cluster.name)}, {report.run.started}: {outcome}{clean(because)}", colour)
-    told: list[str] = []
+    aged = age_note(report.run)
+    told: list[str] = [f"    note: {aged}"] if aged else []
     for finding in report.findings:
         if finding.check == page.check:
             told += [f"    {line}" for line in lines_of(finding)]

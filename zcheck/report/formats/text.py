@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from zcheck.report.ages import age_note
 from zcheck.report.formats.sides import grouped
 from zcheck.report.structs import CheckResult, Finding, Level, Pair, Place, Report
 
@@ -56,6 +57,8 @@ def render(
         lines += [*(f"{timing.seconds:8.3f} s  {timing.what}" for timing in report.timings), ""]
     if not quiet:
         lines += _counted(report.findings)
+        aged = age_note(report.run)
+        lines += [f"note: {aged}"] if aged else []
     if report.verdict.impact and not quiet:
         lines += [clean(report.verdict.impact)]
     lines.append(last_line(report, paint))

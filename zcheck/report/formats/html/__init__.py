@@ -11,6 +11,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from zcheck.report.ages import age_note
 from zcheck.report.formats.html import drawing, lagchart, matrix, timeline
 from zcheck.report.formats.text import clean, last_line, not_proven, tested, where
 from zcheck.report.structs import Finding, Judged, Page, Report
@@ -43,6 +44,7 @@ def render(report: Report, pages: tuple[Page, ...] = ()) -> str:
         word=_word(report),
         tested=tested,
         summary=last_line(report),
+        aged=age_note(report.run),
         tried={level.level for level in report.consistency.levels},
         judged=[_judged(one) for one in report.consistency.judged],
         unproven=_unproven(report),
