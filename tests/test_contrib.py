@@ -300,7 +300,7 @@ ROLE = ANSIBLE / "roles" / "zcheck"
 
 def of_yaml(path: Path) -> Any:
     """What a YAML file says, be it a list or a mapping."""
-    return compose.parse(f"all:\n{textwrap.indent(path.read_text(), '  ')}")["all"]
+    return compose.parse(f"all:\n{textwrap.indent(path.read_text(), '  ')}", str(path))["all"]
 
 
 def test_the_tasks_of_the_role_are_modules_that_every_ansible_has() -> None:

@@ -602,8 +602,8 @@ def test_a_write_that_is_sent_waits_no_longer_than_the_run_and_is_held_against_n
     assert time.monotonic() - began < patient(1.8 + 8.0)
 
 
-def test_a_listing_that_is_never_shown_bars_one_client_and_no_other(cluster: Cluster) -> None:
-    """What is looked at before a folder is made may hang as well as anything else."""
+def test_a_listing_that_is_never_shown_bars_nobody(cluster: Cluster) -> None:
+    """The listing of a large root may take longer than any limit, and a run asks for none."""
 
     def hang_at_the_listing(layer: Layer) -> None:
         if layer.path.startswith("/manage_main"):
@@ -613,16 +613,15 @@ def test_a_listing_that_is_never_shown_bars_one_client_and_no_other(cluster: Clu
 
     with behind(cluster, "app1", Layer._pass_on, do_GET=hang_at_the_listing) as address:
         history = run(cluster, targets(cluster, app1=address))
-    state = history.state("app1")
-    assert state is not None and "asked for the form /manage_main" in state.detail
-    assert (True, True) == (seen(history, cluster)["app2", "app3"], seen(history, cluster)["app3", "app2"])
+    assert {True} == set(seen(history, cluster).values())
+    assert [""] * 3 == [state.detail for state in history.clients]
     assert ((), []) == (history.left, who_shows(cluster))
 
 
 # --- ending early ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("allowed", range(8))
+@pytest.mark.parametrize("allowed", range(9))
 def test_writing_stops_when_it_is_told_to_and_the_folder_goes(cluster: Cluster, allowed: int) -> None:
     calls: list[str] = []
 
@@ -632,7 +631,7 @@ def test_writing_stops_when_it_is_told_to_and_the_folder_goes(cluster: Cluster, 
         return "the commit lock is held" if len(calls) in (allowed + 1, allowed + 2) else None
 
     history = run(cluster, before_write=before_write)
-    assert ("the commit lock is held" if allowed < 7 else "") == history.stopped
+    assert ("the commit lock is held" if allowed < 8 else "") == history.stopped
     assert ((), []) == (history.left, who_shows(cluster))
 
 

@@ -199,7 +199,7 @@ def test_one_storage_by_two_addresses_is_one(server: ZeoServer, worker: ZeoWorke
 
 
 def test_a_lost_invalidation_is_found_while_the_workloads_run(server: ZeoServer, worker: ZeoWorker) -> None:
-    with zeo_proxy(server.address, "drop", 40) as between:
+    with zeo_proxy(server.address, "drop", 12) as between:
         worker.connect(targets(server.address, between.address, server.address), within_s=LIMIT_S)
         history = isolate(worker, "twins", "ring", duration_s=3)
         assert between.done

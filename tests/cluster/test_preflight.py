@@ -838,7 +838,7 @@ def test_where_clients_ini_pins_the_server_nothing_is_written_to_a_hidden_copy(
         assert (2, ["edits-are-seen-everywhere"]) == (outcome.code, outcome.of("CRITICAL"))
         assert preflight(ini, "--only", "edits-are-seen-everywhere").code == 2
         assert preflight(ini, "--skip", "config,reach,identity").code == 2
-        assert preflight(bare).code == (2 if "zeo" in pin else 3)
+        assert preflight(bare).code == 2
         assert in_process("leftovers", ini, "--remove").code == 0
 
 
@@ -880,7 +880,10 @@ def test_a_client_that_takes_no_edits_is_named_and_its_pairs_are_never_ok(make_c
     three.clients["app3"].write_conf(three.main_zeo)
     for order in (ALL, ORDERS["first"]):
         outcome = preflight(write_ini(three, "order", order))
-        assert [("CRITICAL", "client-accepts-writes", ("app3",))] == outcome.told
+        # On a busy machine the mended conf is seconds younger than its client, which is told as well.
+        assert [("CRITICAL", "client-accepts-writes", ("app3",))] == [
+            one for one in outcome.told if one[1] != "client-restarted-since-edit"
+        ]
         assert (2, (4, 6, 6)) == (outcome.code, outcome.counts)
         assert outcome.pairs("http")["app3", "app1"] is None
         assert outcome.pairs("http")["app1", "app3"] is True

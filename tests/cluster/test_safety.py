@@ -116,7 +116,7 @@ def test_every_transaction_of_the_workloads_is_in_the_journal(server: ZeoServer,
     for transaction in FileIterator(str(server.data)):
         _, _, seq = transaction.description.decode().rpartition("seq=")
         sent[int(seq)] = {record.oid.hex() for record in transaction}
-    assert len(sent) > 20
+    assert len(sent) > 5
     assert all(oids <= noted[seq] for seq, oids in sent.items())
     assert len(told) == len(noted), "each transaction is noted once"
 

@@ -100,7 +100,7 @@ def test_a_fault_is_told_at_once_and_its_witnesses_are_kept(
     server: ZeoServer, worker: ZeoWorker, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    with zeo_proxy(server.address, "drop", 45) as between:
+    with zeo_proxy(server.address, "drop", 12) as between:
         addresses = {"app1": server.address, "app2": between.address, "app3": server.address}
         worker.connect([Target(name, "main", (one,)) for name, one in addresses.items()], within_s=LIMIT_S)
         history = soak(worker, tmp_path / "history", told, "twins", "ring")
@@ -260,4 +260,5 @@ def test_a_killed_run_leaves_a_file_that_tells_so(
     again = in_process("recheck", tmp_path / "history")
     assert 3 == again.code
     assert "the run that wrote it was killed" in again.out and "\nOK" not in again.out
-    assert 0 == in_process("leftovers", cluster.ini, "--remove").code
+    # It kept no state: for all that is known here it may be under way.
+    assert 0 == in_process("leftovers", cluster.ini, "--remove", "--force").code

@@ -20,6 +20,7 @@ from zcheck.facts import (
     IniSection,
     Inventory,
     LeftOut,
+    RunningBalancers,
     WsgiConf,
     ZopeConf,
 )
@@ -128,6 +129,7 @@ def test_every_check_of_the_stage_is_content(balancer: str) -> None:
         "", Balancers({"front": haproxy_cfg.parse([("haproxy.cfg", text)], ini.balancers[0].values.get("backend"))})
     )
     facts = facts.with_fact("", BalancerVerdicts({"front": BalancerVerdict(("haproxy.cfg",))}))
+    facts = facts.with_fact("", LeftOut("HAProxy does not run yet"), RunningBalancers)
     for client, threads in (("app1", 4), ("app2", 2), ("app3", 4), ("debug", 1)):
         facts = facts.with_fact(client, WsgiConf("zope.ini", threads=threads))
         facts = facts.with_fact(client, LeftOut("-"), ZopeConf).with_fact(client, LeftOut("-"), HealthAnswers)
