@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from zcheck.consistency.http import test_page
+from zcheck.consistency.http import answering_page
 from zcheck.consistency.http.forms import DELETE, Form, NotAccepted, named
 from zcheck.consistency.http.names import FOLDER_PREFIX, folder_title, is_an_id_of_ours, run_of
 from zcheck.facts import Client, Process, processes
@@ -450,16 +450,16 @@ class Door:
 
     def remove_by_page(self, page_path: str, count: int) -> Reply:
         """Let the test page remove its folder, which holds so many objects; :exc:`NotAccepted` where it does not."""
-        reply = self._send("post", page_path, {"data": [*self._hidden_fields(), (test_page.REMOVE, str(count))]})
-        if test_page.REMOVED not in reply.text:
+        reply = self._send("post", page_path, {"data": [*self._hidden_fields(), (answering_page.REMOVE, str(count))]})
+        if answering_page.REMOVED not in reply.text:
             raise NotAccepted("not-saved", f"the test page {page_path} did not remove its folder")
         return reply
 
     def contents(self, folder: str) -> dict[str, str] | None:
         """By id: the titles of what is in a folder of ours; None where that could not be learnt."""
         try:
-            reply = self.get(f"{folder}/{test_page.NAME}")
-            listed = test_page.items(reply.text) if reply.status == 200 else None
+            reply = self.get(f"{folder}/{answering_page.NAME}")
+            listed = answering_page.items(reply.text) if reply.status == 200 else None
             if listed is not None:
                 return listed
             reply = self.get(f"{folder}/manage_main")

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from zcheck.consistency.http import test_page
+from zcheck.consistency.http import answering_page
 from zcheck.consistency.http.client import UNDO_BATCH, Door, HttpTarget, Undoable, Workspace, doors_of
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.level import FOR_A_WRITE_S, INTERRUPTED, PATIENCE, TIME_IS_OVER, Level, Stopped
@@ -175,7 +175,7 @@ class _FolderLevel(Level[Door]):
         self.place = doors[0].target.place if doors else ""
         self.folder = folder_id(self.run_id)
         self.path = f"{self.place}/{self.folder}"
-        self.page_path = f"{self.path}/{test_page.NAME}"
+        self.page_path = f"{self.path}/{answering_page.NAME}"
         self.has_page = False
         """The test page is there and can be read."""
         self.title = folder_title(self.run_id, self.place)
@@ -472,8 +472,8 @@ class _FolderLevel(Level[Door]):
             form = door.add_document_form(self.path)
             self.may_write(name)
             begun = time.monotonic_ns()
-            values = {"id": test_page.NAME, "title": test_page.title(self.run_id)}
-            door.submit(form, values, upload=test_page.source(self.run_id))
+            values = {"id": answering_page.NAME, "title": answering_page.title(self.run_id)}
+            door.submit(form, values, upload=answering_page.source(self.run_id))
         except NotAccepted as refused:
             if refused.sent or refused.ours:
                 self.refused(name, "add", 0, begun, refused)
@@ -484,7 +484,7 @@ class _FolderLevel(Level[Door]):
             shown = door.get(self.page_path, self.limit())
         except HttpTrouble:
             return
-        self.has_page = shown.status == 200 and test_page.title(self.run_id) in shown.text
+        self.has_page = shown.status == 200 and answering_page.title(self.run_id) in shown.text
 
     def _why_no_folder(self) -> str:
         told = [f"{name}: {state.detail}" for name, state in self.states.items() if state.detail]
@@ -566,7 +566,7 @@ class _FolderLevel(Level[Door]):
             if reply.status in (200, 404):
                 answered = False
             if reply.status == 200:
-                look = test_page.read(reply.text, self.run_id)
+                look = answering_page.read(reply.text, self.run_id)
                 door.met(look.process)
                 everyone.shown(look.process)
         return True if everyone.all_of(door.known) else answered
@@ -580,7 +580,7 @@ class _FolderLevel(Level[Door]):
             except HttpTrouble:
                 continue
             if reply.status == 200:
-                everyone.shown(test_page.read(reply.text, self.run_id).process)
+                everyone.shown(answering_page.read(reply.text, self.run_id).process)
             elif reply.status == 404 and process is not None:
                 everyone.missed(process)
         apart = everyone.apart()
@@ -804,10 +804,10 @@ class _FolderLevel(Level[Door]):
             process = "" if who is None else self._as_answered(name, who)
             reads: dict[str, str | None] = dict.fromkeys(expected)
             return Operation(name, "read", number, begun, ended, "ok", reads=reads, answered_by=process)
-        if reply.status != 200 or test_page.title(self.run_id) not in reply.text:
+        if reply.status != 200 or answering_page.title(self.run_id) not in reply.text:
             self._pageless.add(name)
             return None
-        look = test_page.read(reply.text, self.run_id)
+        look = answering_page.read(reply.text, self.run_id)
         self.doors[name].met(look.process)
         reads = {marker: look.documents.get(self.numbers[marker]) for marker in expected}
         return Operation(
@@ -831,7 +831,7 @@ class _FolderLevel(Level[Door]):
         if self.left() < min(FOR_A_WRITE_S, self.timeout_s):
             return
         try:
-            answers = door.burst(self.page_path, self.limit(), test_page.HOLD_S)
+            answers = door.burst(self.page_path, self.limit(), answering_page.HOLD_S)
         except HttpTrouble:
             return
         told = [self._told(number, name, expected, a.begun, a.ended, a.reply, a.process) for a in answers]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from zcheck.consistency.http import test_page
+from zcheck.consistency.http import answering_page
 from zcheck.consistency.http.client import Door
 from zcheck.consistency.http.forms import NotAccepted
 from zcheck.consistency.http.names import is_an_id_of_ours
@@ -17,7 +17,7 @@ IsOurs = Callable[[str, str], bool]
 def by_title(run_id: str) -> IsOurs:
     """Known by the titles that a run gives to what it makes."""
     document = re.compile(rf"^zcheck \d+ [0-9a-f]{{32}} run {re.escape(run_id)}$")
-    return lambda name, title: bool(document.match(title)) or title == test_page.title(run_id)
+    return lambda name, title: bool(document.match(title)) or title == answering_page.title(run_id)
 
 
 def by_id(name: str, title: str) -> bool:
@@ -40,9 +40,9 @@ def remove_folder(door: Door, name: str, is_ours: IsOurs) -> tuple[str, ...]:
         if mine:
             door.delete(mine, path)
         return foreign
-    if test_page.NAME in held:
+    if answering_page.NAME in held:
         try:
-            door.remove_by_page(f"{path}/{test_page.NAME}", len(held))
+            door.remove_by_page(f"{path}/{answering_page.NAME}", len(held))
         except NotAccepted as refused:
             if refused.sent or refused.kind != "not-saved":
                 raise
