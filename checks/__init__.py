@@ -68,6 +68,7 @@ from zcheck.checks.identity.database_locations_agree import database_locations_a
 from zcheck.checks.identity.every_database_is_one import every_database_is_one
 from zcheck.checks.identity.names_resolve_alike import names_resolve_alike
 from zcheck.checks.identity.products_agree import products_agree
+from zcheck.checks.identity.storage_caches_are_clean import storage_caches_are_clean
 from zcheck.checks.identity.versions_agree import versions_agree
 from zcheck.checks.identity.zeo_server_writes_its_own_file import zeo_server_writes_its_own_file
 from zcheck.checks.inventory.at_least_two_clients import at_least_two_clients
@@ -146,6 +147,7 @@ CATALOGUE: tuple[Check, ...] = (
     clients_are_distinct_processes,
     blob_directories_are_one,
     database_locations_agree,
+    storage_caches_are_clean,
     versions_agree,
     products_agree,
     names_resolve_alike,

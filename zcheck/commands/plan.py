@@ -114,9 +114,10 @@ def _calls(inventory: Inventory, doors: Iterable[call.Door]) -> Iterable[str]:
         line = door.clients[0].section.line_of("via")
         names = ", ".join(client.name for client in door.clients)
         where = f"{inventory.file}:{line}"
-        yield f"  machine {door.machine}, for {names}: by via = {runs} ... ({where}), at most 4 times"
+        yield f"  machine {door.machine}, for {names}: by via = {runs} ... ({where}), at most 6 times"
     yield "  it reads zope.conf, ini and environment, and tells the process on each port and what that can import;"
-    yield "  then it resolves and dials the ZEO servers of these files, and sends them nothing"
+    yield "  then it resolves and dials the ZEO servers of these files, and sends them nothing;"
+    yield "  of the ZEO cache files that these files name it reads the numbers of objects and transactions, no content"
     there = [client.name for door in doors for client in door.clients if answers.conf_is_there(client)]
     if there:
         yield f"  which servers these are, this plan does not know for {', '.join(there)}: their files are there"

@@ -62,11 +62,13 @@ from zcheck.facts.inventory import (
 from zcheck.facts.known import KnownApart, KnownBroken
 from zcheck.facts.machine import (
     BlobMarker,
+    CacheThere,
     FolderThere,
     ListeningProcess,
     SeenThere,
     ServerFromThere,
     SharedBlobs,
+    StorageCaches,
     ThereOutcome,
 )
 from zcheck.facts.peers import (
@@ -105,6 +107,7 @@ __all__ = [
     "BalancerVerdicts",
     "Balancers",
     "BlobMarker",
+    "CacheThere",
     "Client",
     "ConfFault",
     "ControlPanel",
@@ -158,6 +161,7 @@ __all__ = [
     "Setting",
     "SharedBlobs",
     "SqlPin",
+    "StorageCaches",
     "StorageFile",
     "StorageProof",
     "Suppression",

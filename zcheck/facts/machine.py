@@ -122,6 +122,30 @@ class SeenThere(msgspec.Struct, frozen=True):
         return found.get("zope") or found.get("zope2") or ""
 
 
+class CacheThere(msgspec.Struct, frozen=True):
+    """A persistent ZEO cache of one client, read raw on its own machine, and held against its server."""
+
+    database: str
+    path: str
+    file: str
+    line: int
+    current: int = 0
+    """How many records it holds as the current ones."""
+    compared: int = 0
+    """How many of them were looked up on the server."""
+    wrong: int = 0
+    """Those that are not the server's current ones, and of which the server will never tell the client so."""
+    why_not: str = ""
+    """Why nothing was compared."""
+
+
+class StorageCaches(msgspec.Struct, frozen=True):
+    """The persistent ZEO caches that a client's zope.conf names; none where it names none."""
+
+    scope: ClassVar[str] = "client"
+    caches: tuple[CacheThere, ...] = ()
+
+
 class BlobMarker(msgspec.Struct, frozen=True):
     """A small file that one client's machine put into its folder of shared blobs, and who found it in theirs."""
 

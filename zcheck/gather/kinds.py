@@ -19,6 +19,7 @@ from zcheck.facts import (
     SeenThere,
     ServerLists,
     SharedBlobs,
+    StorageCaches,
     WsgiConf,
     ZeoAnswers,
     ZeoClocks,
@@ -42,6 +43,7 @@ NEEDS: dict[type[Any], tuple[type[Any], ...]] = {
     SeenThere: (ZopeConf,),
     SharedBlobs: (SeenThere,),
     ZeoIdentity: (ZeoAnswers,),
+    StorageCaches: (SeenThere, ZeoIdentity),
     ZeoHistories: (ZeoAnswers,),
     # What was just committed over ZEO is what a client's own server must list before it is written to.
     HttpHistories: (ControlPanel, AnsweringProcesses, KnownBroken, WsgiConf, ZeoHistories),

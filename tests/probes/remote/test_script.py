@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -137,6 +138,39 @@ def test_the_process_that_listens_is_found(version: str, tmp_path: Path) -> None
     assert {"products-foo": "1.5", "my-tool": "0.3.dev0"}.items() <= found["distributions"].items()
     own = ".".join(map(str, sys.version_info[:2]))
     assert found["python_version"].startswith(own)
+
+
+def block(oid: int, tid: int, until: int = 0, data: bytes = b"pickle") -> bytes:
+    """A record of a ZEO cache file."""
+    size = 43 + len(data)
+    head = struct.pack(">IQQQHI", size, oid, tid, until, 0, len(data))
+    return b"a" + head + data + struct.pack(">Q", oid)
+
+
+@every_python
+def test_a_cache_file_is_read_without_its_content(version: str, tmp_path: Path) -> None:
+    free = b"f" + struct.pack(">I", 30) + b"a" * 25
+    path = tmp_path / "app1-1.zec"
+    path.write_bytes(b"ZEC3" + struct.pack(">Q", 99) + block(1, 7) + free + block(2, 5, 9) + b"2x" + block(3, 8) + b"1")
+    wanted: dict[str, list[str]] = {str(path): [], str(tmp_path / "none"): []}
+    caches = ask({"task": "caches", "caches": wanted, "most": 10}, python(version))["caches"]
+    found = caches[str(path)]
+    assert ["0000000000000003", "0000000000000008"] == found["entries"][0]
+    assert (f"{99:016x}", 2, 2) == (found["last"], found["current"], len(found["entries"]))
+    assert caches[str(tmp_path / "none")]["missing"]
+    again = ask({"task": "caches", "caches": {str(path): [f"{1:016x}"]}, "most": 10}, python(version))["caches"]
+    assert [[f"{1:016x}", f"{7:016x}"]] == again[str(path)]["entries"]
+
+
+def test_of_a_large_cache_a_sample_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "app1-1.zec"
+    path.write_bytes(b"ZEC3" + struct.pack(">Q", 99999) + b"".join(block(n, n) for n in range(1, 20001)))
+    found = ask({"task": "caches", "caches": {str(path): []}, "most": 100})["caches"][str(path)]
+    numbers = [int(oid, 16) for oid, _ in found["entries"]]
+    assert 20000 == found["current"]
+    assert len(numbers) <= 100
+    assert list(range(20000, 19950, -1)) == numbers[:50]
+    assert min(numbers) < 500
 
 
 @every_python

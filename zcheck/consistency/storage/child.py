@@ -28,6 +28,7 @@ from zcheck.consistency.storage import protocol
 from zcheck.consistency.storage.blobs import BlobMatrix
 from zcheck.consistency.storage.common import ParentGone, Stop, side_by_side
 from zcheck.consistency.storage.connection import REASONS, Connection, words
+from zcheck.consistency.storage.current import look_up
 from zcheck.consistency.storage.matrix import Matrix
 from zcheck.consistency.storage.orphans import find_orphans, remove_orphans
 from zcheck.consistency.storage.proofs import prove
@@ -61,6 +62,8 @@ class Worker:
             return Isolation(job, self._of(job.database), self.stop, self.tell).run()
         if isinstance(job, protocol.ReadVersions):
             return read_versions(self._of(job.database), job, self.stop)
+        if isinstance(job, protocol.LookUp):
+            return look_up(self.connections, job, self.stop)
         if isinstance(job, protocol.Find):
             return find_orphans(self.connections, job, self.stop)
         if isinstance(job, protocol.Remove):

@@ -167,6 +167,15 @@ class ZeoWorker:
         found = self._do(job, protocol.Versions, within_s)
         return protocol.Versions(error=found.reason) if isinstance(found, NotGathered) else found
 
+    def current(self, wanted: Iterable[protocol.Wanted], *, within_s: float) -> tuple[protocol.Current, ...]:
+        """The current transactions of objects, as the servers have them; nothing is loaded, nothing is written."""
+        wanted = tuple(wanted)
+        job = protocol.LookUp(wanted, self._own_limit(within_s))
+        found = self._do(job, tuple[protocol.Current, ...], within_s)
+        if isinstance(found, NotGathered):
+            return tuple(protocol.Current(one.client, one.database, error=found.reason) for one in wanted)
+        return found
+
     def _history(
         self, job: protocol.Job, database: str, rounds: int, within_s: float, tell: Callable[[str], None] | None = None
     ) -> History:

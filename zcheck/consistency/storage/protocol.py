@@ -138,6 +138,34 @@ class Versions(msgspec.Struct, frozen=True):
     """The storage may have been packed meanwhile: what is missing tells nothing."""
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """Objects that are to be looked up over one client's connection, by 16 hexadecimal digits each."""
+
+    client: str
+    database: str
+    oids: tuple[str, ...]
+
+
+class LookUp(msgspec.Struct, frozen=True, tag=True):
+    """Ask the servers for the current transaction of objects; nothing of the objects is loaded."""
+
+    wanted: tuple[Wanted, ...]
+    within_s: float
+
+
+class Current(msgspec.Struct, frozen=True):
+    """What one server answered to a :class:`Wanted`."""
+
+    client: str
+    database: str
+    last: str = ""
+    """The server's last transaction, asked for before the objects."""
+    tids: dict[str, str] = {}
+    """By object; one that the server does not have, or was not asked for any more, is not in it."""
+    asked: int = 0
+    error: str = ""
+
+
 class Find(msgspec.Struct, frozen=True, tag=True):
     """Look for orphans in the transactions of the last ``since_s`` seconds; of one run, or of all where it is empty."""
 
@@ -160,7 +188,7 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     within_s: float = 3.0
 
 
-Job = Connect | Prove | Write | Isolate | ReadVersions | Find | Remove | Close
+Job = Connect | Prove | Write | Isolate | ReadVersions | LookUp | Find | Remove | Close
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from zcheck.facts import (
     SeenThere,
     ServerLists,
     SharedBlobs,
+    StorageCaches,
     WsgiConf,
     ZeoAnswers,
     ZeoClocks,
@@ -28,6 +29,7 @@ from zcheck.gather import permission
 from zcheck.gather.run import Wave
 from zcheck.gather.waves import (
     balancers,
+    caches,
     clocks,
     files,
     http_writes,
@@ -56,6 +58,7 @@ WAVES = (
     Wave("ask what the balancer will ask", balancers.ask_health, (HealthAnswers,), live=True),
     Wave("see what the balancers do", balancers.see_what_runs, (RunningBalancers,)),
     Wave("prove identity over ZEO", identity.prove, (ZeoIdentity, ZeoHistories), live=True),
+    Wave("hold the clients' caches against their servers", caches.look, (StorageCaches,), live=True),
     Wave("write and read over ZEO", storage_writes.write, (ZeoHistories,), live=True),
     Wave("write and read through the clients", http_writes.write, (HttpHistories,), live=True),
     Wave("ask what each client's server lists", server_lists.ask, (ServerLists,), live=True),

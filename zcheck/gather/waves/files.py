@@ -17,6 +17,7 @@ from zcheck.facts import (
     SecretFiles,
     SeenThere,
     SharedBlobs,
+    StorageCaches,
     Thresholds,
     Today,
     WsgiConf,
@@ -24,7 +25,7 @@ from zcheck.facts import (
     ZopeConf,
 )
 from zcheck.gather.run import Run
-from zcheck.gather.waves import balancers, machines
+from zcheck.gather.waves import balancers, caches, machines
 from zcheck.parsers import clients_ini, wsgi_ini, zeo_conf, zope_conf
 from zcheck.probes import files
 from zcheck.probes.remote import answers
@@ -52,6 +53,8 @@ def read(run: Run) -> None:
     if SharedBlobs in run.wanted:
         # Taken back once the machines have answered.
         run.keep("", LeftOut(answers.OFFLINE), SharedBlobs)
+    if StorageCaches in run.wanted:
+        caches.leave_out(run)
     if ZeoConfs in run.wanted:
         servers = zeo_conf.of_servers(
             run.inventory, files.read_as_it_is, partial(_reader, run.inventory), answers.environment_of_server

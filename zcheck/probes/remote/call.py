@@ -40,6 +40,8 @@ CALL = 3.0
 Text = Annotated[str, Meta(max_length=4096)]
 Word = Annotated[str, Meta(max_length=300)]
 Seconds = Annotated[float, Meta(ge=0, le=1e11)]
+EightBytes = Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")]
+"""An object's id or a transaction's, as 16 hexadecimal digits."""
 Number = Annotated[int, Meta(ge=0, le=2**62)]
 Found = TypeVar("Found")
 
@@ -129,6 +131,25 @@ class Folders(msgspec.Struct, frozen=True):
     """The answer to ``hold`` and to ``seek``."""
 
     folders: Annotated[dict[Text, SeenFolder], Meta(max_length=10_000)]
+    failed: Text = ""
+
+
+class CacheFound(msgspec.Struct, frozen=True):
+    """One cache file, as ``caches`` tells of it."""
+
+    last: EightBytes = ""
+    """The last transaction that the client knows of; read before the entries."""
+    current: Number = 0
+    entries: Annotated[list[tuple[EightBytes, EightBytes]], Meta(max_length=5000)] = []
+    """Object and transaction of current records."""
+    why: Text = ""
+    missing: bool = False
+
+
+class CachesFound(msgspec.Struct, frozen=True):
+    """The answer to ``caches``."""
+
+    caches: Annotated[dict[Text, CacheFound], Meta(max_length=10_000)] = {}
     failed: Text = ""
 
 

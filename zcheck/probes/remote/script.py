@@ -2,12 +2,13 @@
 
 For whoever is asked to let it run.  ``zcheck gather --show-script`` prints it; zcheck adds one last line, a call of
 ``main`` with a request in JSON.  It needs the standard library alone (Python 2.7, or 3.5 and later) and does one of
-four tasks:
+five tasks:
 
 ``look``   which process listens on a Zope client's port, since when, with which files, variables and distributions
 ``peers``  what the names of ZEO servers mean here, whether these servers answer, and what certain folders are
 ``hold``   puts one small file into a folder of shared blobs, says so, and takes it away again seconds later
 ``seek``   whether such a file of another machine is seen here
+``caches`` which objects a ZEO client's own cache files hold, by their numbers alone; nothing of their content
 
 What it does not do: it runs no program, changes nothing, and leaves nothing behind; ``hold`` alone writes, that one
 file.  What it prints is one JSON document of bounded size.  The values of variables that speak of a secret are hashed
@@ -24,6 +25,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import sys
 import threading
 import time
@@ -52,7 +54,7 @@ def main(request):
     if request["task"] == "hold":
         hold(request, answer)
     else:
-        task = {"look": look, "peers": peers, "seek": seek}[request["task"]]
+        task = {"look": look, "peers": peers, "seek": seek, "caches": caches}[request["task"]]
         worker = threading.Thread(target=_guarded, args=(task, request, answer))
         worker.daemon = True
         worker.start()
@@ -738,3 +740,73 @@ def seek(request, answer):
         if not os.path.isdir(folder) and "why" not in found:
             found = {"why": "is no folder there"}
         answer["folders"][folder] = found
+
+
+# --- caches: what a ZEO client keeps on disk ---------------------------------------------------------
+
+MAX_BLOCKS = 2000000
+EIGHT_ZEROS = b"\0" * 8
+
+
+def caches(request, answer):
+    """The newest current records of each cache file, and others from all over it; or those that are asked for."""
+    answer["caches"] = {}
+    files = sorted(request["caches"].items())
+    for path, wanted in files:
+        end = time.time() + 0.8 * request["seconds"] / len(files)
+        found = {}
+        for _ in range(3):
+            # The client goes on writing, and no lock is taken: what cannot be followed is begun again.
+            try:
+                found = cache_read(path, set(wanted), int(request["most"]), end)
+            except (struct.error,) + GONE as error:
+                found = {"why": why(error), "missing": getattr(error, "errno", 0) == errno.ENOENT}
+            if "why" not in found or found["missing"]:
+                break
+            time.sleep(0.05)
+        answer["caches"][path] = found
+
+
+def cache_read(path, wanted, most, end):
+    """Follow the blocks of one file (ZEO/cache.py); the last transaction is read before any of them."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb", 512) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is no regular file")
+        if file.read(4) != b"ZEC3":
+            raise ValueError("is no cache file of a format that zcheck knows")
+        last, at, current, count, blocks = file.read(8), 12, [], 0, 0
+        while at < found.st_size and blocks < MAX_BLOCKS and time.time() < end:
+            file.seek(at)
+            status = file.read(1)
+            blocks += 1
+            if status == b"a":
+                size, oid, start, until, version, length = struct.unpack(">I8s8s8sHI", file.read(34))
+                if size < 43 + length or at + size > found.st_size:
+                    raise ValueError("changed while it was read")
+                if until == EIGHT_ZEROS and not version:
+                    file.seek(at + 35 + length)
+                    if file.read(8) != oid:
+                        raise ValueError("changed while it was read")
+                    count += 1
+                    entry = (as_hex(start), as_hex(oid))
+                    if not wanted or entry[1] in wanted:
+                        current.append(entry)
+            elif status == b"f":
+                (size,) = struct.unpack(">I", file.read(4))
+            elif status in (b"1", b"2", b"3", b"4"):
+                size = int(status)
+            else:
+                raise ValueError("changed while it was read")
+            if size < 1:
+                raise ValueError("changed while it was read")
+            at += size
+    current.sort(reverse=True)
+    newest, rest = current[: most // 2], current[most // 2 :]
+    step = max(1, -(-len(rest) // max(1, most - len(newest))))
+    return {"last": as_hex(last), "current": count, "entries": [[oid, tid] for tid, oid in newest + rest[::step]]}
+
+
+def as_hex(data):
+    return base64.b16encode(data).decode("ascii").lower()
