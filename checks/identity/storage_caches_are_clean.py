@@ -24,7 +24,7 @@ OK
 >>> show(storage_caches_are_clean, app1=kept(current=90, compared=80, wrong=2), app2=StorageCaches())
 WARNING app1: the ZEO cache of app1 holds 2 records of database main (80 were compared) that are not the current ones on
 its server, which will never tell app1 so: /srv/var/app1-1.zec
->>> show(storage_caches_are_clean, app1=kept(why_not="/srv/var/app1-1.zec: Permission denied"), app2=StorageCaches())
+>>> show(storage_caches_are_clean, app1=kept(why_not="/srv/var/app1-1.zec: Permission denied"))
 skipped: not checked: /srv/var/app1-1.zec: Permission denied
 >>> show(storage_caches_are_clean, app1=StorageCaches(), app2=StorageCaches())
 skipped: nothing to examine: its zope.conf names no cache file
@@ -38,12 +38,17 @@ from collections.abc import Iterator
 
 from zcheck.check import Place, Problem, Severity, Skipped, check
 from zcheck.facts import CacheThere, Facts, StorageCaches
+from zcheck.facts.history import HttpHistories
+from zcheck.rules.proofs import run_elsewhere
+
+FIRST = "find out which storage holds the newest edits, as it runs on another one than its zope.conf names; then "
 
 
 @check(
     "storage-caches-are-clean",
     stage="identity",
     needs=[StorageCaches],
+    uses=[HttpHistories],
     severity=Severity.WARNING,
     after=["zope-conf-parses", "zeo-server-answers", "zeo-storage-exists"],
 )
@@ -56,10 +61,10 @@ def storage_caches_are_clean(facts: Facts) -> Iterator[Problem | Skipped]:
             if cache.why_not:
                 yield Skipped((client,), f"not checked: {cache.why_not}")
             elif cache.wrong:
-                yield _problem(client, cache)
+                yield _problem(client, cache, away=client in run_elsewhere(facts).get(cache.database, ()))
 
 
-def _problem(client: str, cache: CacheThere) -> Problem:
+def _problem(client: str, cache: CacheThere, *, away: bool) -> Problem:
     records = "1 record" if cache.wrong == 1 else f"{cache.wrong} records"
     is_not = "is not the current one" if cache.wrong == 1 else "are not the current ones"
     message = (
@@ -67,5 +72,5 @@ def _problem(client: str, cache: CacheThere) -> Problem:
         f"{is_not} on its server, which will never tell {client} so: {cache.path}"
     )
     where = Place(cache.file, cache.line, "", client)
-    hint = f"stop {client}, remove {cache.path}, and start it"
+    hint = (FIRST if away else "") + f"stop {client}, remove {cache.path}, and start it"
     return Problem((client,), message, (where,), hint, about=cache.database)
