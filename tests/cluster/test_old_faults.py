@@ -344,7 +344,9 @@ def through_clients(cluster: Cluster, worker: ZeoWorker, **more: Any) -> History
         expect_transaction={},
         timeout_s=4,
         deadline=lambda: end - time.monotonic(),
-        log=lambda after: worker.versions("main", folder_id("old"), within_s=10, after=after),
+        log=lambda after, containers: worker.versions(
+            "main", folder_id("old"), within_s=10, after=after, containers=containers
+        ),
         **more,
     )
 

@@ -140,7 +140,9 @@ def test_through_running_clients(cluster: Cluster, tmp_path: Path, worker: ZeoWo
         timeout_s=5,
         deadline=lambda: end - time.monotonic(),
         go_on_s=6,
-        log=lambda after: worker.versions("main", folder_id(RUN), within_s=10, after=after),
+        log=lambda after, containers: worker.versions(
+            "main", folder_id(RUN), within_s=10, after=after, containers=containers
+        ),
         tape=Tape(path, header(ORIGIN, "http", "main")),
         window_s=1,
         tell=told.append,
@@ -183,7 +185,9 @@ def test_a_write_that_is_interrupted_is_held_against_nobody(
         timeout_s=5,
         deadline=lambda: 30,
         go_on_s=30,
-        log=lambda after: worker.versions("main", folder_id(RUN), within_s=10, after=after),
+        log=lambda after, containers: worker.versions(
+            "main", folder_id(RUN), within_s=10, after=after, containers=containers
+        ),
     )
     verdict = judge(history)
     assert (("zcheck was interrupted",), ()) == (verdict.unknown, verdict.anomalies)

@@ -162,6 +162,8 @@ class History(msgspec.Struct, frozen=True):
     """Commits of ours, the removal included."""
     bytes: int = 0
     """Bytes of the records that those commits wrote."""
+    uncounted: int = 0
+    """Of those commits: how many were not found in a log of the storage, so that their bytes are not known."""
     left: tuple[str, ...] = ()
     """What could not be removed, in words."""
     stopped: str = ""

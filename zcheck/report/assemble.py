@@ -144,9 +144,18 @@ def _seen(facts: Facts, client: str) -> bool:
 def _receipt(facts: Facts, histories: Sequence[History]) -> Receipt:
     remains: Any = facts.raw(Remains)
     left = len(remains.left) if isinstance(remains, Remains) else sum(len(history.left) for history in histories)
+    uncounted = sum(_uncounted(history) for history in histories)
     return Receipt(
-        sum(history.transactions for history in histories), sum(history.bytes for history in histories), left
+        sum(history.transactions for history in histories),
+        sum(history.bytes for history in histories),
+        left,
+        uncounted or msgspec.UNSET,
     )
+
+
+def _uncounted(history: History) -> int:
+    """Commits of which it is not known how much they wrote; one without a record there is none."""
+    return history.uncounted or (0 if history.bytes else history.transactions)
 
 
 def with_code(report: Report, exit_code: int) -> Report:

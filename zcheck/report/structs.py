@@ -131,6 +131,8 @@ class Receipt(msgspec.Struct, frozen=True):
     transactions: int = 0
     bytes: int = 0
     left_behind: int = 0
+    uncounted: int | msgspec.UnsetType = msgspec.UNSET
+    """Of those commits, how many wrote bytes that are not in ``bytes``: no log could be read in which they are."""
 
 
 class LagPoint(msgspec.Struct, frozen=True):

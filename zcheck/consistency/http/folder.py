@@ -70,7 +70,7 @@ def run(
     rounds: int = 2,
     verify: bool = True,
     go_on_s: float | None = None,
-    log: Callable[[str], Versions] | None = None,
+    log: Callable[[str, tuple[str, ...]], Versions] | None = None,
     tape: Tape | None = None,
     window_s: float | None = None,
     tell: Callable[[str], None] = lambda so_far: None,
@@ -149,7 +149,7 @@ class _Everyone:
 class _Recording(msgspec.Struct):
     """How a history is kept and judged while it is made."""
 
-    log: Callable[[str], Versions] | None = None
+    log: Callable[[str, tuple[str, ...]], Versions] | None = None
     tape: Tape | None = None
     window_s: float | None = None
     tell: Callable[[str], None] = lambda so_far: None
@@ -195,6 +195,11 @@ class _FolderLevel(Level[Door]):
         self._name = self.folder
         """What the folder is called where it was put: an application may give it another name."""
         self._long = False
+        self._containers: tuple[str, ...] = ()
+        self._counted = 0
+        """Transactions of this run that the storage's log has, and the bytes of their records."""
+        self._bytes = 0
+        self._counted_until = ""
 
     def history(self) -> History:
         database = next((door.target.database for door in self.doors.values()), "main")
@@ -208,7 +213,15 @@ class _FolderLevel(Level[Door]):
         history = self.history()
         log, why_not = self._new_versions()
         history = msgspec.structs.replace(
-            history, log=log, why_no_log=why_not, stored=self.stored, packed=self.recording.packed
+            history,
+            log=log,
+            why_no_log=why_not,
+            stored=self.stored,
+            packed=self.recording.packed,
+            # What was not answered may have been saved all the same: then the log has more than was acknowledged.
+            transactions=max(self.commits, self._counted),
+            bytes=self._bytes,
+            uncounted=max(0, self.commits - self._counted),
         )
         if self.recording.tape is not None:
             self.recording.tape.catch_up(self.operations)
@@ -233,9 +246,10 @@ class _FolderLevel(Level[Door]):
         if self.recording.log is None:
             return None, "no ZEO connection of zcheck's reaches the storage"
         after = self.windows.past.until if self.windows.parts else ""
-        found = self.recording.log(after)
+        found = self.recording.log(after, self._containers)
         if found.error:
             return None, found.error
+        self._count(found)
         self._take_what_is_stored(found)
         if found.packed:
             self.recording.packed = True
@@ -244,6 +258,14 @@ class _FolderLevel(Level[Door]):
             return None, "the storage that zcheck reaches has nothing of what was saved through the clients"
         by_name = {name: found.found.get(number, ()) for name, number in self.numbers.items()}
         return {name: tuple(Version(*version) for version in versions) for name, versions in by_name.items()}, ""
+
+    def _count(self, found: Versions) -> None:
+        """What the run has written by now, by the log: each transaction once."""
+        self._containers = found.containers
+        new = {tid: size for tid, size in found.written.items() if tid > self._counted_until}
+        self._counted += len(new)
+        self._bytes += sum(new.values())
+        self._counted_until = max(new, default=self._counted_until)
 
     def _take_what_is_stored(self, found: Versions) -> None:
         """Which clients' writes are where their files say; that they are not there is nothing after a pack."""

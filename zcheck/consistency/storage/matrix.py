@@ -128,6 +128,7 @@ class Matrix:
         self.left: list[str] = []
         self.transactions = 0
         self.bytes = 0
+        self.uncounted = 0
         self.began = 0
         """What comes after the newest transaction of any storage when the run began."""
         self.log: dict[str, list[Version]] = {}
@@ -162,6 +163,7 @@ class Matrix:
             rounds=self.job.rounds,
             transactions=self.transactions,
             bytes=self.bytes,
+            uncounted=self.uncounted,
             left=tuple(self.left),
             stopped=self.stopped,
             log={name: tuple(self.log.get(name, ())) for name in self.markers} if not self.why_no_log else None,
@@ -582,6 +584,7 @@ class Matrix:
         """The receipt: our transactions as the storages' own logs have them, and that they hold only our objects."""
         self.transactions += len(self.committed)
         if any(looked.outcome == "replaced" for looked in self.files):
+            self.uncounted += len(self.committed)
             return  # the log is that of another file
         missing = dict(self.committed)
         unanswered = [op.session for op in self.operations if op.outcome == "info"]
@@ -600,6 +603,7 @@ class Matrix:
                 self.left.append(f"the receipt could not be read back through {client}: {reason}")
             elif lost:
                 self.left.append(f"{len(lost)} acknowledged commits through {client} are not in its storage's log")
+            self.uncounted += len(lost)
             for seq in lost:
                 del missing[seq]
         if self.packed:

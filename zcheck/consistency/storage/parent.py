@@ -161,9 +161,11 @@ class ZeoWorker:
         )
         return self._history(job, database, job.rounds, within_s, tell)
 
-    def versions(self, database: str, folder: str, *, within_s: float, after: str = "") -> protocol.Versions:
+    def versions(
+        self, database: str, folder: str, *, within_s: float, after: str = "", containers: tuple[str, ...] = ()
+    ) -> protocol.Versions:
         """What the storage's log has of the documents in this run's folder, since a transaction or from the start."""
-        job = protocol.ReadVersions(database, self.run_id, folder, self._own_limit(within_s), after)
+        job = protocol.ReadVersions(database, self.run_id, folder, self._own_limit(within_s), after, containers)
         found = self._do(job, protocol.Versions, within_s)
         return protocol.Versions(error=found.reason) if isinstance(found, NotGathered) else found
 

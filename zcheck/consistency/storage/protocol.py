@@ -125,6 +125,8 @@ class ReadVersions(msgspec.Struct, frozen=True, tag=True):
     within_s: float
     after: str = ""
     """Only what came after this transaction; empty: all since the connections were made."""
+    containers: tuple[str, ...] = ()
+    """By an earlier answer: the objects into which the folder was put."""
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -136,6 +138,10 @@ class Versions(msgspec.Struct, frozen=True):
     """By client: the documents that are in the log of the storage that its connection reached, where it is whole."""
     packed: bool = False
     """The storage may have been packed meanwhile: what is missing tells nothing."""
+    written: dict[str, int] = {}
+    """By transaction of this run, its folder's adding and removal included: the bytes of all its records."""
+    containers: tuple[str, ...] = ()
+    """The objects into which the folder was put, 16 hexadecimal digits each: its removal writes them once more."""
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zcheck.consistency.storage import markers, protocol
@@ -24,6 +25,8 @@ def read_versions(connections: list[Connection], job: protocol.ReadVersions, sto
     """
     reason = "there is no ZEO connection to the database"
     first: dict[int, list[tuple[str, str]]] | None = None
+    written: dict[str, int] = {}
+    containers: set[str] = set(job.containers)
     documents: dict[tuple[str, str], tuple[int, ...]] = {}
     packed = False
     for connection in connections:
@@ -38,19 +41,31 @@ def read_versions(connections: list[Connection], job: protocol.ReadVersions, sto
                 reason = found
                 continue
             packed = packed or may_be_packed_since(connection, max(connection.first, connection.committed))
-            first = found if first is None else first
-            documents[connection.storage_reached] = tuple(sorted(found))
+            first = found.documents if first is None else first
+            documents[connection.storage_reached] = tuple(sorted(found.documents))
+            # A server that passes another's storage on lists the same transactions: they are counted once.
+            written |= found.written
+            containers |= found.containers
     if first is None:
         return protocol.Versions(error=f"the storage's log could not be read: {reason}")
     by_client = {
         one.target.client: documents[one.storage_reached] for one in connections if one.storage_reached in documents
     }
-    return protocol.Versions(first, by_client=by_client, packed=packed)
+    return protocol.Versions(
+        first, by_client=by_client, packed=packed, written=written, containers=tuple(sorted(containers))
+    )
 
 
-def _read_often(
-    connection: Connection, job: protocol.ReadVersions, stop: Stop
-) -> dict[int, list[tuple[str, str]]] | str:
+class _Found:
+    """What one storage's log has of the run."""
+
+    def __init__(self, containers: Iterable[str]) -> None:
+        self.documents: dict[int, list[tuple[str, str]]] = {}
+        self.written: dict[str, int] = {}
+        self.containers = set(containers)
+
+
+def _read_often(connection: Connection, job: protocol.ReadVersions, stop: Stop) -> _Found | str:
     reason = ""
     for _ in range(RETRIES):
         try:
@@ -62,18 +77,41 @@ def _read_often(
     return reason
 
 
-def _read(connection: Connection, job: protocol.ReadVersions, stop: Stop) -> dict[int, list[tuple[str, str]]]:
+def _read(connection: Connection, job: protocol.ReadVersions, stop: Stop) -> _Found:
     title = re.compile(rb"zcheck (\d+) ([0-9a-f]{32}) run " + re.escape(job.run_id.encode()) + rb"\b")
-    found: dict[int, list[tuple[str, str]]] = {}
+    found = _Found(job.containers)
     first = int(job.after, 16) if job.after else connection.first
     # Others may commit faster than can be read: what is looked for is there by now.
     last = markers.number(connection.call("lastTransaction"))
     for tid, _, text, records in connection.transactions(first + 1, last):
         stop.between()
-        if job.folder.encode() not in text:
+        inside = job.folder.encode() in text
+        if not inside and not any(method in text for method in _OF_THE_CONTAINER):
             continue
-        for _, data in records():
+        read = records()
+        if not inside and not _puts_or_takes(read, text, job.folder.encode(), found.containers):
+            continue
+        found.written[f"{tid:016x}"] = sum(len(data) for _, data in read)
+        for _, data in read if inside else ():
             own = set(title.findall(data))
             for number, nonce in sorted(own):
-                found.setdefault(int(number), []).append((f"{tid:016x}", nonce.decode()))
+                found.documents.setdefault(int(number), []).append((f"{tid:016x}", nonce.decode()))
     return found
+
+
+_ADDS, _REMOVES = b"/manage_add", b"/manage_delObjects"
+_OF_THE_CONTAINER = (_ADDS, _REMOVES)
+"""The methods by which a folder is added and removed: their descriptions hold the container's path, and no folder."""
+
+
+def _puts_or_takes(records: list[tuple[int, bytes]], text: bytes, folder: bytes, containers: set[str]) -> bool:
+    """Whether this transaction put the folder into its container, or took it out; ``containers`` is kept by it.
+
+    The first that names the folder has put it there.  Whatever others do there later writes its name as well, until
+    the first that no longer has it has taken it out.
+    """
+    holding = {f"{oid:016x}" for oid, data in records if folder in data}
+    if _ADDS in text and not containers:
+        containers |= holding
+        return bool(holding)
+    return _REMOVES in text and any(f"{oid:016x}" in containers and folder not in data for oid, data in records)

@@ -24,7 +24,9 @@ def recorded(run: Run, database: str, place: str = "") -> dict[str, Any]:
         # A busy server has long lists: of a short run they are read where that is cheap.
         reserved_s = run.deadline.reserved_s
         within_s = reserved_s if longer is not None else min(LOG_S, reserved_s / 2)
-        told["log"] = lambda after: worker.versions(database, folder, within_s=within_s, after=after)
+        told["log"] = lambda after, containers: worker.versions(
+            database, folder, within_s=within_s, after=after, containers=containers
+        )
     if longer is not None and not place:
         taped = routes.tape(run, "http", database)
         told |= {
