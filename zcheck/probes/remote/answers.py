@@ -168,11 +168,12 @@ def variables_of(inventory: Inventory, client: Client, found: Looked | NotGather
     given |= {
         name: (inventory.file, client.section.line_of(f"env.{name}"), value) for name, value in client.env.items()
     }
+    if not given:
+        # Most clients are given none, and making a pattern takes as long as reading a zope.conf.
+        return ()
     own = re.compile(rf"(?<![^\W_]){re.escape(client.name)}(?![^\W_])")
     return tuple(
-        Setting(name, "a path", file, line)
-        if _PATH.match(value)
-        else _hidden(name, own.sub("<client>", value), file, line)
+        _hidden(name, value if _PATH.match(value) else own.sub("<client>", value), file, line)
         for name, (file, line, value) in given.items()
     )
 
