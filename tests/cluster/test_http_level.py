@@ -210,8 +210,10 @@ def test_every_thread_of_every_client_reads(cluster: Cluster) -> None:
     for name in cluster.clients:
         for number in (1, 2):
             reads = [op for op in history.operations if (op.session, op.action, op.round) == (name, "read", number)]
-            assert len(reads) >= 4
             assert {*cluster.clients} == {*reads[-1].reads}
+        state = history.state(name)
+        assert state is not None and state.threads == 4
+        assert state.threads_met is not None and 2 <= state.threads_met <= 4
 
 
 def test_each_document_is_added_and_then_edited(cluster: Cluster) -> None:
@@ -239,12 +241,6 @@ def test_one_listing_shows_the_same_as_many_documents(cluster: Cluster, monkeypa
     assert every_pair(cluster) == seen(run(cluster), cluster)
 
 
-def test_a_root_too_long_to_list_is_cleaned_up_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zmi, "LISTING_LIMIT", 2000)
-    history = run(cluster)
-    assert ((), []) == (history.left, who_shows(cluster))
-
-
 def test_forms_that_name_the_public_host_go_to_the_client_itself(cluster: Cluster) -> None:
     asked = [HttpTarget(client_of(cluster, name, host_header="www.example.com")) for name in cluster.clients]
     history = run(cluster, asked)
@@ -259,7 +255,8 @@ def test_every_write_is_announced(cluster: Cluster) -> None:
         announced.append(client)
 
     run(cluster, before_write=before_write)
-    assert ["app1", "app1", "app2", "app3", "app1", "app2", "app3", "app1"] == announced
+    # The folder and the page that tells its process, a document each, an edit each, and the removal.
+    assert ["app1", "app1", "app1", "app2", "app3", "app1", "app2", "app3", "app1"] == announced
 
 
 # --- two databases --------------------------------------------------------------------------------
