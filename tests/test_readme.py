@@ -55,7 +55,9 @@ def without_measures(text: str) -> list[str]:
         (r"zcheck-[0-9a-f]{12}", "zcheck-RUN"),
     ):
         text = re.sub(pattern, instead, text)
-    return [" ".join(line.split()) for line in text.strip().splitlines()]
+    # How many of a client's threads a burst meets is a matter of chance.
+    lines = [line for line in text.strip().splitlines() if "threads met; the others" not in line]
+    return [line for line in (" ".join(line.split()) for line in lines) if line]
 
 
 @pytest.mark.parametrize("command", ["make demo", "zcheck demo --fault copy-hidden"])

@@ -23,6 +23,10 @@ AGAIN_AFTER_S = 1.0
 """A pack gives the path to a new file as well, and opens it a moment later."""
 
 
+class _UnreadableError(Exception):
+    """The file at the storage's path could not be read to its end."""
+
+
 def look_at_files(connections: Iterable[Connection], stop: Stop) -> tuple[StorageFile, ...]:
     """One look a storage, each through the first connection that answers."""
     found: dict[tuple[str, str], StorageFile] = {}
@@ -47,6 +51,8 @@ def look_at_file(connection: Connection, stop: Stop) -> StorageFile | None:
             looked = _look(connection, told)
     except NoAnswer:
         return None
+    except _UnreadableError:
+        return told(outcome="unknown")
     return looked
 
 
@@ -92,4 +98,7 @@ def _is_at_the_path(connection: Connection, tid: int) -> bool | None:
     except NoAnswer:
         raise
     except Exception as error:  # as the server words it, or as itself
-        return None if "FileNotFoundError" in repr(error) else False
+        if "FileNotFoundError" in repr(error):
+            return None
+        # ZODB's iterator fails at some files of its own, such as one at whose end a write failed: that shows nothing.
+        raise _UnreadableError from None
