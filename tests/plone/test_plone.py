@@ -254,7 +254,7 @@ def test_a_page_that_a_killed_run_left_is_found_and_removed(plone: Cluster) -> N
         assert (1, True) == (found.code, "/Plone/zcheck-dead\n" in found.out)
         assert "/Plone/zcheck-dead-file" in found.out
         assert "zcheck-notes" not in found.out
-        assert 0 == in_process("leftovers", plone.ini, "--remove").code
+        assert 0 == in_process("leftovers", plone.ini, "--remove", "--force").code
         assert ["zcheck-notes"] == ours(plone)
     finally:
         ask(plone, "DELETE", "/Plone/zcheck-notes")
