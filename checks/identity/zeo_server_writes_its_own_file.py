@@ -80,9 +80,14 @@ def _replaced(looked: StorageFile) -> str:
 
 
 def _not_learnt(looked: StorageFile) -> str:
+    why = (
+        "the server could not read that file to its end, as after a write that failed"
+        if looked.unreadable
+        else "it lists no transaction by which that could be told, as after a pack of everything or during one"
+    )
     return (
         f"whether the ZEO server {looked.server} writes into {looked.location} (database {looked.database}) was not "
-        "learnt: it lists no transaction by which that could be told, as after a pack of everything or during one"
+        f"learnt: {why}"
     )
 
 

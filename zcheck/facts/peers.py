@@ -333,6 +333,8 @@ class StorageFile(msgspec.Struct, frozen=True):
     """The transaction that was looked for, 16 hexadecimal digits."""
     no_file: bool = False
     """There is no file at the path at all."""
+    unreadable: bool = False
+    """The file at the path could not be read to its end: unknown for this reason."""
 
 
 class ZeoIdentity(msgspec.Struct, frozen=True):

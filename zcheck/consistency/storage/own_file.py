@@ -52,7 +52,7 @@ def look_at_file(connection: Connection, stop: Stop) -> StorageFile | None:
     except NoAnswer:
         return None
     except _UnreadableError:
-        return told(outcome="unknown")
+        return told(outcome="unknown", unreadable=True)
     return looked
 
 
